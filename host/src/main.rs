@@ -1,0 +1,2 @@
+//! exgrpo-host.
+fn main() {}
