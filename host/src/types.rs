@@ -1,0 +1,143 @@
+//! The nouns that stages pass to each other.
+//!
+//! Letters in shape comments: P questions a step, G members of a group (K in the paper), B = P·G rollouts,
+//! T tokens, V vocabulary.
+
+/// Id of a token in the tokenizer's vocabulary.
+pub type TokenId = u32;
+
+/// One dataset row.
+///
+/// Example: `Question { id: 0x51…, prompt: "38+47-19=", answer: "66", prompt_ids: vec![7, 12, 15, …] }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Stable id: a hash of prompt and answer.
+    pub id: u64,
+    /// Text that the Actor continues.
+    pub prompt: String,
+    /// Gold answer as the dataset gives it; only a verifier reads it.
+    pub answer: String,
+    /// `prompt` as token ids.
+    pub prompt_ids: Vec<TokenId>,
+}
+
+/// Where a rollout comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Sampled at this step.
+    Fresh,
+    /// A stored experience that joins a group as its member 0.
+    Replayed,
+}
+
+impl Origin {
+    /// The word used in logs and metric keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Replayed => "replayed",
+        }
+    }
+}
+
+/// What is known of a rollout's correctness. `Unscorable` and `OutOfBudget` are never reward 0: such a rollout
+/// leaves its group's statistics and is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// The verifier accepts the answer.
+    Correct,
+    /// The verifier rejects the answer.
+    Incorrect,
+    /// The verifier can't tell (an unreadable gold answer, a fault on this row).
+    Unscorable,
+    /// The host's budget for this row ran out.
+    OutOfBudget,
+}
+
+impl Verdict {
+    /// The word used in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Correct => "correct",
+            Self::Incorrect => "incorrect",
+            Self::Unscorable => "unscorable",
+            Self::OutOfBudget => "out-of-budget",
+        }
+    }
+
+    /// True when the verdict carries a reward.
+    pub fn is_scored(self) -> bool {
+        matches!(self, Self::Correct | Self::Incorrect)
+    }
+}
+
+/// Tokens that the Actor sampled, with what was known when it did. The three columns have equal length T, the
+/// end-of-sequence token included when there is one.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Completion {
+    /// Sampled token ids. `[T]`
+    pub ids: Vec<TokenId>,
+    /// Log-probability of each token under the weights that sampled it, at temperature 1. `[T]`
+    pub logprobs: Vec<f32>,
+    /// Entropy in nats of the full-vocabulary distribution that each token was drawn from. `[T]`
+    pub entropies: Vec<f32>,
+    /// True when sampling stopped at a stop token, false at the length limit.
+    pub finished: bool,
+}
+
+impl Completion {
+    /// Mean of `entropies`; NaN when there is no token.
+    pub fn mean_entropy(&self) -> f32 {
+        self.entropies.iter().sum::<f32>() / self.entropies.len() as f32
+    }
+}
+
+/// One completion of one question, fresh or replayed, and what the stages found out about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rollout {
+    /// Tokens with `old_logprobs` (`completion.logprobs`), which are never recomputed.
+    pub completion: Completion,
+    /// Fresh or replayed.
+    pub origin: Origin,
+    /// Stored experience that this rollout replays.
+    pub experience_id: Option<u64>,
+    /// Step at which the tokens were sampled.
+    pub sampled_step: u32,
+    /// Version of the weights that sampled the tokens; 0 is the base model.
+    pub weights_version: u32,
+    /// Decoded completion, special tokens left out. What the verifier reads.
+    pub text: String,
+    /// The verifier's word, `Unscorable` until it has spoken.
+    pub verdict: Verdict,
+    /// Reward, meaningful when the verdict is scored.
+    pub reward: f32,
+    /// Extracted answer, when the verifier reports one.
+    pub answer: Option<String>,
+    /// Fuel that the verification used.
+    pub verifier_fuel: u64,
+    /// Group-relative advantage, the same for all tokens; 0 when not scored.
+    pub advantage: f32,
+}
+
+/// The G rollouts of one question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RolloutGroup {
+    /// Row of the question in the dataset.
+    pub row: u32,
+    /// Bucket that the question was drawn from, when it was drawn for replay.
+    pub drawn_from: Option<u32>,
+    /// Members; a replayed one comes first. `[G]`
+    pub rollouts: Vec<Rollout>,
+}
+
+impl RolloutGroup {
+    /// Members with a reward.
+    pub fn scored(&self) -> impl Iterator<Item = &Rollout> {
+        self.rollouts.iter().filter(|r| r.verdict.is_scored())
+    }
+
+    /// Correct members.
+    pub fn num_success(&self) -> u32 {
+        self.rollouts.iter().filter(|r| r.verdict == Verdict::Correct).count() as u32
+    }
+}
