@@ -54,7 +54,8 @@ mod generate {
             let path = folder.join(format!("{interface}.rs"));
             let text = bindings(&wit, interface)?;
             if !check {
-                std::fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+                std::fs::create_dir_all(&folder)
+                    .with_context(|| format!("could not make {}", folder.display()))?;
                 std::fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
             } else if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
                 stale.push(path.display().to_string());
@@ -63,7 +64,11 @@ mod generate {
         if !stale.is_empty() {
             bail!("not what the WIT gives: {}; run `cargo xtask bindings`", stale.join(", "));
         }
-        say(&format!("guest-sdk/src/bindings: {} files {}", INTERFACES.len(), if check { "match" } else { "written" }));
+        say(&format!(
+            "guest-sdk/src/bindings: {} files {}",
+            INTERFACES.len(),
+            if check { "match" } else { "written" }
+        ));
         Ok(())
     }
 

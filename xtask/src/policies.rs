@@ -15,7 +15,8 @@ const PROFILE: &str = "policy";
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     workspace::no_arguments(arguments)?;
     for path in build()? {
-        let size = std::fs::metadata(&path).with_context(|| format!("could not read {}", path.display()))?.len();
+        let size =
+            std::fs::metadata(&path).with_context(|| format!("could not read {}", path.display()))?.len();
         say(&format!("{:>7} bytes  {}", size, path.display()));
     }
     Ok(())
@@ -52,7 +53,8 @@ pub(crate) fn build() -> Result<Vec<PathBuf>> {
 
 /// Names of the crates under `folder`, sorted. A crate is named as its folder is.
 fn crate_names(folder: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("could not list {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("could not list {}", folder.display()))?;
     let mut names = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| format!("could not list {}", folder.display()))?.path();
