@@ -147,7 +147,9 @@ impl TrajectoryColumns {
         self.extra.iter().try_for_each(|column| check_length(&column.name, column.values.len(), rows))?;
         let ends = (self.offsets.first().copied(), self.offsets.last().map(|&end| end as usize));
         if ends != (Some(0), Some(rows)) || self.offsets.windows(2).any(|pair| pair[0] > pair[1]) {
-            return Err(PolicyError::invalid_input(format!("offsets do not rise from 0 to {rows} trajectories")));
+            return Err(PolicyError::invalid_input(format!(
+                "offsets do not rise from 0 to {rows} trajectories"
+            )));
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ use crate::bindings::{
 };
 use crate::export::Exported;
 use crate::{
-    BucketInfo, Column, Decision, Difficulty, Level, Outcome, Parameters, PolicyError, ProblemColumns, Request,
-    Result, Retirement, Sampling, Selection, State, Trajectories, TrajectoryColumns, Verdict, Verifier, log,
-    parameters,
+    BucketInfo, Column, Decision, Difficulty, Level, Outcome, Parameters, PolicyError, ProblemColumns,
+    Request, Result, Retirement, Sampling, Selection, State, Trajectories, TrajectoryColumns, Verdict,
+    Verifier, log, parameters,
 };
 
 /// Asks the instance. One that was never configured has its default parameters.
@@ -68,7 +68,10 @@ impl<P: Exported + Difficulty> difficulty::Guest for P {
 }
 
 impl<P: Exported + Retirement> retirement::Guest for P {
-    fn decide(problems: types::ProblemColumns, step: u32) -> Result<Vec<retirement::Decision>, types::PolicyError> {
+    fn decide(
+        problems: types::ProblemColumns,
+        step: u32,
+    ) -> Result<Vec<retirement::Decision>, types::PolicyError> {
         let problems = checked_problems(problems)?;
         let decisions = ask(|policy: &P| policy.decide(&problems, step))?;
         Ok(decisions.into_iter().map(Into::into).collect())
@@ -93,7 +96,12 @@ impl<P: Exported + Sampling> sampling::Guest for P {
         ask(|policy: &P| policy.row_weights(&problems, &buckets, step))
     }
 
-    fn replay_ratio(step: u32, batch: u32, pass_rate: f32, configured: f32) -> Result<f32, types::PolicyError> {
+    fn replay_ratio(
+        step: u32,
+        batch: u32,
+        pass_rate: f32,
+        configured: f32,
+    ) -> Result<f32, types::PolicyError> {
         ask(|policy: &P| policy.replay_ratio(step, batch, pass_rate, configured))
     }
 }

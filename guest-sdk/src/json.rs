@@ -131,7 +131,9 @@ impl<'a> Reader<'a> {
         match self.rest().chars().next() {
             Some('"') => self.string().map(Value::Text),
             Some('-' | '0'..='9') => self.number().map(Value::Number),
-            _ => Err(PolicyError::invalid_config(format!("parameter `{name}` is no number, boolean or string"))),
+            _ => Err(PolicyError::invalid_config(format!(
+                "parameter `{name}` is no number, boolean or string"
+            ))),
         }
     }
 
@@ -141,8 +143,12 @@ impl<'a> Reader<'a> {
         let token = &rest[..rest.find(|c| !is_number_part(c)).unwrap_or(rest.len())];
         // Rust reads all that JSON allows, and a little more.
         let digits = token.strip_prefix('-').unwrap_or(token);
-        let leading_zero = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
-        let bare_point = digits.starts_with('.') || digits.ends_with('.') || digits.contains(".e") || digits.contains(".E");
+        let leading_zero =
+            digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
+        let bare_point = digits.starts_with('.')
+            || digits.ends_with('.')
+            || digits.contains(".e")
+            || digits.contains(".E");
         match token.parse::<f64>() {
             Ok(number) if number.is_finite() && !leading_zero && !bare_point => {
                 self.advance(token.len());
@@ -211,7 +217,8 @@ impl<'a> Reader<'a> {
     }
 
     fn hexadecimal(&mut self) -> Result<u32> {
-        let digits = self.rest().get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let digits =
+            self.rest().get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         match digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()) {
             Some(code) => {
                 self.advance(4);
@@ -228,7 +235,8 @@ mod tests {
 
     #[test]
     fn flat_objects_are_read() {
-        let members = parse_flat_object(" {\"a\" : -1.5e2, \"b\":true,\n\"c\":\"x\\\"\\u00e9\\ud83d\\ude00\\n\"} ");
+        let members =
+            parse_flat_object(" {\"a\" : -1.5e2, \"b\":true,\n\"c\":\"x\\\"\\u00e9\\ud83d\\ude00\\n\"} ");
         let expected = [
             ("a".to_owned(), Value::Number(-150.0)),
             ("b".to_owned(), Value::Boolean(true)),
@@ -242,9 +250,29 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         let bad = [
-            "[]", "{", "{}x", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":null}", "{\"a\":[1]}", "{\"a\":{}}", "{\"a\":01}",
-            "{\"a\":.5}", "{\"a\":5.}", "{\"a\":1e999}", "{\"a\":+1}", "{\"a\":NaN}", "{\"a\":\"\\ud83d\"}", "{\"a\":\"\\x\"}",
-            "{\"a\":\"\n\"}", "{\"a\":\"", "{a:1}", "{\"a\":1,\"a\":2}", "{\"a\":truely}", "{\"a\":1 \"b\":2}",
+            "[]",
+            "{",
+            "{}x",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\":null}",
+            "{\"a\":[1]}",
+            "{\"a\":{}}",
+            "{\"a\":01}",
+            "{\"a\":.5}",
+            "{\"a\":5.}",
+            "{\"a\":1e999}",
+            "{\"a\":+1}",
+            "{\"a\":NaN}",
+            "{\"a\":\"\\ud83d\"}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\n\"}",
+            "{\"a\":\"",
+            "{a:1}",
+            "{\"a\":1,\"a\":2}",
+            "{\"a\":truely}",
+            "{\"a\":1 \"b\":2}",
             "{\"a\":\"\\u00\u{e9}\"}",
         ];
         for text in bad {

@@ -88,7 +88,8 @@ pub fn gaussian_weights(counts: &[u32], mean: f64, sigma: f64) -> Result<Vec<f32
         let distance = (bucket as f64 - mean) / sigma;
         -0.5 * distance * distance
     };
-    let best = (0..counts.len()).filter(|&bucket| drawable(bucket)).map(exponent).fold(f64::NEG_INFINITY, f64::max);
+    let best =
+        (0..counts.len()).filter(|&bucket| drawable(bucket)).map(exponent).fold(f64::NEG_INFINITY, f64::max);
     let weight = |bucket| if drawable(bucket) { (exponent(bucket) - best).exp() as f32 } else { 0.0 };
     Ok((0..counts.len()).map(weight).collect())
 }
@@ -162,7 +163,11 @@ mod tests {
     #[test]
     fn sigma_of_a_whole_group_is_the_literal_formula() {
         let weights = gaussian_weights(&[10; 9], 4.0, 8.0).unwrap();
-        assert_close(&probabilities(&weights[1..8]), &[0.137, 0.143, 0.146, 0.147, 0.146, 0.143, 0.137], 5e-4);
+        assert_close(
+            &probabilities(&weights[1..8]),
+            &[0.137, 0.143, 0.146, 0.147, 0.146, 0.143, 0.137],
+            5e-4,
+        );
     }
 
     #[test]
@@ -193,7 +198,8 @@ mod tests {
 
     #[test]
     fn only_nan_leaves_the_oldest() {
-        let trajectories = testing::trajectories(&[&[f32::NAN, f32::NAN], &[0.3, f32::NAN], &[f32::NAN, 7.0]]);
+        let trajectories =
+            testing::trajectories(&[&[f32::NAN, f32::NAN], &[0.3, f32::NAN], &[f32::NAN, 7.0]]);
         assert_eq!(lowest_entropy(&trajectories), [Some(0), Some(2), Some(5)]);
         assert_eq!(highest_entropy(&trajectories), [Some(0), Some(2), Some(5)]);
     }

@@ -126,7 +126,8 @@ pub struct Parameter {
 impl Parameter {
     /// A parameter without rules but those of its type.
     pub fn new<T: ParameterType>(name: &'static str, documentation: &str, default: &T) -> Self {
-        let description: Vec<&str> = documentation.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let description: Vec<&str> =
+            documentation.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         Self {
             name,
             description: description.join(" "),
@@ -141,10 +142,8 @@ impl Parameter {
     /// Requires a number in a range with its ends: `0.0..=1.0`, `1..` or `..=9`.
     pub fn within(mut self, limits: impl Into<Limits>) -> Self {
         let Limits { minimum, maximum } = limits.into();
-        self.limits = Limits {
-            minimum: minimum.or(self.limits.minimum),
-            maximum: maximum.or(self.limits.maximum),
-        };
+        self.limits =
+            Limits { minimum: minimum.or(self.limits.minimum), maximum: maximum.or(self.limits.maximum) };
         self
     }
 
@@ -202,7 +201,11 @@ impl Parameter {
             }
             Value::Boolean(_) | Value::Text(_) => return Ok(()),
         };
-        Err(PolicyError::invalid_config(format!("parameter `{}` is {}, it must {rule}", self.name, value.to_json())))
+        Err(PolicyError::invalid_config(format!(
+            "parameter `{}` is {}, it must {rule}",
+            self.name,
+            value.to_json()
+        )))
     }
 }
 
@@ -344,8 +347,10 @@ pub fn schema(declared: &[Parameter]) -> String {
     if declared.is_empty() {
         return String::new();
     }
-    let members: Vec<String> =
-        declared.iter().map(|parameter| format!("{}:{}", quote(parameter.name), parameter.schema())).collect();
+    let members: Vec<String> = declared
+        .iter()
+        .map(|parameter| format!("{}:{}", quote(parameter.name), parameter.schema()))
+        .collect();
     format!("{{\"type\":\"object\",\"properties\":{{{}}},\"additionalProperties\":false}}", members.join(","))
 }
 
@@ -358,7 +363,11 @@ pub fn parse<P: Parameters>(text: &str) -> Result<P> {
     let mut given = json::parse_flat_object(text)?;
     if let Some((name, _)) = given.iter().find(|(name, _)| declared.iter().all(|known| known.name != name)) {
         let known: Vec<&str> = declared.iter().map(|parameter| parameter.name).collect();
-        let known = if known.is_empty() { "it takes none".to_owned() } else { format!("known: {}", known.join(", ")) };
+        let known = if known.is_empty() {
+            "it takes none".to_owned()
+        } else {
+            format!("known: {}", known.join(", "))
+        };
         return Err(PolicyError::invalid_config(format!("there is no parameter `{name}`; {known}")));
     }
     let mut values = Vec::with_capacity(declared.len());
