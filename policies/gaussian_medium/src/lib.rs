@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn bad_parameters_are_refused() {
-        for bad in [r#"{ "sigma": 0 }"#, r#"{ "mu": 1.5 }"#, r#"{ "retire_after": 0 }"#, r#"{ "mean": 0.5 }"#] {
+        for bad in [r#"{ "sigma": 0 }"#, r#"{ "mu": 1.5 }"#, r#"{ "retire_after": 0 }"#, r#"{ "mean": 0.5 }"#]
+        {
             assert!(testing::policy::<GaussianMedium>(bad).is_err(), "{bad}");
         }
     }
