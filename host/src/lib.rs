@@ -1,5 +1,7 @@
 //! exgrpo: a research sandbox for learning from experience.
 
+pub mod atomic;
+pub mod cli;
 pub mod columns;
 pub mod config;
 pub mod dataset;
@@ -10,6 +12,7 @@ pub mod model;
 pub mod model_source;
 pub mod objective;
 pub mod pool;
+pub mod pretrain;
 pub mod rng;
 pub mod task;
 pub mod tokenizer;

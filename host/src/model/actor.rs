@@ -55,6 +55,16 @@ impl Actor {
         }
     }
 
+    /// Splits a mini-batch into micro-batches for [`Self::accumulate`]: indices into `batch`, in an order that suits
+    /// the engine, at most `token_budget` tokens each (a longer sequence is alone).
+    pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
+        let lengths: Vec<usize> =
+            batch.iter().map(|sequence| sequence.prompt.len() + sequence.completion.len()).collect();
+        match self {
+            Self::Candle(_) => super::micro_batches(&lengths, token_budget),
+        }
+    }
+
     /// Global L2 norm of the accumulated gradient.
     ///
     /// # Errors
