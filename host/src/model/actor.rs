@@ -157,3 +157,7 @@ impl Actor {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "actor_tests.rs"]
+pub(crate) mod tests;
