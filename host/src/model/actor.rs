@@ -167,3 +167,7 @@ impl Actor {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "actor_tests.rs"]
+pub(crate) mod tests;

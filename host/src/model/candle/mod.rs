@@ -7,3 +7,6 @@ mod optim;
 mod scores;
 
 pub use actor::CandleActor;
+
+#[cfg(test)]
+mod tests;
