@@ -1,8 +1,10 @@
 //! exgrpo: a research sandbox for learning from experience.
 
+pub mod atomic;
 pub mod columns;
 pub mod guest;
 pub mod journal;
 pub mod log;
 pub mod model;
+pub mod rundir;
 pub mod types;
