@@ -16,4 +16,5 @@ pub mod pretrain;
 pub mod rng;
 pub mod task;
 pub mod tokenizer;
+pub mod rundir;
 pub mod types;
