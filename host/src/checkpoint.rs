@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::atomic;
+use crate::columns::BucketInfo;
 use crate::dataset::QuestionQueue;
 use crate::guest::PolicySnapshot;
 use crate::model::Actor;
@@ -19,7 +20,8 @@ use crate::rundir::RunDir;
 const VERSION: u32 = 1;
 
 const WEIGHTS: &str = crate::model::WEIGHTS_FILE;
-const OPTIMIZER: &str = "optimizer.safetensors";
+/// File of the optimizer state.
+pub const OPTIMIZER: &str = "optimizer.safetensors";
 const POOL: &str = "pool.safetensors";
 const STATE: &str = "state.json";
 
@@ -36,6 +38,8 @@ pub struct RunState {
     pub replay_open: bool,
     /// Share of correct rollouts in the latest step; `None` before the first.
     pub pass_rate: Option<f32>,
+    /// Buckets of the difficulty slot.
+    pub buckets: Vec<BucketInfo>,
     /// Fresh questions to come.
     pub queue: QuestionQueue,
     /// Policies in force.
@@ -81,14 +85,12 @@ pub fn write(
     Ok(())
 }
 
-/// Reads the state and the pool of a checkpoint and puts weights and optimizer into `actor`.
-pub fn read(dir: &Path, actor: &mut Actor) -> anyhow::Result<(RunState, ExperiencePool)> {
-    let place = || format!("checkpoint {} can't be used", dir.display());
+/// Reads the state and the pool of a checkpoint; weights and optimizer lie beside them, checked.
+pub fn read(dir: &Path) -> anyhow::Result<(RunState, ExperiencePool)> {
     let state = read_state(dir)?;
-    let pool = std::fs::read(dir.join(POOL)).with_context(place)?;
-    let pool = ExperiencePool::from_bytes(&pool).with_context(place)?;
-    actor.load_weights(&dir.join(WEIGHTS)).with_context(place)?;
-    actor.load_optimizer(&dir.join(OPTIMIZER)).with_context(place)?;
+    let path = dir.join(POOL);
+    let bytes = std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+    let pool = ExperiencePool::from_bytes(&bytes).with_context(|| format!("can't use {}", path.display()))?;
     Ok((state, pool))
 }
 

@@ -8,7 +8,7 @@ use exgrpo_host::cli;
 #[expect(clippy::print_stderr, reason = "the one place that prints errors")]
 fn main() -> ExitCode {
     match cli::run(cli::Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
