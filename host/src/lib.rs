@@ -1,5 +1,6 @@
 //! exgrpo: a research sandbox for learning from experience.
 
+pub mod builtin;
 pub mod columns;
 pub mod guest;
 pub mod journal;
