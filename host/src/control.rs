@@ -21,7 +21,6 @@ const POLL: Duration = Duration::from_millis(50);
 pub const REQUESTS: &str = "control";
 
 /// A policy that somebody wants in force, loaded and probed, or refused.
-#[derive(Debug)]
 pub struct Proposal {
     /// The file, or the request's file.
     pub path: PathBuf,
@@ -29,9 +28,13 @@ pub struct Proposal {
     pub bytes: Arc<[u8]>,
     /// What loading and probing gave.
     pub candidate: Result<Candidate, Reject>,
-    /// Where a requester waits for an answer.
-    reply_to: Option<PathBuf>,
+    /// Who waits for an answer.
+    pub requester: Requester,
 }
+
+/// Somebody who may wait for an answer: a file for `exgrpo-host swap`, nobody for a watched file.
+#[derive(Debug)]
+pub struct Requester(Option<PathBuf>);
 
 /// The answer to `exgrpo-host swap`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +45,12 @@ pub struct Reply {
     pub message: String,
 }
 
-impl Proposal {
-    /// Tells a requester, if there is one, what became of the proposal.
+impl Requester {
+    /// Tells what became of the proposal.
     pub fn reply(&self, accepted: bool, message: String) -> anyhow::Result<()> {
-        let Some(path) = &self.reply_to else { return Ok(()) };
+        let Some(path) = &self.0 else { return Ok(()) };
         let text = serde_json::to_vec(&Reply { accepted, message }).context("can't encode a reply")?;
-        atomic::write_file(path, &text).with_context(|| format!("can't answer {}", self.path.display()))
+        atomic::write_file(path, &text).with_context(|| format!("can't answer the request for {}", path.display()))
     }
 }
 
@@ -227,6 +230,6 @@ impl Watcher {
         let probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let bytes = Arc::clone(&source.bytes);
         let candidate = self.loader.prepare(source, &probe);
-        self.sender.send(Proposal { path, bytes, candidate, reply_to }).map_err(|_| Gone)
+        self.sender.send(Proposal { path, bytes, candidate, requester: Requester(reply_to) }).map_err(|_| Gone)
     }
 }

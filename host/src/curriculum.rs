@@ -100,7 +100,7 @@ impl Outcome<'_> {
             return Ok(());
         }
         let columns = columns(pool, self.dataset, rows);
-        let buckets = policies.assign(self.step, &columns, pool.counts().len() as u32)?;
+        let buckets = policies.assign(self.step, &columns, pool.counts().len())?;
         for (&row, &bucket) in rows.iter().zip(&buckets) {
             pool.assign(row, bucket);
         }

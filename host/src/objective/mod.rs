@@ -14,7 +14,7 @@ use crate::config::{Aggregation, ObjectiveSection};
 use crate::model::{ScoreGrads, Scores};
 use crate::types::Origin;
 pub use advantage::{advantages, assign_advantages};
-pub use stats::{LossStats, OriginStats};
+pub use stats::{LossStats, OriginStats, RolloutStats};
 
 /// Log-ratios are held within ± this before `exp`, so that one stale token can't overflow a sum.
 const MAX_LOG_RATIO: f64 = 20.0;

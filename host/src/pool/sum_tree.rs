@@ -3,7 +3,7 @@
 /// Non-negative weights with their sums. The tree is a function of its leaves alone, so rebuilding it from the leaves
 /// gives the same bits, whatever the history of changes was.
 #[derive(Debug, Clone, Default)]
-pub struct SumTree {
+pub(super) struct SumTree {
     /// Leaves that are in use.
     len: usize,
     /// `nodes[1]` is the root, `nodes[capacity + i]` leaf i, unused leaves 0; empty or 2 · capacity long.
@@ -18,28 +18,18 @@ impl PartialEq for SumTree {
 }
 
 impl SumTree {
-    /// Number of leaves in use.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// True without leaves.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Sum of all weights.
-    pub fn total(&self) -> f64 {
+    pub(super) fn total(&self) -> f64 {
         self.nodes.get(1).copied().unwrap_or(0.0)
     }
 
     /// Weight of leaf `index`.
-    pub fn get(&self, index: usize) -> f64 {
+    pub(super) fn get(&self, index: usize) -> f64 {
         self.nodes[self.capacity() + index]
     }
 
     /// Sets the weight of leaf `index`, finite and non-negative.
-    pub fn set(&mut self, index: usize, weight: f64) {
+    pub(super) fn set(&mut self, index: usize, weight: f64) {
         let mut node = self.capacity() + index;
         self.nodes[node] = weight;
         while node > 1 {
@@ -49,7 +39,7 @@ impl SumTree {
     }
 
     /// Adds a leaf behind the others.
-    pub fn push(&mut self, weight: f64) {
+    pub(super) fn push(&mut self, weight: f64) {
         if self.len == self.capacity() {
             self.grow();
         }
@@ -58,7 +48,7 @@ impl SumTree {
     }
 
     /// Removes leaf `index` by moving the last leaf into its place.
-    pub fn swap_remove(&mut self, index: usize) {
+    pub(super) fn swap_remove(&mut self, index: usize) {
         let last = self.len - 1;
         let weight = self.get(last);
         self.set(last, 0.0);
@@ -70,7 +60,7 @@ impl SumTree {
 
     /// The leaf in whose interval `point` lies when the weights are laid end to end from 0; `point` in
     /// `0..total`. A leaf of weight 0 is never found while another has weight.
-    pub fn find(&self, mut point: f64) -> usize {
+    pub(super) fn find(&self, mut point: f64) -> usize {
         let mut node = 1;
         while node < self.capacity() {
             let (left, right) = (self.nodes[2 * node], self.nodes[2 * node + 1]);
@@ -119,7 +109,7 @@ mod tests {
                     2 if !list.is_empty() => { let at = at % list.len(); tree.swap_remove(at); list.swap_remove(at); }
                     _ => {}
                 }
-                prop_assert_eq!(tree.len(), list.len());
+                prop_assert_eq!(tree.len, list.len());
                 prop_assert_eq!(tree.total(), list.iter().sum::<f64>());
                 let mut below = 0.0;
                 for (index, &weight) in list.iter().enumerate() {

@@ -10,7 +10,7 @@ use crate::columns::BucketInfo;
 use crate::config::Config;
 use crate::control::Control;
 use crate::dataset::{Dataset, QuestionQueue};
-use crate::guest::{Loader, PolicySet};
+use crate::guest::PolicySet;
 use crate::log::RunLog;
 use crate::model::Actor;
 use crate::pool::ExperiencePool;
@@ -22,7 +22,6 @@ use crate::types::TokenId;
 pub use report::{StepReport, Summary};
 
 /// A run that is ready for its next step. Fields are in the order in which a step uses them.
-#[derive(Debug)]
 pub struct Run {
     config: Config,
     dir: RunDir,
@@ -33,7 +32,6 @@ pub struct Run {
     tokenizer: Tokenizer,
     stop_ids: Vec<TokenId>,
     actor: Actor,
-    loader: Loader,
     policies: PolicySet,
     /// Buckets of the difficulty slot; empty before the first step.
     buckets: Vec<BucketInfo>,

@@ -7,6 +7,7 @@ use super::report::{RolloutRows, StepReport};
 use super::Run;
 use crate::checkpoint::{self, RunState};
 use crate::config::Clip;
+use crate::control::Proposal;
 use crate::curriculum::{self, Outcome};
 use crate::guest::{Probe, VerifyRequest};
 use crate::heldout::Evaluation;
@@ -122,26 +123,19 @@ impl Run {
     /// Puts accepted candidates in force, the only place where a policy changes.
     fn take_swaps(&mut self, step: u32) -> anyhow::Result<BTreeMap<u32, ProblemRow>> {
         let mut is_changed = self.buckets.is_empty();
-        for mut proposal in self.control.ready() {
-            let digest = self.dir.store_policy(&proposal.bytes)?;
-            let placeholder = Err(crate::guest::Reject::Load {
-                path: None,
-                detail: "taken already".to_owned(),
-            });
-            let message = match std::mem::replace(&mut proposal.candidate, placeholder) {
-                Ok(candidate) => match self.policies.swap(step, candidate) {
-                    Ok(()) => Ok(format!("policy {} is in force from step {step}", &digest[..12])),
-                    Err(reject) => Err(reject.to_string()),
-                },
+        for Proposal { path, bytes, candidate, requester } in self.control.ready() {
+            let digest = self.dir.store_policy(&bytes)?;
+            let taken = match candidate {
+                Ok(candidate) => self.policies.swap(step, candidate),
                 Err(reject) => {
-                    self.policies.record_refusal(step, Some(&proposal.path), Some(&digest), &reject);
-                    Err(reject.to_string())
+                    self.policies.record_refusal(step, Some(&path), Some(&digest), &reject);
+                    Err(reject)
                 }
             };
-            is_changed |= message.is_ok();
-            match message {
-                Ok(message) => proposal.reply(true, message)?,
-                Err(message) => proposal.reply(false, message)?,
+            is_changed |= taken.is_ok();
+            match taken {
+                Ok(()) => requester.reply(true, format!("in force from step {step} on: policy {digest}"))?,
+                Err(reject) => requester.reply(false, reject.to_string())?,
             }
         }
         let mut problems = BTreeMap::new();
