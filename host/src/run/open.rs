@@ -176,7 +176,7 @@ impl Datasets {
 }
 
 /// Builds the network on the engine that the configuration names.
-pub fn build_actor(config: &Config, shape: ModelConfig, weights: Weights) -> anyhow::Result<Actor> {
+pub(super) fn build_actor(config: &Config, shape: ModelConfig, weights: Weights) -> anyhow::Result<Actor> {
     match config.model.engine {
         Engine::Candle => Actor::candle(shape, weights, candle_core::Device::Cpu),
         Engine::Cpu => bail!("model.engine = \"cpu\" is not there yet\nhint: use \"candle\""),
@@ -184,7 +184,7 @@ pub fn build_actor(config: &Config, shape: ModelConfig, weights: Weights) -> any
 }
 
 /// A loader with the run's limits and parameters.
-pub fn loader(config: &Config) -> anyhow::Result<Loader> {
+pub(super) fn loader(config: &Config) -> anyhow::Result<Loader> {
     let text = |value: &toml::Value| match value {
         toml::Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -195,7 +195,7 @@ pub fn loader(config: &Config) -> anyhow::Result<Loader> {
 }
 
 /// Loads and probes the configured policies.
-pub fn load_policies(config: &Config, loader: &Loader) -> anyhow::Result<PolicySet> {
+pub(super) fn load_policies(config: &Config, loader: &Loader) -> anyhow::Result<PolicySet> {
     let probe = Probe { group_size: config.rollout.group_size, step: 1, ..Probe::default() };
     let mut candidates = Vec::new();
     for path in &config.policy.files {
@@ -245,7 +245,7 @@ fn write_run_toml(dir: &RunDir, config: &Config, policies: &PolicySet) -> anyhow
 }
 
 /// The configuration of an existing run.
-pub fn read_run_toml(dir: &RunDir) -> anyhow::Result<Config> {
+pub(super) fn read_run_toml(dir: &RunDir) -> anyhow::Result<Config> {
     let path = dir.config();
     let place = || format!("{} can't be used", path.display());
     let mut table: toml::Table =
