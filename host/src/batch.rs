@@ -56,14 +56,18 @@ pub struct Batch<'a> {
 }
 
 /// Splits the groups into equal mini-batches and leaves out what can't or needn't train.
-pub fn assemble<'a>(groups: &'a [RolloutGroup], dataset: &'a Dataset, objective: &ObjectiveSection) -> Batch<'a> {
+pub fn assemble<'a>(
+    groups: &'a [RolloutGroup],
+    dataset: &'a Dataset,
+    objective: &ObjectiveSection,
+) -> Batch<'a> {
     let per_update = groups.len().div_ceil(objective.updates as usize).max(1);
     let mut batch = Batch { mini_batches: Vec::new(), dropped: Vec::new() };
     for groups in groups.chunks(per_update) {
         let mut mini_batch = MiniBatch::default();
         for group in groups {
-            let idle =
-                objective.entropy_coefficient == 0.0 && group.scored().all(|rollout| rollout.advantage == 0.0);
+            let idle = objective.entropy_coefficient == 0.0
+                && group.scored().all(|rollout| rollout.advantage == 0.0);
             for rollout in &group.rollouts {
                 let reason = match rollout.verdict {
                     Verdict::Unscorable => Some(DropReason::Unscorable),

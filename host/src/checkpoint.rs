@@ -120,7 +120,10 @@ pub fn read_state(dir: &Path) -> anyhow::Result<RunState> {
 }
 
 /// The bytes of each policy of a snapshot, from the run directory.
-pub fn policy_bytes(dir: &RunDir, snapshots: Vec<PolicySnapshot>) -> anyhow::Result<Vec<(PolicySnapshot, Arc<[u8]>)>> {
+pub fn policy_bytes(
+    dir: &RunDir,
+    snapshots: Vec<PolicySnapshot>,
+) -> anyhow::Result<Vec<(PolicySnapshot, Arc<[u8]>)>> {
     let read = |snapshot: PolicySnapshot| {
         let path = dir.policy(&snapshot.digest);
         let bytes = std::fs::read(&path)

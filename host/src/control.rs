@@ -50,7 +50,8 @@ impl Requester {
     pub fn reply(&self, accepted: bool, message: String) -> anyhow::Result<()> {
         let Some(path) = &self.0 else { return Ok(()) };
         let text = serde_json::to_vec(&Reply { accepted, message }).context("can't encode a reply")?;
-        atomic::write_file(path, &text).with_context(|| format!("can't answer the request for {}", path.display()))
+        atomic::write_file(path, &text)
+            .with_context(|| format!("can't answer the request for {}", path.display()))
     }
 }
 
@@ -66,8 +67,7 @@ impl Control {
     /// Starts watching `files` (none to watch nothing) and the request folder of the run at `run_dir`.
     pub fn start(loader: Loader, files: Vec<PathBuf>, run_dir: &Path) -> anyhow::Result<Self> {
         let requests = run_dir.join(REQUESTS);
-        std::fs::create_dir_all(&requests)
-            .with_context(|| format!("can't create {}", requests.display()))?;
+        std::fs::create_dir_all(&requests).with_context(|| format!("can't create {}", requests.display()))?;
         let interrupted = Arc::new(AtomicBool::new(false));
         let (sender, proposals) = channel();
         let probe = Arc::new(Mutex::new(Probe::default()));
@@ -230,6 +230,8 @@ impl Watcher {
         let probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let bytes = Arc::clone(&source.bytes);
         let candidate = self.loader.prepare(source, &probe);
-        self.sender.send(Proposal { path, bytes, candidate, requester: Requester(reply_to) }).map_err(|_| Gone)
+        self.sender
+            .send(Proposal { path, bytes, candidate, requester: Requester(reply_to) })
+            .map_err(|_| Gone)
     }
 }

@@ -88,7 +88,13 @@ impl Outcome<'_> {
         if collects && (self.config.replay.min_success..=self.config.max_success()).contains(&num_success) {
             for rollout in &group.rollouts {
                 if rollout.origin == Origin::Fresh && rollout.verdict == Verdict::Correct {
-                    pool.store(group.row, &rollout.completion, rollout.reward, self.step, self.weights_version);
+                    pool.store(
+                        group.row,
+                        &rollout.completion,
+                        rollout.reward,
+                        self.step,
+                        self.weights_version,
+                    );
                 }
             }
         }

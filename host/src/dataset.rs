@@ -32,16 +32,14 @@ pub struct Dataset {
 impl Dataset {
     /// Reads JSONL rows `{"question": …, "answer": …, …}` from a path or from an embedded name. A prompt of more than
     /// `max_prompt_tokens` is an error, as is an unreadable row: nothing is dropped in silence.
-    pub fn read(
-        source: &str,
-        tokenizer: &Tokenizer,
-        max_prompt_tokens: usize,
-    ) -> anyhow::Result<Self> {
+    pub fn read(source: &str, tokenizer: &Tokenizer, max_prompt_tokens: usize) -> anyhow::Result<Self> {
         let owned;
         let text = match source.strip_prefix(EMBEDDED) {
             Some("arithmetic/train") => ARITHMETIC_TRAIN,
             Some("arithmetic/test") => ARITHMETIC_TEST,
-            Some(name) => bail!("no embedded dataset {name:?}\nhint: there are arithmetic/train and arithmetic/test"),
+            Some(name) => {
+                bail!("no embedded dataset {name:?}\nhint: there are arithmetic/train and arithmetic/test")
+            }
             None => {
                 owned = std::fs::read_to_string(Path::new(source))
                     .with_context(|| format!("can't read dataset {source}"))?;
@@ -199,9 +197,15 @@ mod tests {
     fn bad_rows_are_named_by_line() {
         for (text, expected) in [
             ("{\"question\":\"1+2=\"}", "line 1"),
-            ("{\"question\":\"1+2=\",\"answer\":\"3\"}\n{\"question\":\"11+22+33=\",\"answer\":\"66\"}", "9 tokens"),
+            (
+                "{\"question\":\"1+2=\",\"answer\":\"3\"}\n{\"question\":\"11+22+33=\",\"answer\":\"66\"}",
+                "9 tokens",
+            ),
             ("{\"question\":\"1?\",\"answer\":\"3\"}", "line 1"),
-            ("{\"question\":\"1=\",\"answer\":\"1\"}\n{\"question\":\"1=\",\"answer\":\"1\"}", "stand in line 1"),
+            (
+                "{\"question\":\"1=\",\"answer\":\"1\"}\n{\"question\":\"1=\",\"answer\":\"1\"}",
+                "stand in line 1",
+            ),
             ("\n", "no rows"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());

@@ -96,7 +96,10 @@ mod tests {
     #[test]
     fn accuracy_is_a_mean_over_questions_and_unscored_completions_are_left_out() {
         use Verdict::{Correct, Incorrect, Unscorable};
-        let have = accuracy(&[Correct, Correct, Incorrect, Correct, Unscorable, Incorrect, Unscorable, Unscorable], 2);
+        let have = accuracy(
+            &[Correct, Correct, Incorrect, Correct, Unscorable, Incorrect, Unscorable, Unscorable],
+            2,
+        );
         // By hand: shares 1, 1/2, 0 and one question without any; variance 1/4, error sqrt(1/12).
         assert_eq!((have.mean, have.num_unscored), (0.5, 3));
         assert!((have.half_width - 1.96 * (1.0f64 / 12.0).sqrt()).abs() < 1e-12);

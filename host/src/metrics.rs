@@ -114,7 +114,10 @@ impl Metrics {
         }
         let fresh_tokens: usize = of(Origin::Fresh).map(|r| r.completion.ids.len()).sum();
         self.set("rollout/tokens", fresh_tokens as f64);
-        self.set("rollout/finished", mean(of(Origin::Fresh).map(|r| f64::from(u8::from(r.completion.finished)))));
+        self.set(
+            "rollout/finished",
+            mean(of(Origin::Fresh).map(|r| f64::from(u8::from(r.completion.finished)))),
+        );
         self.set("replay/groups", groups.iter().filter(|group| group.drawn_from.is_some()).count() as f64);
         self.set("replay/share", of(Origin::Replayed).count() as f64 / all().count() as f64);
         self.set("replay/age_mean", mean(of(Origin::Replayed).map(|r| f64::from(step - r.sampled_step))));
@@ -151,7 +154,10 @@ impl Metrics {
             self.set(&format!("objective/loss/{name}"), if has_tokens { of.loss } else { f64::NAN });
             self.set(&format!("objective/ratio_mean/{name}"), of.ratio_mean());
             self.set(&format!("objective/ratio_variance/{name}"), of.ratio_variance());
-            self.set(&format!("objective/ratio_max/{name}"), if has_tokens { of.ratio_max } else { f64::NAN });
+            self.set(
+                &format!("objective/ratio_max/{name}"),
+                if has_tokens { of.ratio_max } else { f64::NAN },
+            );
             self.set(&format!("objective/approximate_kl/{name}"), of.approximate_kl());
         }
         self.set("objective/clip_fraction/fresh", stats.fresh.clip_fraction());

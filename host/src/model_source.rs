@@ -54,8 +54,8 @@ impl ModelSource {
                 (read("config.json")?, read("tokenizer.json")?)
             }
         };
-        let config: ModelConfig =
-            serde_json::from_slice(&config_text).with_context(|| format!("can't use the config.json of {path}"))?;
+        let config: ModelConfig = serde_json::from_slice(&config_text)
+            .with_context(|| format!("can't use the config.json of {path}"))?;
         let weights = match path.strip_prefix(EMBEDDED) {
             Some(_) => Weights::from_bytes(EMBEDDED_WEIGHTS, path, &config)?,
             None => Weights::load(Path::new(path), &config)?,

@@ -80,7 +80,8 @@ fn update(actor: &mut Actor, examples: &[Example], lr: f64) -> anyhow::Result<f6
     for indices in actor.micro_batches(&sequences, 8192) {
         let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| sequences[index]).collect();
         actor.accumulate(&sequences, &mut |scores| {
-            loss -= scores.logprobs.iter().map(|&logprob| f64::from(logprob)).sum::<f64>() / num_tokens as f64;
+            loss -=
+                scores.logprobs.iter().map(|&logprob| f64::from(logprob)).sum::<f64>() / num_tokens as f64;
             ScoreGrads {
                 logprobs: vec![slope; scores.logprobs.len()],
                 entropies: vec![0.0; scores.entropies.len()],
@@ -110,7 +111,8 @@ pub fn successes(
     samples: u64,
     streams: &Streams,
 ) -> anyhow::Result<Vec<u32>> {
-    let prompts = rows.iter().map(|row| tokenizer.encode(&row.question)).collect::<anyhow::Result<Vec<_>>>()?;
+    let prompts =
+        rows.iter().map(|row| tokenizer.encode(&row.question)).collect::<anyhow::Result<Vec<_>>>()?;
     let sampling =
         Sampling { temperature: 1.0, top_p: 1.0, max_new_tokens: 64, stop_ids: vec![tokenizer.id("<eos>")?] };
     let requests = prompts.iter().enumerate().map(|(index, prompt)| {

@@ -38,7 +38,12 @@ mod tests {
         let draw = |seed, name, step, index| Streams::new(seed).stream(name, step, index).next_u64();
         let base = draw(1, "rollout", 2, 3);
         assert_eq!(base, draw(1, "rollout", 2, 3));
-        for other in [draw(2, "rollout", 2, 3), draw(1, "select", 2, 3), draw(1, "rollout", 3, 3), draw(1, "rollout", 2, 4)] {
+        for other in [
+            draw(2, "rollout", 2, 3),
+            draw(1, "select", 2, 3),
+            draw(1, "rollout", 3, 3),
+            draw(1, "rollout", 2, 4),
+        ] {
             assert_ne!(base, other);
         }
     }

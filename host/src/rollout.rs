@@ -62,7 +62,12 @@ impl Sampler<'_> {
                     rollouts.push(self.replayed(planned.row, stored)?);
                 }
                 for completion in completions {
-                    rollouts.push(self.rollout(completion, Origin::Fresh, self.step, self.weights_version)?);
+                    rollouts.push(self.rollout(
+                        completion,
+                        Origin::Fresh,
+                        self.step,
+                        self.weights_version,
+                    )?);
                 }
                 Ok(RolloutGroup { row: planned.row, drawn_from: planned.drawn_from, rollouts })
             })

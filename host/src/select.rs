@@ -77,7 +77,12 @@ impl Selection<'_> {
         if !replay.enabled || !self.replay_open {
             return Ok(0.0);
         }
-        policies.replay_ratio(self.step, self.config.rollout.questions, self.pass_rate, replay.experience_ratio)
+        policies.replay_ratio(
+            self.step,
+            self.config.rollout.questions,
+            self.pass_rate,
+            replay.experience_ratio,
+        )
     }
 
     /// Up to `wanted` different questions of the pool.

@@ -27,7 +27,10 @@ impl Tokenizer {
         let ids = encoding.get_ids().to_vec();
         if let Some(position) = self.unknown.and_then(|unknown| ids.iter().position(|&id| id == unknown)) {
             let (start, end) = encoding.get_offsets()[position];
-            bail!("{:?} in {text:?} is not in the tokenizer's vocabulary", &text.get(start..end).unwrap_or("?"));
+            bail!(
+                "{:?} in {text:?} is not in the tokenizer's vocabulary",
+                &text.get(start..end).unwrap_or("?")
+            );
         }
         Ok(ids)
     }

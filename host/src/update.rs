@@ -23,7 +23,12 @@ pub struct UpdateReport {
 }
 
 /// Runs one optimizer update a mini-batch. `clip` says whether fresh tokens are clipped in this step.
-pub fn run(actor: &mut Actor, batch: &Batch<'_>, config: &Config, clip: bool) -> anyhow::Result<UpdateReport> {
+pub fn run(
+    actor: &mut Actor,
+    batch: &Batch<'_>,
+    config: &Config,
+    clip: bool,
+) -> anyhow::Result<UpdateReport> {
     let mut report = UpdateReport { rollouts: vec![None; batch.dropped.len()], ..UpdateReport::default() };
     for mini_batch in &batch.mini_batches {
         if mini_batch.sequences.is_empty() {

@@ -5,12 +5,16 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 mod bindings;
+mod demo;
 mod policies;
 mod sdk_deps;
+mod test;
 mod workspace;
 
 /// Name, what it does, and the function that does it with the arguments behind the name.
 const COMMANDS: &[(&str, &str, fn(&[String]) -> Result<()>)] = &[
+    ("demo", "build the policies and train the embedded model with ExGRPO", demo::run),
+    ("test", "build the policies and run all tests", test::run),
     ("policies", "build every crate under policies/ to policies/<name>.wasm", policies::run),
     ("bindings", "generate guest-sdk/src/bindings from the WIT; --check compares only", bindings::run),
     ("sdk-deps", "check that guest-sdk stays free of the host's dependencies", sdk_deps::run),

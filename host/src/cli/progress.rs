@@ -73,7 +73,10 @@ impl Reporter {
                 bar.set_message(line);
                 bar.set_position(u64::from(report.step));
             }
-            None if report.step.is_multiple_of(PLAIN_EVERY) || report.step == 1 || report.step == self.steps => {
+            None if report.step.is_multiple_of(PLAIN_EVERY)
+                || report.step == 1
+                || report.step == self.steps =>
+            {
                 say(&format!("step {:4}/{}  {line}", report.step, self.steps));
             }
             None => {}

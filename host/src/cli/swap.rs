@@ -31,7 +31,8 @@ pub(super) fn swap(args: &SwapArgs) -> anyhow::Result<ExitCode> {
             args.run.display()
         );
     }
-    let bytes = std::fs::read(&args.file).with_context(|| format!("can't read policy {}", args.file.display()))?;
+    let bytes =
+        std::fs::read(&args.file).with_context(|| format!("can't read policy {}", args.file.display()))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let name = args.file.file_stem().unwrap_or_default().to_string_lossy();
     let request = requests.join(format!("{now}-{name}.wasm"));

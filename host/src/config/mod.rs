@@ -203,9 +203,13 @@ mod tests {
 
     #[test]
     fn overrides_reach_their_key_and_survive_a_round_trip() {
-        let config =
-            resolve(&["rollout.questions=16", "mode=reference", "policy.files=[\"a.wasm\"]", "objective.clip=never"])
-                .unwrap();
+        let config = resolve(&[
+            "rollout.questions=16",
+            "mode=reference",
+            "policy.files=[\"a.wasm\"]",
+            "objective.clip=never",
+        ])
+        .unwrap();
         assert_eq!((config.rollout.questions, config.mode), (16, Mode::Reference));
         assert_eq!(config.objective.clip, Clip::Never);
         let again: Config = toml::from_str(&config.to_toml().unwrap()).unwrap();

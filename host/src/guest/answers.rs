@@ -95,12 +95,7 @@ impl PolicySet {
     ///
     /// # Errors
     /// See [`PolicySet::buckets`].
-    pub fn bucket_weights(
-        &mut self,
-        step: u32,
-        counts: &[u32],
-        group_size: u32,
-    ) -> Result<Vec<f32>, Stop> {
+    pub fn bucket_weights(&mut self, step: u32, counts: &[u32], group_size: u32) -> Result<Vec<f32>, Stop> {
         let inputs = InputsDigest::new().u32s(counts).u32s(&[group_size, step]);
         let num_rows = counts.len();
         let question =
@@ -149,8 +144,14 @@ impl PolicySet {
         configured: f32,
     ) -> Result<f32, Stop> {
         let inputs = InputsDigest::new().u32s(&[step, batch]).f32s(&[pass_rate, configured]);
-        let question =
-            Question { step, slot: Slot::Sampling, function: "replay-ratio", seed: None, num_rows: 0, inputs };
+        let question = Question {
+            step,
+            slot: Slot::Sampling,
+            function: "replay-ratio",
+            seed: None,
+            num_rows: 0,
+            inputs,
+        };
         self.ask(
             question,
             &|policy, state| policy.replay_ratio(state, step, batch, pass_rate, configured),
@@ -175,14 +176,8 @@ impl PolicySet {
         }
         let inputs = InputsDigest::new().problems(problems).u32s(&[k, step]).u64s(&[seed]);
         let (seed_used, num_rows) = (Some(seed), problems.len());
-        let question = Question {
-            step,
-            slot: Slot::Selection,
-            function: "select",
-            seed: seed_used,
-            num_rows,
-            inputs,
-        };
+        let question =
+            Question { step, slot: Slot::Selection, function: "select", seed: seed_used, num_rows, inputs };
         question.check(problem_lengths(problems))?;
         self.ask(question, &|policy, state| policy.select(state, problems, k, step, seed), || None, json)
     }
@@ -249,8 +244,8 @@ impl PolicySet {
         if !requests.is_empty() || answered.is_some() {
             self.journal.time += started.elapsed();
         }
-        let (results, digest) = answered
-            .unwrap_or_else(|| (requests.iter().map(builtin::verify).collect(), BUILTIN.to_owned()));
+        let (results, digest) =
+            answered.unwrap_or_else(|| (requests.iter().map(builtin::verify).collect(), BUILTIN.to_owned()));
         self.journal.decisions.push(Decision {
             step,
             slot,

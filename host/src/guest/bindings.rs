@@ -1,7 +1,11 @@
 //! The host's side of `guest-sdk/wit`: generated types, conversions from the host's columns, and the log that guests
 //! write to. A component exports any subset of the interfaces, so each is looked up by itself.
 
-#![expect(missing_docs, unreachable_pub, reason = "most of this module is generated; guest-sdk/wit documents it")]
+#![expect(
+    missing_docs,
+    unreachable_pub,
+    reason = "most of this module is generated; guest-sdk/wit documents it"
+)]
 
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
@@ -75,11 +79,7 @@ impl Indices {
     }
 
     /// Checks the types of every interface that is there.
-    pub(super) fn load_all(
-        &self,
-        store: &mut Store<HostState>,
-        instance: &Instance,
-    ) -> wasmtime::Result<()> {
+    pub(super) fn load_all(&self, store: &mut Store<HostState>, instance: &Instance) -> wasmtime::Result<()> {
         macro_rules! load {
             ($($module:ident),*) => {
                 $(if let Some(indices) = &self.$module {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::bindings::{Indices, error_text, interface};
 use super::config::GuestConfig;
@@ -92,7 +92,8 @@ impl GuestPolicy {
             return Err(refuse(detail));
         }
         let bytes = encode(&source.bytes).map_err(&refuse)?;
-        let component = Component::from_binary(engine, &bytes).map_err(|error| refuse(format!("{error:#}")))?;
+        let component =
+            Component::from_binary(engine, &bytes).map_err(|error| refuse(format!("{error:#}")))?;
         let metadata = interface("metadata");
         if component.get_export_index(None, &metadata).is_none() {
             let detail = format!("it exports no `{metadata}`: build it with a guest-sdk of this version");

@@ -210,10 +210,7 @@ impl PolicySet {
                 path: member.policy.info.path.clone(),
                 slots: names(self.slots_of(id)),
                 last_good: names(
-                    Slot::ALL
-                        .into_iter()
-                        .filter(|&slot| self.holder(slot).last_good == Some(id))
-                        .collect(),
+                    Slot::ALL.into_iter().filter(|&slot| self.holder(slot).last_good == Some(id)).collect(),
                 ),
                 loaded: member.loaded,
                 state: member.state.clone(),

@@ -22,9 +22,8 @@ impl PolicySet {
     /// When a slot is another file's or the state is refused. The set stays as it was; the refusal is journalled.
     pub fn swap(&mut self, step: u32, mut candidate: Candidate) -> Result<(), Reject> {
         let replaced = self.loaded_from(candidate.policy.info.path.as_deref());
-        let checked = self
-            .check_slots(&candidate, replaced)
-            .and_then(|()| self.carry_state(&mut candidate, replaced));
+        let checked =
+            self.check_slots(&candidate, replaced).and_then(|()| self.carry_state(&mut candidate, replaced));
         if let Err(reject) = checked {
             let info = &candidate.policy.info;
             self.record_refusal(step, info.path.as_deref(), Some(&info.digest), &reject);
@@ -62,13 +61,7 @@ impl PolicySet {
     }
 
     /// Journals that a candidate was refused, one that never got past [`Loader::prepare`](super::Loader::prepare) say.
-    pub fn record_refusal(
-        &mut self,
-        step: u32,
-        path: Option<&Path>,
-        digest: Option<&str>,
-        reject: &Reject,
-    ) {
+    pub fn record_refusal(&mut self, step: u32, path: Option<&Path>, digest: Option<&str>, reject: &Reject) {
         let who = label(path, digest.unwrap_or("without a path"));
         let mut detail = format!("{who}: {reject}");
         if let Reject::Probe { fault: Fault { backtrace: Some(backtrace), .. }, .. } = reject {

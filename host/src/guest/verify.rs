@@ -53,7 +53,8 @@ pub(super) fn verify(
         let on_all = || requests.par_chunks(CHUNK).map(chunk).collect();
         threads.map_or_else(on_all, |threads| threads.install(on_all))
     };
-    let mut all = Verified { results: Vec::with_capacity(requests.len()), faults: Vec::new(), log: Vec::new() };
+    let mut all =
+        Verified { results: Vec::with_capacity(requests.len()), faults: Vec::new(), log: Vec::new() };
     for chunk in chunks {
         let first = all.results.len();
         all.results.extend(chunk.results);

@@ -14,8 +14,7 @@ pub fn assign_advantages(group: &mut RolloutGroup, advantage: Advantage) {
     let values = advantages(&rewards, advantage);
     let mut values = values.into_iter();
     for rollout in &mut group.rollouts {
-        rollout.advantage =
-            if rollout.verdict.is_scored() { values.next().unwrap_or_default() } else { 0.0 };
+        rollout.advantage = if rollout.verdict.is_scored() { values.next().unwrap_or_default() } else { 0.0 };
     }
 }
 

@@ -112,7 +112,8 @@ impl Objective {
         let log_ratio = (logprob - old).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO);
         let ratio = log_ratio.exp();
         let advantage = f64::from(member.advantage);
-        let mut token = Token { ratio, log_ratio, loss: -advantage * ratio, slope: -advantage * ratio, clipped: false };
+        let mut token =
+            Token { ratio, log_ratio, loss: -advantage * ratio, slope: -advantage * ratio, clipped: false };
         if replayed {
             let beta = f64::from(self.shaping_beta);
             if beta > 0.0 {

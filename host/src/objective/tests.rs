@@ -38,7 +38,10 @@ struct Case {
 }
 
 fn close(have: f64, expected: f64, what: &str) {
-    assert!((have - expected).abs() <= TOLERANCE * expected.abs().max(1e-3), "{what}: {have} instead of {expected}");
+    assert!(
+        (have - expected).abs() <= TOLERANCE * expected.abs().max(1e-3),
+        "{what}: {have} instead of {expected}"
+    );
 }
 
 fn cases() -> Vec<Case> {
@@ -146,8 +149,10 @@ fn micro_batches_add_up_to_the_mini_batch_and_the_entropy_bonus_is_its_mean() {
         .zip(&old)
         .map(|(&(advantage, origin), old)| Member { advantage, origin, old_logprobs: old })
         .collect();
-    let scores =
-        Scores { logprobs: vec![-0.2, -1.0, -1.0, -0.6, -1.5, -0.2], entropies: vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6] };
+    let scores = Scores {
+        logprobs: vec![-0.2, -1.0, -1.0, -0.6, -1.5, -0.2],
+        entropies: vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+    };
     let section = ObjectiveSection { entropy_coefficient: 0.5, ..ObjectiveSection::default() };
     let objective = Objective::new(&section, true, 8, 6);
     let (whole, whole_stats) = objective.evaluate(&members, &scores);

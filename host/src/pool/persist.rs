@@ -75,7 +75,10 @@ impl ExperiencePool {
         Ok(Self {
             num_experiences: experiences.iter().map(Vec::len).sum(),
             num_retired: problems.iter().filter(|p| p.retired).count(),
-            next_experience_id: *file.u64("next_experience_id")?.first().context("next_experience_id is empty")?,
+            next_experience_id: *file
+                .u64("next_experience_id")?
+                .first()
+                .context("next_experience_id is empty")?,
             problems,
             experiences,
             buckets,
@@ -86,7 +89,8 @@ impl ExperiencePool {
 fn read_experiences(file: &Reader<'_>, stored: &[u32]) -> anyhow::Result<Vec<Vec<Experience>>> {
     let count: usize = stored.iter().map(|&n| n as usize).sum();
     let id = file.u64("experience/id")?;
-    let (step, version) = (file.u32("experience/step", count)?, file.u32("experience/weights_version", count)?);
+    let (step, version) =
+        (file.u32("experience/step", count)?, file.u32("experience/weights_version", count)?);
     let (reward, mean) = (file.f32("experience/reward", count)?, file.f32("experience/mean_logprob", count)?);
     let (finished, length) = (file.u32("experience/finished", count)?, file.u32("experience/length", count)?);
     let num_tokens: usize = length.iter().map(|&n| n as usize).sum();
@@ -129,7 +133,8 @@ fn read_buckets(file: &Reader<'_>, problems: &mut [Problem]) -> anyhow::Result<V
     for (index, &size) in sizes.iter().enumerate() {
         let mut bucket = Bucket::default();
         for row in rows.by_ref().take(size as usize) {
-            let problem = problems.get_mut(row as usize).with_context(|| format!("bucket {index} names row {row}"))?;
+            let problem =
+                problems.get_mut(row as usize).with_context(|| format!("bucket {index} names row {row}"))?;
             if problem.bucket as usize != index || problem.position != NO_BUCKET {
                 bail!("row {row} stands in bucket {index} without belonging there");
             }

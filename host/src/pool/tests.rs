@@ -3,7 +3,12 @@ use crate::rng::Streams;
 use proptest::prelude::*;
 
 fn completion(ids: &[u32]) -> Completion {
-    Completion { ids: ids.to_vec(), logprobs: vec![-0.5; ids.len()], entropies: vec![0.3; ids.len()], finished: true }
+    Completion {
+        ids: ids.to_vec(),
+        logprobs: vec![-0.5; ids.len()],
+        entropies: vec![0.3; ids.len()],
+        finished: true,
+    }
 }
 
 /// Questions 0..sizes.sum(), the first `sizes[0]` in bucket 0 and so on, each with one trajectory.

@@ -83,8 +83,7 @@ impl RolloutRows<'_> {
         let question = &self.questions[group.row as usize];
         let digest = |slot| self.policies.digest(slot).to_owned();
         let drawn = group.drawn_from.is_some();
-        let drawn_by =
-            if self.policies.fills_selection() { Slot::Selection } else { Slot::Sampling };
+        let drawn_by = if self.policies.fills_selection() { Slot::Selection } else { Slot::Sampling };
         let bucket = self.pool.problem(group.row).bucket();
         let logprobs = &rollout.completion.logprobs;
         let ratios = self.update.rollouts.get(index).copied().flatten();

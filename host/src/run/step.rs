@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::report::{RolloutRows, StepReport};
 use super::Run;
+use super::report::{RolloutRows, StepReport};
 use crate::checkpoint::{self, RunState};
 use crate::config::Clip;
 use crate::control::Proposal;
@@ -162,7 +162,8 @@ impl Run {
             self.progress.pass_rate = correct as f32 / scored as f32;
         }
         let threshold = self.config.replay.replay_start_accuracy;
-        if self.progress.replay_open || !self.config.replay.enabled || !(self.progress.pass_rate > threshold) {
+        if self.progress.replay_open || !self.config.replay.enabled || !(self.progress.pass_rate > threshold)
+        {
             return None;
         }
         self.progress.replay_open = true;
@@ -201,7 +202,9 @@ impl Run {
         let entropy = rows
             .iter()
             .flat_map(|&row| self.pool.experiences(row))
-            .map(|experience| experience.old_entropies.iter().sum::<f32>() / experience.old_entropies.len() as f32)
+            .map(|experience| {
+                experience.old_entropies.iter().sum::<f32>() / experience.old_entropies.len() as f32
+            })
             .collect();
         let requests = groups.iter().take(8).map(|group| {
             let question = &self.dataset.questions[group.row as usize];
@@ -223,13 +226,19 @@ impl Run {
     }
 
     /// Writes the step's part of the log, then the checkpoint.
-    fn finish(&mut self, step: u32, mut metrics: Metrics, opened: Option<Event>) -> anyhow::Result<StepReport> {
+    fn finish(
+        &mut self,
+        step: u32,
+        mut metrics: Metrics,
+        opened: Option<Event>,
+    ) -> anyhow::Result<StepReport> {
         let (decisions, mut events) = self.policies.drain();
         metrics.set("guest/fuel", decisions.iter().map(|decision: &Decision| decision.fuel as f64).sum());
         let faults = decisions.iter().filter(|decision| decision.fault.is_some()).count();
         metrics.set("guest/faults", faults as f64);
         events.extend(opened);
-        let is_due = step.is_multiple_of(self.config.checkpoint.every) || self.is_done() || self.is_interrupted();
+        let is_due =
+            step.is_multiple_of(self.config.checkpoint.every) || self.is_done() || self.is_interrupted();
         let told = events
             .iter()
             .filter(|event| event.kind != EventKind::Checkpoint)
