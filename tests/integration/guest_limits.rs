@@ -15,7 +15,7 @@ fn config() -> GuestConfig {
         deadline_ms: 5_000,
         memory_mib: 16,
         stack_kib: 128,
-        output_mib: 4,
+        output_mib: 1,
         ..GuestConfig::default()
     }
 }
@@ -59,7 +59,7 @@ fn each_limit_is_obeyed_and_violated() {
         ("work", 10_000, 20_000_000, "fuel"),
         ("memory", 4, 64, "memory"),
         ("recursion", 50, 1_000_000, "stack"),
-        ("huge-output", 0, 8, "output-size"),
+        ("huge-output", 0, 2, "output-size"),
     ] {
         if attack != "huge-output" {
             assert_eq!(reason_of(&config, attack, obeyed), None, "{attack} below its limit");

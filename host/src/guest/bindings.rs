@@ -1,12 +1,6 @@
 //! The host's side of `guest-sdk/wit`: generated types, conversions from the host's columns, and the log that guests
 //! write to. A component exports any subset of the interfaces, so each is looked up by itself.
 
-#![expect(
-    missing_docs,
-    unreachable_pub,
-    reason = "most of this module is generated; guest-sdk/wit documents it"
-)]
-
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 

@@ -1,8 +1,9 @@
 //! The paper's choice of questions without its replay: a drawn question gets a whole group of fresh rollouts, and no
-//! stored trajectory joins it. The paper has no such ablation; it tells the curriculum's effect from the replay's. All
-//! other slots stay with the built-in.
+//! stored trajectory joins it. The paper has no such ablation; it tells the curriculum's effect from the replay's.
 
-use exgrpo_guest_sdk::{Policy, Result, Trajectories, TrajectoryColumns};
+use exgrpo_guest_sdk::{
+    Decision, Policy, ProblemColumns, Result, Retirement, Sampling, Trajectories, TrajectoryColumns, paper,
+};
 
 /// Questions from the pool, trajectories never.
 #[derive(Debug)]
@@ -22,7 +23,19 @@ impl Trajectories for FreshMedium {
     }
 }
 
-exgrpo_guest_sdk::export!(FreshMedium: Trajectories);
+impl Retirement for FreshMedium {
+    fn decide(&self, problems: &ProblemColumns, _step: u32) -> Result<Vec<Decision>> {
+        Ok(paper::retire_after(problems, 1))
+    }
+}
+
+impl Sampling for FreshMedium {
+    fn bucket_weights(&self, counts: &[u32], group_size: u32, _step: u32) -> Result<Vec<f32>> {
+        paper::gaussian_weights(counts, 0.5 * f64::from(group_size), 1.0)
+    }
+}
+
+exgrpo_guest_sdk::export!(FreshMedium: Retirement, Sampling, Trajectories);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,9 @@
-//! The paper's ablation of the trajectory's choice: the highest mean entropy instead of the lowest. All other slots
-//! stay with the built-in.
+//! The paper's ablation of the trajectory's choice: the highest mean entropy instead of the lowest.
+//! Everything else is as in `gaussian_medium`.
 
-use exgrpo_guest_sdk::{Policy, Result, Trajectories, TrajectoryColumns, paper};
+use exgrpo_guest_sdk::{
+    Decision, Policy, ProblemColumns, Result, Retirement, Sampling, Trajectories, TrajectoryColumns, paper,
+};
 
 /// The most uncertain trajectory.
 #[derive(Debug)]
@@ -21,7 +23,19 @@ impl Trajectories for HighestEntropy {
     }
 }
 
-exgrpo_guest_sdk::export!(HighestEntropy: Trajectories);
+impl Retirement for HighestEntropy {
+    fn decide(&self, problems: &ProblemColumns, _step: u32) -> Result<Vec<Decision>> {
+        Ok(paper::retire_after(problems, 1))
+    }
+}
+
+impl Sampling for HighestEntropy {
+    fn bucket_weights(&self, counts: &[u32], group_size: u32, _step: u32) -> Result<Vec<f32>> {
+        paper::gaussian_weights(counts, 0.5 * f64::from(group_size), 1.0)
+    }
+}
+
+exgrpo_guest_sdk::export!(HighestEntropy: Retirement, Sampling, Trajectories);
 
 #[cfg(test)]
 mod tests {

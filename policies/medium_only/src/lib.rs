@@ -1,7 +1,10 @@
 //! The paper's Gaussian over success counts, cut to questions of medium difficulty (25 % to 75 % solved, ends included):
 //! buckets of another level are never replayed.
 
-use exgrpo_guest_sdk::{BucketInfo, Difficulty, Level, Policy, ProblemColumns, Result, Sampling, paper};
+use exgrpo_guest_sdk::{
+    BucketInfo, Decision, Difficulty, Level, Policy, ProblemColumns, Result, Retirement, Sampling,
+    Trajectories, TrajectoryColumns, paper,
+};
 
 /// Only medium questions.
 #[derive(Debug)]
@@ -38,7 +41,19 @@ impl Sampling for MediumOnly {
     }
 }
 
-exgrpo_guest_sdk::export!(MediumOnly: Difficulty, Sampling);
+impl Retirement for MediumOnly {
+    fn decide(&self, problems: &ProblemColumns, _step: u32) -> Result<Vec<Decision>> {
+        Ok(paper::retire_after(problems, 1))
+    }
+}
+
+impl Trajectories for MediumOnly {
+    fn choose(&self, trajectories: &TrajectoryColumns, _step: u32, _seed: u64) -> Result<Vec<Option<u32>>> {
+        Ok(paper::lowest_entropy(trajectories))
+    }
+}
+
+exgrpo_guest_sdk::export!(MediumOnly: Difficulty, Retirement, Sampling, Trajectories);
 
 #[cfg(test)]
 mod tests {

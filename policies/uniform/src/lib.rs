@@ -1,7 +1,10 @@
 //! No curriculum: every question of the pool is drawn alike, whatever its bucket, and any of its trajectories is
 //! replayed. In the paper's ablation this is replay without question selection and without trajectory selection.
 
-use exgrpo_guest_sdk::{Policy, Random, Result, Sampling, Trajectories, TrajectoryColumns};
+use exgrpo_guest_sdk::{
+    Decision, Policy, ProblemColumns, Random, Result, Retirement, Sampling, Trajectories, TrajectoryColumns,
+    paper,
+};
 
 /// Everything alike.
 #[derive(Debug)]
@@ -33,7 +36,13 @@ impl Trajectories for Uniform {
     }
 }
 
-exgrpo_guest_sdk::export!(Uniform: Sampling, Trajectories);
+impl Retirement for Uniform {
+    fn decide(&self, problems: &ProblemColumns, _step: u32) -> Result<Vec<Decision>> {
+        Ok(paper::retire_after(problems, 1))
+    }
+}
+
+exgrpo_guest_sdk::export!(Uniform: Retirement, Sampling, Trajectories);
 
 #[cfg(test)]
 mod tests {
