@@ -28,10 +28,10 @@ pub use crate::json::Value;
 ///     }
 /// }
 ///
-/// let settings: Settings = parameters::parse(r#"{ "sigma": 2 }"#)?;
+/// let settings = Settings::parse(r#"{ "sigma": 2 }"#)?;
 /// assert_eq!((settings.sigma, settings.retire_after, settings.order.as_str()), (2.0, 1, "lowest"));
 ///
-/// let error = parameters::parse::<Settings>(r#"{ "sigma": 0 }"#).unwrap_err();
+/// let error = Settings::parse(r#"{ "sigma": 0 }"#).unwrap_err();
 /// assert_eq!(error.to_string(), "parameter `sigma` is 0, it must be above 0");
 /// # Ok::<(), exgrpo_guest_sdk::PolicyError>(())
 /// ```
@@ -82,10 +82,25 @@ macro_rules! parameters {
 /// use exgrpo_guest_sdk::Parameters;
 ///
 /// assert!(<()>::declared().is_empty());
+/// assert!(<()>::parse(r#"{ "sigma": 1 }"#).is_err());
 /// ```
 pub trait Parameters: Sized {
     /// What can be set.
     fn declared() -> Vec<Parameter>;
+
+    /// JSON Schema of an object of these parameters; empty without any.
+    fn schema() -> String {
+        schema(&Self::declared())
+    }
+
+    /// Reads the parameters from a flat JSON object; those left out have their defaults. No text at all is `{}`.
+    ///
+    /// # Errors
+    /// The text is no flat JSON object, a parameter is unknown, or a value breaks a rule; the message names the
+    /// parameter.
+    fn parse(text: &str) -> Result<Self> {
+        Self::from_values(parse(Self::declared(), text)?)
+    }
 
     /// The struct from one value a declared parameter.
     ///
@@ -97,6 +112,20 @@ pub trait Parameters: Sized {
 impl Parameters for () {
     fn declared() -> Vec<Parameter> {
         Vec::new()
+    }
+
+    // The two methods below are written out so that a policy without parameters carries no JSON reader.
+
+    fn schema() -> String {
+        String::new()
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let rest: String = text.split_ascii_whitespace().collect();
+        if rest.is_empty() || rest == "{}" {
+            return Ok(());
+        }
+        Err(PolicyError::invalid_config("this policy takes no parameters"))
     }
 
     fn from_values(_: Values) -> Result<Self> {
@@ -342,33 +371,18 @@ impl Values {
     }
 }
 
-/// JSON Schema of an object of these parameters; empty without any.
-pub fn schema(declared: &[Parameter]) -> String {
-    if declared.is_empty() {
-        return String::new();
-    }
-    let members: Vec<String> = declared
-        .iter()
-        .map(|parameter| format!("{}:{}", quote(parameter.name), parameter.schema()))
-        .collect();
+fn schema(declared: &[Parameter]) -> String {
+    let member = |parameter: &Parameter| format!("{}:{}", quote(parameter.name), parameter.schema());
+    let members: Vec<String> = declared.iter().map(member).collect();
     format!("{{\"type\":\"object\",\"properties\":{{{}}},\"additionalProperties\":false}}", members.join(","))
 }
 
-/// Reads parameters from a flat JSON object; those left out have their defaults. No text at all is `{}`.
-///
-/// # Errors
-/// The text is no flat JSON object, a parameter is unknown, or a value breaks a rule; the message names the parameter.
-pub fn parse<P: Parameters>(text: &str) -> Result<P> {
-    let declared = P::declared();
+fn parse(declared: Vec<Parameter>, text: &str) -> Result<Values> {
     let mut given = json::parse_flat_object(text)?;
     if let Some((name, _)) = given.iter().find(|(name, _)| declared.iter().all(|known| known.name != name)) {
         let known: Vec<&str> = declared.iter().map(|parameter| parameter.name).collect();
-        let known = if known.is_empty() {
-            "it takes none".to_owned()
-        } else {
-            format!("known: {}", known.join(", "))
-        };
-        return Err(PolicyError::invalid_config(format!("there is no parameter `{name}`; {known}")));
+        let message = format!("there is no parameter `{name}`; known: {}", known.join(", "));
+        return Err(PolicyError::invalid_config(message));
     }
     let mut values = Vec::with_capacity(declared.len());
     for parameter in declared {
@@ -380,7 +394,7 @@ pub fn parse<P: Parameters>(text: &str) -> Result<P> {
         parameter.check(&value)?;
         values.push((parameter.name.to_owned(), value));
     }
-    P::from_values(Values(values))
+    Ok(Values(values))
 }
 
 #[cfg(test)]
@@ -407,7 +421,7 @@ mod tests {
     }
 
     fn message(text: &str) -> String {
-        parse::<Every>(text).unwrap_err().to_string()
+        Every::parse(text).unwrap_err().to_string()
     }
 
     #[test]
@@ -423,15 +437,15 @@ mod tests {
             r#""word":{"type":"string","enum":["a","b"],"default":"a","description":"A \"word\"."}"#,
             r#"},"additionalProperties":false}"#,
         );
-        assert_eq!(schema(&Every::declared()), expected);
-        assert_eq!(schema(&<()>::declared()), "");
+        assert_eq!(Every::schema(), expected);
+        assert_eq!(<()>::schema(), "");
     }
 
     #[test]
     fn what_is_left_out_has_its_default() {
-        assert_eq!(parse::<Every>(""), Ok(Every::default()));
+        assert_eq!(Every::parse(""), Ok(Every::default()));
         let text = r#"{"word":"b","flag":true,"signed":-7,"count":2.0,"single":2.5,"number":1}"#;
-        let every = parse::<Every>(text).unwrap();
+        let every = Every::parse(text).unwrap();
         assert_eq!((every.number, every.single, every.count, every.signed), (1.0, 2.5, 2, -7));
         assert_eq!((every.flag, every.word.as_str()), (true, "b"));
     }
@@ -448,9 +462,7 @@ mod tests {
             message(r#"{"nmber":1}"#),
             "there is no parameter `nmber`; known: number, single, count, signed, flag, word"
         );
-        assert_eq!(
-            parse::<()>(r#"{"x":1}"#).unwrap_err().to_string(),
-            "there is no parameter `x`; it takes none"
-        );
+        assert_eq!(<()>::parse(r#"{"x":1}"#).unwrap_err().to_string(), "this policy takes no parameters");
+        assert_eq!(<()>::parse(" { } "), Ok(()));
     }
 }
