@@ -7,8 +7,8 @@ use crate::Policy;
 
 /// Exports a policy's slots. Goes once into a crate, at its top level.
 ///
-/// A slot that is not listed stays with the host's built-in, which does what the paper does. Name and version are those of
-/// the crate's Cargo.toml.
+/// A slot that is not listed stays with another policy of the run, or with the host's built-in. Name and version are
+/// those of the crate's Cargo.toml.
 ///
 /// ```
 /// use exgrpo_guest_sdk::{Policy, Result, Sampling};

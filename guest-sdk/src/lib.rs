@@ -1,4 +1,100 @@
-//! Write an exgrpo policy.
+//! Write an exgrpo policy: what to replay, and what a response is worth.
+//!
+//! A policy is a small library that is compiled to WebAssembly. The host loads it into a sandbox, may swap it for another
+//! between two steps of a run, and checks whatever it answers. It sees ids, text, counts and scalars; never tensors,
+//! files, clocks or the network.
+//!
+//! # From nothing to a policy
+//!
+//! With exgrpo in `exgrpo/`, start beside it with `cargo new --lib recent` and write into `recent/Cargo.toml`:
+//!
+//! ```toml
+//! [package]
+//! name = "recent"
+//! version = "0.1.0"
+//! edition = "2024"
+//!
+//! [lib]
+//! crate-type = ["cdylib", "rlib"]
+//!
+//! [dependencies]
+//! exgrpo-guest-sdk = { path = "../exgrpo/guest-sdk" }
+//! ```
+//!
+//! and into `recent/src/lib.rs`:
+//!
+//! ```rust
+//! //! Questions at random, with the newest trajectory of each.
+//! use exgrpo_guest_sdk::*;
+//!
+//! struct Recent;
+//!
+//! impl Policy for Recent {
+//!     type Parameters = ();
+//!     fn new((): ()) -> Result<Self> {
+//!         Ok(Self)
+//!     }
+//! }
+//!
+//! impl Sampling for Recent {
+//!     fn bucket_weights(&self, counts: &[u32], _group_size: u32, _step: u32) -> Result<Vec<f32>> {
+//!         Ok(counts.iter().map(|&count| count as f32).collect())
+//!     }
+//! }
+//!
+//! impl Trajectories for Recent {
+//!     fn choose(&self, trajectories: &TrajectoryColumns, _step: u32, _seed: u64) -> Result<Vec<Option<u32>>> {
+//!         Ok(trajectories.rows().map(|rows| rows.last().map(|row| row as u32)).collect())
+//!     }
+//! }
+//!
+//! export!(Recent: Sampling, Trajectories);
+//!
+//! #[test]
+//! fn the_newest_trajectory_is_replayed() {
+//!     let trajectories = testing::trajectories(&[&[0.5, 0.2], &[]]);
+//!     assert_eq!(Recent.choose(&trajectories, 1, 0), Ok(vec![Some(1), None]));
+//! }
+//! ```
+//!
+//! Then, in `recent/`:
+//!
+//! ```sh
+//! cargo test
+//! cargo build --release --target wasm32-unknown-unknown
+//! ```
+//!
+//! The policy is `target/wasm32-unknown-unknown/release/recent.wasm`: give it to a run with `--policy`. If the target is
+//! missing, `rustup target add wasm32-unknown-unknown` adds it. A policy in a folder of exgrpo's own `policies/` is built by
+//! `cargo xtask policies`, smaller, and is a good start for a copy.
+//!
+//! # Slots
+//!
+//! A policy fills any of these slots, and a run takes several policies as long as no slot is filled twice. What nobody
+//! fills stays with the host's built-in: the on-policy baseline.
+//!
+//! | slot | question |
+//! |---|---|
+//! | [`Difficulty`] | which bucket is a question in? |
+//! | [`Retirement`] | which questions leave the pool, or come back? |
+//! | [`Sampling`] | how likely is a bucket, and a question within it? how much is replayed? |
+//! | [`Selection`] | which questions are drawn? (all at once, instead of by weight) |
+//! | [`Trajectories`] | which stored trajectory of a question is replayed? |
+//! | [`Verifier`] | is this response right? |
+//! | [`State`] | what must a checkpoint keep? |
+//!
+//! Each trait shows a worked example. [`paper`] has what the paper does in pieces, [`parameters!`] declares what a run
+//! may set, [`Random`] draws from the seed that a call brings, [`log`] writes to the run's log, and [`testing`] makes
+//! arguments for native tests.
+//!
+//! # Rules
+//!
+//! * Same arguments, same answer: a run must repeat bit for bit. Take randomness from the call's seed, iterate over a
+//!   `BTreeMap` rather than a `HashMap` (whose order differs between instances), and keep memory only with [`State`].
+//! * Answers are checked: one entry a row, weights finite and not negative, rows that exist. What breaks a rule is a
+//!   fault of the policy, and so is an error, a panic, or running out of fuel; the run counts it, logs it and goes on as
+//!   its failure rule says. A panic's message gets into the log.
+//! * Print nothing: there is no standard output in the sandbox.
 
 pub mod log;
 pub mod paper;
