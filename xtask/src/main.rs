@@ -6,6 +6,7 @@ use anyhow::Result;
 
 mod bindings;
 mod demo;
+mod imports;
 mod policies;
 mod sdk_deps;
 mod test;
