@@ -60,7 +60,7 @@ macro_rules! export {
     };
 }
 
-/// What [`export!`](crate::export) does for each slot.
+/// What [`export!`](crate::export!) does for each slot.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __slot {
@@ -101,7 +101,7 @@ macro_rules! __slot {
     };
 }
 
-/// A policy with what [`export!`](crate::export) knows of it.
+/// A policy with what [`export!`](crate::export!) knows of it.
 #[doc(hidden)]
 pub trait Exported: Policy {
     /// Name of its crate.
