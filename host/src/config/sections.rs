@@ -299,7 +299,7 @@ pub struct EvalSection {
 
 impl Default for EvalSection {
     fn default() -> Self {
-        Self { enabled: true, every: 0, samples: 2, temperature: 0.6, top_p: 1.0 }
+        Self { enabled: true, every: 0, samples: 2, temperature: 1.0, top_p: 1.0 }
     }
 }
 
