@@ -44,25 +44,39 @@ pub(crate) fn hint(error: &io::Error) -> &'static str {
 
 /// Writes `contents` to `path`, replacing a file of that name. The temporary lies in the same folder.
 pub fn write_file(path: &Path, contents: &[u8]) -> Result<(), AtomicError> {
-    write_file_by_way_of(parent(path), path, contents)
+    write_files(parent(path), &[(path, contents)])
 }
 
-/// Writes `contents` to `path`, replacing a file of that name. The temporary lies in `temp_dir`, which must be on
-/// the same file system: for folders in which readers look at every file.
-pub fn write_file_by_way_of(temp_dir: &Path, path: &Path, contents: &[u8]) -> Result<(), AtomicError> {
-    let temp = temp_dir.join(temp_name(path));
-    let written = (|| {
-        let mut file = File::create(&temp).map_err(AtomicError::new("create", &temp))?;
-        file.write_all(contents).map_err(AtomicError::new("write", &temp))?;
-        file.sync_all().map_err(AtomicError::new("write", &temp))?;
-        fs::rename(&temp, path).map_err(AtomicError::new("write", path))
-    })();
+/// Writes several files, replacing those of the same names. None gets its name before the bytes of all are on the
+/// disk; then they get them in the order given. The temporaries lie in `temp_dir`, which must be on the same file
+/// system: for folders in which readers look at every file.
+pub fn write_files<P: AsRef<Path>>(temp_dir: &Path, files: &[(P, &[u8])]) -> Result<(), AtomicError> {
+    let temps: Vec<_> = files.iter().map(|(path, _)| temp_dir.join(temp_name(path.as_ref()))).collect();
+    let written = write_temps(&temps, files);
     if written.is_err() {
         // The first error is the one worth telling; a leftover is removed when the run is resumed.
-        let _ = fs::remove_file(&temp);
+        temps.iter().for_each(|temp| {
+            let _ = fs::remove_file(temp);
+        });
     }
     written?;
-    sync_dir(parent(path))
+    files.iter().try_for_each(|(path, _)| sync_dir(parent(path.as_ref())))
+}
+
+fn write_temps<P: AsRef<Path>>(temps: &[PathBuf], files: &[(P, &[u8])]) -> Result<(), AtomicError> {
+    let mut open_files = Vec::new();
+    for (temp, (_, contents)) in temps.iter().zip(files) {
+        let mut file = File::create(temp).map_err(AtomicError::new("create", temp))?;
+        file.write_all(contents).map_err(AtomicError::new("write", temp))?;
+        open_files.push(file);
+    }
+    for (temp, file) in temps.iter().zip(open_files) {
+        file.sync_all().map_err(AtomicError::new("write", temp))?;
+    }
+    for (temp, (path, _)) in temps.iter().zip(files) {
+        fs::rename(temp, path).map_err(AtomicError::new("write", path.as_ref()))?;
+    }
+    Ok(())
 }
 
 /// Makes the folder `path` with what `fill` puts into it, replacing a folder of that name. `fill` gets the folder

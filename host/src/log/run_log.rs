@@ -112,13 +112,23 @@ impl RunLog {
         check_steps(EventRow::TABLE, self.events.iter().map(Row::step), first, last)?;
         check_steps(metrics::TABLE, self.metrics.steps().iter().copied(), first, last)?;
 
-        self.write_rows(&self.experiences, first, last)?;
-        self.write_rows(&self.decisions, first, last)?;
-        self.write_rows(&self.problems, first, last)?;
-        self.write_rows(&self.events, first, last)?;
+        let mut parts = Vec::new();
+        parts.extend(self.encode_rows(&self.experiences, first, last)?);
+        parts.extend(self.encode_rows(&self.decisions, first, last)?);
+        parts.extend(self.encode_rows(&self.problems, first, last)?);
+        parts.extend(self.encode_rows(&self.events, first, last)?);
         if !self.metrics.steps().is_empty() {
-            self.write(metrics::TABLE, self.metrics.schema(), self.metrics.arrays(), first, last)?;
+            parts.push(self.encode(
+                metrics::TABLE,
+                self.metrics.schema(),
+                self.metrics.arrays(),
+                first,
+                last,
+            )?);
         }
+        let files: Vec<_> = parts.iter().map(|(path, bytes)| (path, bytes.as_slice())).collect();
+        atomic::write_files(&self.run_dir, &files)?;
+
         self.experiences.clear();
         self.decisions.clear();
         self.problems.clear();
@@ -128,25 +138,30 @@ impl RunLog {
         Ok(())
     }
 
-    fn write_rows<R: Row>(&self, rows: &[R], first: u32, last: u32) -> Result<(), LogError> {
+    /// Path and bytes of the part with these rows; none without rows.
+    fn encode_rows<R: Row>(
+        &self,
+        rows: &[R],
+        first: u32,
+        last: u32,
+    ) -> Result<Option<(PathBuf, Vec<u8>)>, LogError> {
         if rows.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        self.write(R::TABLE, R::schema(), R::arrays(rows), first, last)
+        self.encode(R::TABLE, R::schema(), R::arrays(rows), first, last).map(Some)
     }
 
-    fn write(
+    fn encode(
         &self,
         table: &'static str,
         schema: Schema,
         arrays: Vec<ArrayRef>,
         first: u32,
         last: u32,
-    ) -> Result<(), LogError> {
+    ) -> Result<(PathBuf, Vec<u8>), LogError> {
         let bytes =
             part::encode(table, schema, arrays).map_err(|source| LogError::Encode { table, source })?;
-        let part = Part::new(&self.run_dir, table, first, last);
-        Ok(atomic::write_file_by_way_of(&self.run_dir, &part.path, &bytes)?)
+        Ok((Part::new(&self.run_dir, table, first, last).path, bytes))
     }
 }
 

@@ -139,6 +139,11 @@ proptest! {
 
 /// A run's log of a few rows a step, the same for a step whenever it is written.
 fn append_step(log: &mut RunLog, step: u32) {
+    append_rows(log, step);
+    log.append_metrics(step, [("reward/mean", f64::from(step)), ("time/step_s", f64::NAN)]).unwrap();
+}
+
+fn append_rows(log: &mut RunLog, step: u32) {
     let at_step = |mut row: ExperienceRow| {
         row.step = step;
         row
@@ -162,7 +167,6 @@ fn append_step(log: &mut RunLog, step: u32) {
         row.step = step;
         row
     }));
-    log.append_metrics(step, [("reward/mean", f64::from(step)), ("time/step_s", f64::NAN)]).unwrap();
 }
 
 fn keys() -> Vec<String> {
@@ -354,4 +358,50 @@ fn events_keep_their_order_and_get_a_clock() {
     let order: Vec<_> = rows.iter().map(|row| (row.event_index, row.detail.as_str())).collect();
     assert_eq!(order, [(0, "first"), (1, "second"), (2, "third")]);
     assert!(rows[0].time_unix_ms > 1_700_000_000_000);
+}
+
+/// A command, not a test: what a step of 256 rollouts with 60 tokens costs.
+#[test]
+#[ignore = "a measurement"]
+fn measure_a_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut source = Source::seed_from_u64(1);
+    let mut log = RunLog::open(dir.path(), (0..60).map(|k| format!("m/{k}")).collect(), None).unwrap();
+    let mut times = Vec::new();
+    for step in 1..=50 {
+        let rows: Vec<_> = (0..256)
+            .map(|index| {
+                let mut row = ExperienceRow::arbitrary(&mut source);
+                (row.step, row.group_index, row.member) = (step, index / 8, index % 8);
+                row.prompt = format!("{}+{}-{}=", index / 8, step, index / 8 * 3);
+                row.prompt_ids = (0..16).map(|_| source.random_range(0..64)).collect();
+                row.completion = (0..60).map(|_| source.random_range('0'..='9')).collect();
+                row.completion_ids = (0..60).map(|_| source.random_range(0..64)).collect();
+                row.old_logprobs = (0..60).map(|_| -source.random::<f32>()).collect();
+                (row.answer, row.drop_reason) = (Some("66".to_owned()), None);
+                row.bucket_level = Some("hard".to_owned());
+                for digest in
+                    [&mut row.verifier_digest, &mut row.difficulty_digest, &mut row.retirement_digest]
+                {
+                    *digest = "ab1e".repeat(16);
+                }
+                (row.sampling_digest, row.trajectories_digest) = (Some("5eed".repeat(16)), None);
+                row
+            })
+            .collect();
+        let copy = rows.clone();
+        let started = Instant::now();
+        log.append_experiences(rows);
+        append_rows(&mut log, step);
+        log.append_metrics(step, (0..60).map(|k| (format!("m/{k}"), f64::from(k)))).unwrap();
+        let encoded = Instant::now();
+        let size =
+            encode("experiences", ExperienceRow::schema(), ExperienceRow::arrays(&copy)).unwrap().len();
+        let encode_time = encoded.elapsed();
+        let flushing = Instant::now();
+        log.flush(step, step).unwrap();
+        times.push((flushing.elapsed(), encode_time, encoded - started, size));
+    }
+    times.sort();
+    println!("median (flush, encode experiences alone, append, bytes): {:?}", times[25]);
 }
