@@ -1,18 +1,20 @@
 //! The host's own answer for every slot that no policy fills: the on-policy baseline with exact answers. The policies
-//! `on_policy` and `exact_answer` give the same answers bit for bit.
+//! `on_policy` and `exact_answer` give the same answers bit for bit, and the SDK's `paper` module the same buckets and
+//! choices.
 
 use crate::columns::{BucketInfo, Level, ProblemColumns, Retirement, TrajectoryColumns};
 use crate::guest::{VerifyRequest, VerifyResult};
 use crate::types::Verdict;
 
-/// One bucket a number of successes, `0/K` to `K/K`: easy above three in four, hard below one in four.
+/// One bucket a number of successes, `0/K` to `K/K`: easy above three in four, hard below one in four (and where a
+/// group has no member).
 pub fn buckets(group_size: u32) -> Vec<BucketInfo> {
     (0..=group_size)
         .map(|num_success| {
             let (successes, members) = (u64::from(num_success), u64::from(group_size));
             let level = if 4 * successes > 3 * members {
                 Level::Easy
-            } else if 4 * successes < members {
+            } else if 4 * successes < members || members == 0 {
                 Level::Hard
             } else {
                 Level::Medium
@@ -33,9 +35,9 @@ pub fn decide(problems: &ProblemColumns) -> Vec<Retirement> {
     vec![Retirement::Keep; problems.len()]
 }
 
-/// 1 for every bucket that holds a question, 0 for the others.
+/// All buckets alike. The draw leaves empty ones out.
 pub fn bucket_weights(counts: &[u32]) -> Vec<f32> {
-    counts.iter().map(|&count| if count > 0 { 1.0 } else { 0.0 }).collect()
+    vec![1.0; counts.len()]
 }
 
 /// Share of the batch for replay: nothing.
@@ -68,10 +70,10 @@ pub fn choose(trajectories: &TrajectoryColumns) -> Vec<Option<u32>> {
 /// The text after the response's last `;` as an integer of any length, compared with the reference.
 pub fn verify(request: &VerifyRequest) -> VerifyResult {
     let text = request.response.rsplit(';').next().unwrap_or_default().trim();
-    let answer = Some(text.to_owned());
     let Some(reference) = Integer::parse(request.reference.trim()) else {
-        return VerifyResult { verdict: Verdict::Unscorable, reward: f32::NAN, answer, fuel: 0 };
+        return VerifyResult { verdict: Verdict::Unscorable, reward: f32::NAN, answer: None, fuel: 0 };
     };
+    let answer = Some(text.to_owned());
     if request.finished && Integer::parse(text) == Some(reference) {
         VerifyResult { verdict: Verdict::Correct, reward: 1.0, answer, fuel: 0 }
     } else {

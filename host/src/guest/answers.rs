@@ -241,7 +241,7 @@ impl PolicySet {
                 }
             }
         }
-        if !requests.is_empty() || answered.is_some() {
+        if answered.is_some() || fault_text.is_some() {
             self.journal.time += started.elapsed();
         }
         let (results, digest) =

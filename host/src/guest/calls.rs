@@ -10,8 +10,8 @@ use wasmtime::Store;
 use super::bindings::{
     self, PolicyError, error_text, extra_columns, problem_columns, slots, trajectory_columns,
 };
-use super::component::GuestPolicy;
-use super::error::{Fault, FaultKind};
+use super::component::{GuestPolicy, MAX_NAME_BYTES};
+use super::error::{Fault, FaultKind, clip};
 use super::store::{HostState, LiveInstance, LogLine};
 use super::validate;
 use crate::columns::{BucketInfo, Level, ProblemColumns, Retirement, TrajectoryColumns};
@@ -79,7 +79,10 @@ impl GuestPolicy {
             |buckets| {
                 let buckets: Vec<BucketInfo> = buckets
                     .into_iter()
-                    .map(|bucket| BucketInfo { name: bucket.name, level: level(bucket.level) })
+                    .map(|bucket| BucketInfo {
+                        name: clip(bucket.name, MAX_NAME_BYTES),
+                        level: level(bucket.level),
+                    })
                     .collect();
                 validate::buckets(&buckets)?;
                 Ok(buckets)

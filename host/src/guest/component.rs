@@ -12,7 +12,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::bindings::{Indices, error_text, interface};
 use super::config::GuestConfig;
-use super::error::{Fault, FaultKind, Reject};
+use super::error::{Fault, FaultKind, Reject, clip};
 use super::inputs::component_digest;
 use super::params;
 use super::store::{GuestStore, HostState, LiveInstance, LogLine};
@@ -67,6 +67,9 @@ pub(super) struct GuestPolicy {
     params_json: String,
     pre: InstancePre<HostState>,
 }
+
+/// Bytes that are kept of a name that a policy gives to itself or to a bucket.
+pub(super) const MAX_NAME_BYTES: usize = 200;
 
 /// Path or digest: what people know a policy by.
 pub(super) fn label(path: Option<&Path>, digest: &str) -> String {
@@ -205,8 +208,8 @@ impl GuestPolicy {
                           checkpointed";
             return Err(Fault::new(FaultKind::Refused, detail));
         }
-        self.info.name = described.name;
-        self.info.version = described.version;
+        self.info.name = clip(described.name, MAX_NAME_BYTES);
+        self.info.version = clip(described.version, MAX_NAME_BYTES);
         Ok(described.params_schema)
     }
 }
@@ -224,5 +227,10 @@ fn encode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
         .module(bytes)
         .and_then(|encoder| encoder.encode())
         .map(Cow::Owned)
-        .map_err(|error| format!("its core module can't be made a component: {error:#}"))
+        .map_err(|error| {
+            format!(
+                "its core module can't be made a component: {error:#}; it must be built with a guest-sdk of this version \
+                 and import nothing but exgrpo:policy/host-log"
+            )
+        })
 }

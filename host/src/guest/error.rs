@@ -69,10 +69,22 @@ pub struct Fault {
     pub backtrace: Option<String>,
 }
 
+/// Bytes that are kept of a policy's own words: they go into every log row that mentions them.
+const MAX_DETAIL_BYTES: usize = 2_000;
+
 impl Fault {
     pub(super) fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), backtrace: None }
+        Self { kind, detail: clip(detail.into(), MAX_DETAIL_BYTES), backtrace: None }
     }
+}
+
+/// `text`, or as many whole characters of it as fit in `most` bytes and an ellipsis.
+pub(super) fn clip(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+    text
 }
 
 impl fmt::Display for Fault {

@@ -8,7 +8,7 @@ use wasmtime::{Engine, ResourceLimiter, Store, Trap, WasmBacktrace};
 use super::bindings::host_log;
 use super::config::GuestConfig;
 use super::engine::MAX_TABLE_ELEMENTS;
-use super::error::{Fault, FaultKind};
+use super::error::{Fault, FaultKind, clip};
 
 /// Lines that one instance may log; further ones are counted and dropped.
 const MAX_LOG_LINES: usize = 64;
@@ -69,15 +69,10 @@ impl ResourceLimiter for Limiter {
 }
 
 impl host_log::Host for HostState {
-    fn log(&mut self, level: host_log::Level, mut message: String) {
+    fn log(&mut self, level: host_log::Level, message: String) {
         if self.log.len() >= MAX_LOG_LINES {
             self.num_dropped_lines += 1;
             return;
-        }
-        if message.len() > MAX_LOG_BYTES {
-            let end = (0..=MAX_LOG_BYTES).rev().find(|&end| message.is_char_boundary(end)).unwrap_or(0);
-            message.truncate(end);
-            message.push('…');
         }
         let level = match level {
             host_log::Level::Debug => "debug",
@@ -85,7 +80,7 @@ impl host_log::Host for HostState {
             host_log::Level::Warn => "warn",
             host_log::Level::Error => "error",
         };
-        self.log.push(LogLine { level, message });
+        self.log.push(LogLine { level, message: clip(message, MAX_LOG_BYTES) });
     }
 }
 
@@ -168,7 +163,7 @@ impl GuestStore {
             },
             _ => root,
         };
-        Fault { kind, detail, backtrace: backtrace.map(frames) }
+        Fault { backtrace: backtrace.map(frames), ..Fault::new(kind, detail) }
     }
 }
 

@@ -12,13 +12,15 @@ use rayon::prelude::*;
 use super::bindings::slots::verifier::{Outcome as GuestOutcome, Request, Verdict as GuestVerdict};
 use super::calls::{exported, refused};
 use super::component::GuestPolicy;
-use super::error::{Fault, FaultKind};
+use super::error::{Fault, FaultKind, clip};
 use super::store::{LiveInstance, LogLine};
 use super::{VerifyRequest, VerifyResult, validate};
 use crate::types::Verdict;
 
 /// Requests that share an instance.
 const CHUNK: usize = 64;
+/// Bytes that are kept of an extracted answer, which goes into the log.
+const MAX_ANSWER_BYTES: usize = 4_096;
 /// A reused instance's answer counts when it took at most this part of the budget.
 const SAFE_SHARE: u64 = 4;
 
@@ -32,7 +34,7 @@ pub(super) struct Verified {
 }
 
 impl Verified {
-    /// A fault of the policy as a whole: no instance came up, or not one of several requests was answered.
+    /// A fault of the policy as a whole: not one of several requests was answered.
     pub(super) fn failure(&self) -> Option<&Fault> {
         let several = self.results.len() > 1;
         (several && self.faults.len() == self.results.len()).then(|| &self.faults[0].1)
@@ -155,5 +157,6 @@ fn scored(verdict: GuestVerdict, fuel: u64) -> Result<VerifyResult, Fault> {
     if outcome.is_scored() {
         validate::reward(reward)?;
     }
-    Ok(VerifyResult { verdict: outcome, reward, answer: verdict.answer, fuel })
+    let answer = verdict.answer.map(|answer| clip(answer, MAX_ANSWER_BYTES));
+    Ok(VerifyResult { verdict: outcome, reward, answer, fuel })
 }
