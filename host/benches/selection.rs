@@ -52,12 +52,14 @@ fn main() -> anyhow::Result<()> {
         let begin = Instant::now();
         let counts = pool.counts();
         let weights = policies.bucket_weights(step, &counts, GROUP_SIZE)?;
-        let draws = pool.draw(&weights, BATCH / 2, &mut Streams::new(1).stream("sampling", u64::from(step), 0));
+        let draws =
+            pool.draw(&weights, BATCH / 2, &mut Streams::new(1).stream("sampling", u64::from(step), 0));
         let rows: Vec<u32> = draws.iter().map(|draw| draw.row).collect();
         let num_stored: usize = rows.iter().map(|&row| pool.experiences(row).len()).sum();
         let columns = pool.trajectory_columns(&rows, vec![0.5; num_stored]);
         policies.choose(step, &columns, 7)?;
-        let changed: Vec<u32> = rows.iter().copied().chain(rows.iter().map(|row| (row + 1) % QUESTIONS)).collect();
+        let changed: Vec<u32> =
+            rows.iter().copied().chain(rows.iter().map(|row| (row + 1) % QUESTIONS)).collect();
         for &row in &changed {
             pool.record(row, 1 + (row + step) % (GROUP_SIZE - 1), GROUP_SIZE, step);
         }

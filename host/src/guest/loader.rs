@@ -44,6 +44,13 @@ impl Candidate {
     }
 }
 
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Shared { config, params, .. } = &*self.shared;
+        f.debug_struct("Loader").field("config", config).field("params", params).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Candidate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Candidate").field("info", &self.policy.info).finish_non_exhaustive()

@@ -90,6 +90,15 @@ pub struct PolicySnapshot {
     pub state: Option<Vec<u8>>,
 }
 
+impl std::fmt::Debug for PolicySet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolicySet")
+            .field("components", &self.components())
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
+}
+
 impl PolicySet {
     /// Puts a set together; slots that no candidate fills are the built-in defaults'.
     ///
