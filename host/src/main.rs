@@ -36,7 +36,8 @@ fn without_spinning_pool() -> Option<ExitCode> {
         use std::os::unix::process::CommandExt;
         let program = std::env::current_exe().ok()?;
         // `exec` only comes back when it failed; then the run is slower, not wrong.
-        let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(VARIABLE, "1").exec();
+        let _ =
+            std::process::Command::new(program).args(std::env::args_os().skip(1)).env(VARIABLE, "1").exec();
     }
     None
 }

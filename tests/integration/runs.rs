@@ -12,8 +12,7 @@ use exgrpo_host::types::Origin;
 use crate::compare::Leavings;
 
 pub(crate) fn small(policies: &[PathBuf], steps: u32) -> Config {
-    let mut config = Config::default();
-    config.steps = steps;
+    let mut config = Config { steps, ..Config::default() };
     config.rollout.questions = 4;
     config.rollout.group_size = 4;
     config.eval.enabled = false;
@@ -111,7 +110,7 @@ fn a_watched_file_is_swapped_and_a_broken_one_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (watched, out) = (dir.path().join("policy.wasm"), dir.path().join("run"));
     std::fs::copy(exgrpo_tests::policy("gaussian_medium"), &watched).unwrap();
-    let mut run = Run::create(small(&[watched.clone()], 10_000), Some(&out)).unwrap();
+    let mut run = Run::create(small(std::slice::from_ref(&watched), 10_000), Some(&out)).unwrap();
     run.step().unwrap();
     let first = run.policies().components()[0].digest.clone();
 

@@ -256,7 +256,7 @@ impl OptimSection {
         if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
             bail!("optim.weight_decay is {}, it must be 0 or above", self.weight_decay);
         }
-        if !(self.skip_grad_norm > 0.0) {
+        if self.skip_grad_norm.is_nan() || self.skip_grad_norm <= 0.0 {
             bail!("optim.skip_grad_norm is {}, it must be above 0 (inf never skips)", self.skip_grad_norm);
         }
         Ok(())

@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::calls::Outcome;
-use super::component::GuestPolicy;
+use super::calls::Call;
 use super::config::FailureRule;
 use super::error::{Fault, Stop};
 use super::inputs::InputsDigest;
@@ -290,7 +289,7 @@ impl PolicySet {
     fn ask<T>(
         &mut self,
         question: Question,
-        call: &dyn Fn(&GuestPolicy, Option<&[u8]>) -> Outcome<T>,
+        call: Call<'_, T>,
         built_in: impl FnOnce() -> T,
         output: impl FnOnce(&T) -> String,
     ) -> Result<T, Stop> {

@@ -26,6 +26,9 @@ pub(super) struct Outcome<T> {
     pub(super) log: Vec<LogLine>,
 }
 
+/// A call of a component, given its state.
+pub(super) type Call<'a, T> = &'a dyn Fn(&GuestPolicy, Option<&[u8]>) -> Outcome<T>;
+
 /// What a function of the interface returns when it can refuse.
 type Answer<T> = Result<T, PolicyError>;
 

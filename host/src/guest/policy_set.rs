@@ -23,7 +23,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use super::calls::Outcome;
+use super::calls::{Call, Outcome};
 use super::component::{ComponentInfo, GuestPolicy, PolicySource};
 use super::config::FailureRule;
 use super::error::{Fault, PolicySetError, Stop};
@@ -265,7 +265,7 @@ impl PolicySet {
         step: u32,
         slot: Slot,
         id: MemberId,
-        call: &dyn Fn(&GuestPolicy, Option<&[u8]>) -> Outcome<T>,
+        call: Call<'_, T>,
     ) -> Option<Outcome<T>> {
         let member = self.members.get_mut(&id)?;
         let mut outcome = call(&member.policy, member.state.as_deref());

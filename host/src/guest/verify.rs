@@ -126,7 +126,7 @@ fn verify_row(
         let within = called.fuel <= budget / SAFE_SHARE;
         // The policy's own error is an answer; after any other fault the instance is dead or not to be trusted.
         let usable = answer.as_ref().err().is_none_or(|fault| fault.kind == FaultKind::Refused);
-        if !fresh && !(within && usable) {
+        if !(fresh || within && usable) {
             continue;
         }
         let judged = match answer.and_then(|verdict| scored(verdict, called.fuel)) {

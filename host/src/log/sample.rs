@@ -168,7 +168,10 @@ fn write_step(
             "replay/share".to_owned(),
             rows.iter().filter(|row| row.origin == Origin::Replayed).count() as f64 / rows.len() as f64,
         ),
-        ("heldout/accuracy".to_owned(), if step % 2 == 0 { f64::from(step) / 16.0 } else { f64::NAN }),
+        (
+            "heldout/accuracy".to_owned(),
+            if step.is_multiple_of(2) { f64::from(step) / 16.0 } else { f64::NAN },
+        ),
         ("time/step_s".to_owned(), 0.25),
     ];
     for bucket in 0..=GROUP_SIZE {

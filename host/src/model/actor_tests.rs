@@ -7,8 +7,10 @@ use super::*;
 use crate::model::NamedTensor;
 use crate::types::TokenId;
 
+type Build = fn(&ModelConfig, Weights) -> Actor;
+
 /// The engines by name.
-const ENGINES: [(&str, fn(&ModelConfig, Weights) -> Actor); 1] =
+const ENGINES: [(&str, Build); 1] =
     [("candle", |config, weights| Actor::candle(config.clone(), weights, Device::Cpu).unwrap())];
 
 pub(crate) fn configs() -> Vec<ModelConfig> {

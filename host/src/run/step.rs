@@ -162,7 +162,10 @@ impl Run {
             self.progress.pass_rate = correct as f32 / scored as f32;
         }
         let threshold = self.config.replay.replay_start_accuracy;
-        if self.progress.replay_open || !self.config.replay.enabled || !(self.progress.pass_rate > threshold)
+        if self.progress.replay_open
+            || !self.config.replay.enabled
+            || self.progress.pass_rate.is_nan()
+            || self.progress.pass_rate <= threshold
         {
             return None;
         }
