@@ -17,9 +17,9 @@ fn host(arguments: &[&str]) -> Command {
     command
 }
 
-fn start(out: &Path) -> Command {
+fn start(out: &Path, steps: &str) -> Command {
     let (policy, verifier) = (exgrpo_tests::policy("gaussian_medium"), exgrpo_tests::policy("exact_answer"));
-    let mut command = host(&["--quiet", "--steps", STEPS, "--seed", "3"]);
+    let mut command = host(&["--quiet", "--steps", steps, "--seed", "3"]);
     for setting in [
         "rollout.questions=4",
         "rollout.group_size=4",
@@ -37,7 +37,7 @@ fn a_run_killed_at_any_moment_and_resumed_equals_one_that_was_not() {
     let dir = tempfile::tempdir().unwrap();
     let whole = dir.path().join("whole");
     let begin = std::time::Instant::now();
-    let output = start(&whole).output().unwrap();
+    let output = start(&whole, STEPS).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let seconds = begin.elapsed().as_secs_f64();
     let expected = Leavings::of(&whole);
@@ -45,7 +45,7 @@ fn a_run_killed_at_any_moment_and_resumed_equals_one_that_was_not() {
     let kills = std::env::var("EXGRPO_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     for kill in 0..kills {
         let out = dir.path().join(format!("killed-{kill}"));
-        let mut child = start(&out).spawn().unwrap();
+        let mut child = start(&out, STEPS).spawn().unwrap();
         // Moments spread over the run's length; the golden ratio keeps them apart.
         let share = (0.5 + kill as f64 * 0.618_033_988_75).fract();
         std::thread::sleep(Duration::from_secs_f64(seconds * share));
@@ -66,11 +66,7 @@ fn a_run_killed_at_any_moment_and_resumed_equals_one_that_was_not() {
 fn an_interrupt_finishes_the_step_and_exits_130() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
-    let mut child = start(&out).args(["--steps", "100000"]).spawn();
-    if child.is_err() {
-        child = start(&out).spawn();
-    }
-    let mut child = child.unwrap();
+    let mut child = start(&out, "100000").spawn().unwrap();
     while !out.join("checkpoints/000002").exists() {
         assert!(child.try_wait().unwrap().is_none(), "the run ended early");
         std::thread::sleep(Duration::from_millis(20));

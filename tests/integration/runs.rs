@@ -126,7 +126,7 @@ fn a_watched_file_is_swapped_and_a_broken_one_is_refused() {
     assert_ne!(first, second);
     let swapped_at = swaps[0].step;
     let decisions: Vec<DecisionRow> = read::rows(&out).unwrap();
-    for row in decisions.iter().filter(|row| row.function == "assign") {
+    for row in decisions.iter().filter(|row| row.function == "decide") {
         assert_eq!(row.digest, if row.step < swapped_at { first.clone() } else { second.clone() }, "{row:?}");
     }
 }
