@@ -65,7 +65,7 @@ const KEYS: &[&str] = &[
     "time/verify_s",
 ];
 
-/// All keys of a run: [`KEYS`] and one `pool/bucket_<k>` for each number of successes.
+/// All keys of a run: the fixed ones and one `pool/bucket_<k>` for each number of successes.
 pub fn keys(group_size: u32) -> Vec<String> {
     let buckets = (0..=group_size).map(bucket_key);
     KEYS.iter().map(|key| (*key).to_owned()).chain(buckets).collect()

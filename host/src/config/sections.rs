@@ -230,7 +230,7 @@ pub struct OptimSection {
 impl Default for OptimSection {
     fn default() -> Self {
         Self {
-            lr: 3e-4,
+            lr: 1e-4,
             beta1: 0.9,
             beta2: 0.999,
             eps: 1e-8,
