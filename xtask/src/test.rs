@@ -4,10 +4,14 @@ use anyhow::Result;
 
 use crate::{policies, workspace};
 
-/// Further arguments go to `cargo test`.
+const TEST: [&str; 4] = ["test", "--release", "--workspace", "--locked"];
+
+/// Further arguments go to `cargo test`; with any, examples in documentation are left out.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     policies::build()?;
-    let mut cargo = workspace::cargo();
-    cargo.args(["test", "--release", "--workspace", "--locked"]).args(arguments);
-    workspace::run(&mut cargo)
+    if arguments.is_empty() {
+        workspace::run(workspace::cargo().args(TEST).arg("--doc"))?;
+    }
+    // What ends the command is the summary of tests that ran.
+    workspace::run(workspace::cargo().args(TEST).args(["--lib", "--bins", "--tests"]).args(arguments))
 }
