@@ -73,3 +73,5 @@ pub struct AdamW {
     /// Decoupled weight decay, applied to matrices only, not to norms and biases.
     pub weight_decay: f64,
 }
+
+pub mod cpu;

@@ -1,0 +1,4 @@
+//! Engine of our own for processors: hand-written forward and backward passes in f32 on preallocated buffers.
+
+mod kernel;
+mod product;
