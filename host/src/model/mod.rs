@@ -4,9 +4,18 @@
 //! Stages outside this module see the seam below and nothing of tensors: token ids go in, log-probs and entropies
 //! come out as plain columns, and the derivative of the loss with respect to those columns goes back in.
 
+mod config;
+mod config_file;
+mod tensor_file;
+mod weights;
+
 use rand_chacha::ChaCha8Rng;
 
 use crate::types::TokenId;
+
+pub use config::{Architecture, Llama3Rope, ModelConfig, ModelConfigError, ParameterShape};
+pub use tensor_file::{NamedTensor, TensorFileError};
+pub use weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, Weights};
 
 /// One sequence of a forward pass. Only completion tokens are scored. Consecutive sequences with an equal prompt
 /// form a group, so that an engine can compute the prompt once.

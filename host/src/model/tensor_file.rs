@@ -1,0 +1,229 @@
+//! Named f32 tensors in safetensors files: reading with conversion from bf16 and f16, writing in one rename.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
+use serde::Deserialize;
+
+/// A tensor on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedTensor {
+    /// Name in the file.
+    pub name: String,
+    /// Dimensions.
+    pub shape: Vec<usize>,
+    /// Values in row-major order, as many as the product of `shape`.
+    pub data: Vec<f32>,
+}
+
+/// Why tensors can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum TensorFileError {
+    /// The system refuses the file.
+    #[error("can't {action} {path}")]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The bytes aren't safetensors.
+    #[error("{file} is not a usable safetensors file")]
+    Format {
+        /// The file or the name of the embedded bytes.
+        file: String,
+        /// What is wrong.
+        #[source]
+        source: SafeTensorError,
+    },
+    /// The index of a sharded checkpoint can't be understood.
+    #[error("{path} is not a usable index of shards")]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and reason.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A tensor isn't what it should be.
+    #[error("{file}: {reason}")]
+    Tensor {
+        /// The file or the name of the embedded bytes.
+        file: String,
+        /// Which tensor, what is wrong, what was expected.
+        reason: String,
+    },
+}
+
+/// Tensors of a file by name, and the file's metadata.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TensorFile {
+    pub(super) tensors: BTreeMap<String, NamedTensor>,
+    pub(super) metadata: HashMap<String, String>,
+}
+
+impl TensorFile {
+    /// Parses the bytes of a safetensors file; `file` names them in errors.
+    pub(super) fn from_bytes(bytes: &[u8], file: &str) -> Result<Self, TensorFileError> {
+        let format = |source| TensorFileError::Format { file: file.to_owned(), source };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(format)?;
+        let parsed = SafeTensors::deserialize(bytes).map_err(format)?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in parsed.iter() {
+            let data = to_f32(view.dtype(), view.data()).ok_or_else(|| TensorFileError::Tensor {
+                file: file.to_owned(),
+                reason: format!("tensor `{name}` is {:?}, supported are F32, BF16 and F16", view.dtype()),
+            })?;
+            let tensor = NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), data };
+            tensors.insert(name.to_owned(), tensor);
+        }
+        Ok(Self { tensors, metadata: header.metadata().clone().unwrap_or_default() })
+    }
+
+    /// Reads one file.
+    pub(super) fn read(path: &Path) -> Result<Self, TensorFileError> {
+        let bytes = std::fs::read(path).map_err(|source| io_error("read", path, source))?;
+        Self::from_bytes(&bytes, &path.display().to_string())
+    }
+
+    /// Reads every shard that a `model.safetensors.index.json` names.
+    pub(super) fn read_shards(index: &Path) -> Result<Self, TensorFileError> {
+        let text = std::fs::read_to_string(index).map_err(|source| io_error("read", index, source))?;
+        let shards: ShardIndex = serde_json::from_str(&text)
+            .map_err(|source| TensorFileError::Index { path: index.to_owned(), source })?;
+        let folder = index.parent().unwrap_or(Path::new("."));
+        let mut all = Self::default();
+        let files: std::collections::BTreeSet<&String> = shards.weight_map.values().collect();
+        for file in files {
+            // A shard is a neighbour of its index; anything else isn't a checkpoint as published.
+            if Path::new(file).file_name().is_none_or(|name| name != file.as_str()) {
+                return Err(TensorFileError::Tensor {
+                    file: index.display().to_string(),
+                    reason: format!("shard `{file}` is not a plain file name"),
+                });
+            }
+            for (name, tensor) in Self::read(&folder.join(file))?.tensors {
+                if shards.weight_map.get(&name) != Some(file) {
+                    return Err(TensorFileError::Tensor {
+                        file: index.display().to_string(),
+                        reason: format!("shard `{file}` holds `{name}`, which the index places elsewhere"),
+                    });
+                }
+                all.tensors.insert(name, tensor);
+            }
+        }
+        if let Some((name, file)) =
+            shards.weight_map.iter().find(|(name, _)| !all.tensors.contains_key(*name))
+        {
+            return Err(TensorFileError::Tensor {
+                file: index.display().to_string(),
+                reason: format!("tensor `{name}` is missing from its shard `{file}`"),
+            });
+        }
+        Ok(all)
+    }
+}
+
+/// Writes f32 tensors beside `path` and renames them into place, so that a reader never sees half a file. At most
+/// one metadata entry keeps the bytes the same from run to run.
+pub(super) fn write_tensors<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = &'a NamedTensor>,
+    metadata: (&str, String),
+) -> Result<(), TensorFileError> {
+    let written = |source| io_error("write", path, source);
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let metadata = HashMap::from([(metadata.0.to_owned(), metadata.1)]);
+    let views = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor));
+    safetensors::serialize_to_file(views, Some(metadata), &partial)
+        .map_err(|source| TensorFileError::Format { file: partial.display().to_string(), source })?;
+    File::open(&partial).and_then(|file| file.sync_all()).map_err(written)?;
+    std::fs::rename(&partial, path).map_err(written)
+}
+
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl View for &NamedTensor {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.data.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    fn data_len(&self) -> usize {
+        self.data.len() * size_of::<f32>()
+    }
+}
+
+fn io_error(action: &'static str, path: &Path, source: io::Error) -> TensorFileError {
+    TensorFileError::Io { action, path: path.to_owned(), source }
+}
+
+fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    let half = |convert: fn(u16) -> f32| {
+        bytes.chunks_exact(2).map(|pair| convert(u16::from_le_bytes([pair[0], pair[1]]))).collect()
+    };
+    match dtype {
+        Dtype::F32 => Some(
+            bytes
+                .chunks_exact(4)
+                .map(|quad| f32::from_le_bytes([quad[0], quad[1], quad[2], quad[3]]))
+                .collect(),
+        ),
+        Dtype::BF16 => Some(half(|bits| f32::from_bits(u32::from(bits) << 16))),
+        Dtype::F16 => Some(half(f16_to_f32)),
+        _ => None,
+    }
+}
+
+/// IEEE 754 binary16: 5 exponent bits with bias 15, 10 fraction bits.
+fn f16_to_f32(bits: u16) -> f32 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let exponent = u32::from(bits >> 10) & 0x1f;
+    let fraction = u32::from(bits) & 0x3ff;
+    let magnitude = match exponent {
+        0 => fraction as f32 * f32::from_bits((127 - 24) << 23),
+        31 => f32::from_bits(0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits((exponent + 127 - 15) << 23 | fraction << 13),
+    };
+    sign * magnitude
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Witness: every finite f16 is m · 2^(e - 24) with integers m and e, computed here in f64.
+    #[test]
+    fn f16_values_convert_exactly() {
+        for bits in 0..=u16::MAX {
+            let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
+            let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
+            let got = f16_to_f32(bits);
+            match exponent {
+                31 if fraction > 0.0 => assert!(got.is_nan()),
+                31 => assert_eq!(f64::from(got), sign * f64::INFINITY),
+                0 => assert_eq!(f64::from(got), sign * fraction * 2f64.powi(-24)),
+                _ => assert_eq!(f64::from(got), sign * (1024.0 + fraction) * 2f64.powi(exponent - 25)),
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+use proptest::prelude::*;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::super::config::{Architecture, Llama3Rope};
+use super::*;
+
+fn config(text: &str) -> ModelConfig {
+    serde_json::from_str(text).unwrap()
+}
+
+fn tiny() -> ModelConfig {
+    config(
+        r#"{"model_type": "qwen2", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "max_position_embeddings": 32, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
+            "sliding_window": 4096, "use_sliding_window": false}"#,
+    )
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[test]
+fn saved_weights_load_as_they_were() {
+    let config = tiny();
+    let weights = Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(3));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(WEIGHTS_FILE);
+    weights.save(&path).unwrap();
+    assert_eq!(Weights::load(&path, &config).unwrap(), weights);
+    assert_eq!(Weights::load(folder.path(), &config).unwrap(), weights);
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(Weights::from_bytes(&bytes, "embedded", &config).unwrap(), weights);
+    // A second save gives the same bytes, and nothing but the file stays behind.
+    weights.save(&path).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn shards_load_by_their_index() {
+    let config = tiny();
+    let weights = Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(3));
+    let folder = tempfile::tempdir().unwrap();
+    let mut map = serde_json::Map::new();
+    for (shard, tensors) in weights.tensors().chunks(10).enumerate() {
+        let name = format!("model-{shard}.safetensors");
+        write_tensors(&folder.path().join(&name), tensors, ("format", "pt".into())).unwrap();
+        for tensor in tensors {
+            map.insert(tensor.name.clone(), name.clone().into());
+        }
+    }
+    let index = serde_json::json!({ "metadata": {}, "weight_map": map });
+    std::fs::write(folder.path().join(WEIGHTS_INDEX_FILE), index.to_string()).unwrap();
+    assert_eq!(Weights::load(folder.path(), &config).unwrap(), weights);
+
+    let escape = serde_json::json!({ "weight_map": { "model.norm.weight": "../model.safetensors" } });
+    std::fs::write(folder.path().join(WEIGHTS_INDEX_FILE), escape.to_string()).unwrap();
+    let error = Weights::load(folder.path(), &config).unwrap_err().to_string();
+    assert!(error.contains("not a plain file name"), "{error}");
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    let config = tiny();
+    let weights = Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(3));
+    let load = |edit: &dyn Fn(&mut Vec<NamedTensor>)| {
+        let mut tensors = weights.tensors().to_vec();
+        edit(&mut tensors);
+        Weights::from_tensors(tensors, "a.safetensors", &config).map_err(|error| error.to_string())
+    };
+    let error = load(&|tensors| drop(tensors.remove(2))).unwrap_err();
+    assert!(
+        error.contains("a.safetensors: tensor `model.layers.0.self_attn.q_proj.weight` is missing"),
+        "{error}"
+    );
+    let error = load(&|tensors| tensors[0].shape = vec![8, 11]).unwrap_err();
+    assert!(error.contains("`model.embed_tokens.weight` has shape [8, 11], expected [11, 8]"), "{error}");
+    let extra = |name: &str, data: &[f32]| NamedTensor {
+        name: name.to_owned(),
+        shape: vec![11, 8],
+        data: data.to_vec(),
+    };
+    let error = load(&|tensors| tensors.push(extra("lm_head.weight", &[0.0; 88]))).unwrap_err();
+    assert!(error.contains("`lm_head.weight` is unexpected"), "{error}");
+    let repeated = load(&|tensors| {
+        let embedding = tensors[0].data.clone();
+        tensors.push(extra("lm_head.weight", &embedding));
+    });
+    assert_eq!(repeated.unwrap(), weights);
+}
+
+/// Witness: mean and standard deviation of a normal distribution with 5 standard errors of room.
+#[test]
+fn fresh_weights_are_normal_and_norms_are_one() {
+    let config = ModelConfig { vocab_size: 4000, ..tiny() };
+    let weights = Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(9));
+    let values = &weights.tensors()[0].data;
+    let count = values.len() as f64;
+    let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+    let square = values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / count;
+    assert!(mean.abs() < 5.0 * 0.02 / count.sqrt(), "{mean}");
+    assert!((square.sqrt() - 0.02).abs() < 5.0 * 0.02 / (2.0 * count).sqrt(), "{square}");
+    for tensor in weights.tensors() {
+        let constant = if tensor.name.ends_with("bias") { Some(0.0) } else { None };
+        let constant = if tensor.name.contains("norm") { Some(1.0) } else { constant };
+        assert!(constant.is_none_or(|c| tensor.data.iter().all(|&x| x == c)), "{}", tensor.name);
+    }
+}
+
+#[test]
+fn configurations_read_back_as_written() {
+    let scaling = Llama3Rope {
+        factor: 8.0,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_max_position_embeddings: 8192,
+    };
+    let llama = ModelConfig {
+        architecture: Architecture::Llama,
+        rope_scaling: Some(scaling),
+        attention_bias: true,
+        ..tiny()
+    };
+    for config in [tiny(), llama, ModelConfig { architecture: Architecture::Qwen3, ..tiny() }] {
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<ModelConfig>(&text).unwrap(), config, "{text}");
+    }
+}
+
+#[test]
+fn configurations_that_would_train_another_network_are_refused() {
+    let base = serde_json::to_value(tiny()).unwrap();
+    for (key, value, expected) in [
+        ("model_type", serde_json::json!("mistral"), "unknown architecture"),
+        ("num_key_value_heads", serde_json::json!(3), "multiple of `num_key_value_heads`"),
+        ("num_attention_heads", serde_json::json!(0), "`num_attention_heads` is 0"),
+        ("head_dim", serde_json::json!(3), "even"),
+        ("hidden_act", serde_json::json!("gelu"), "only `silu`"),
+        ("use_sliding_window", serde_json::json!(true), "sliding-window"),
+        ("layer_types", serde_json::json!(["sliding_attention"]), "layers of type"),
+        ("rope_scaling", serde_json::json!({"type": "yarn", "factor": 2.0}), "yarn"),
+        (
+            "rope_scaling",
+            serde_json::json!({"rope_type": "llama3", "factor": 2.0}),
+            "lacks `low_freq_factor`",
+        ),
+        ("rms_norm_eps", serde_json::json!(-1.0), "`rms_norm_eps`"),
+    ] {
+        let mut file = base.clone();
+        file[key] = value;
+        let error = serde_json::from_value::<ModelConfig>(file).unwrap_err();
+        assert!(error.to_string().contains(expected), "{key}: {error}");
+    }
+}
+
+/// Witness: the definition, theta^(-2i/d), and the two ends of the stretch for Llama 3.1's constants.
+#[test]
+fn rotary_frequencies_follow_their_definition() {
+    let plain = ModelConfig { head_dim: 128, rope_theta: 500_000.0, ..tiny() };
+    let frequencies = plain.rope_frequencies();
+    assert_eq!(frequencies.len(), 64);
+    assert_eq!(frequencies[0], 1.0);
+    assert!((frequencies[32] - 500_000f64.powf(-0.5)).abs() < 1e-15);
+    let scaling = Llama3Rope {
+        factor: 8.0,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_max_position_embeddings: 8192,
+    };
+    let stretched = ModelConfig { rope_scaling: Some(scaling), ..plain }.rope_frequencies();
+    assert_eq!(stretched[0], 1.0);
+    assert!((stretched[63] - frequencies[63] / 8.0).abs() < 1e-18);
+    assert!(stretched.iter().zip(&frequencies).all(|(s, f)| *s <= *f * (1.0 + 1e-12) && *s >= *f / 8.0));
+}
+
+proptest! {
+    /// Bytes that a stranger wrote are an error, not a panic.
+    #[test]
+    fn damaged_files_are_errors(at in 0usize..2000, byte: u8, keep in 0usize..4000) {
+        let config = tiny();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(1)).save(&path).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[at] ^= byte;
+        bytes.truncate(keep);
+        let error = Weights::from_bytes(&bytes, "damaged", &config).unwrap_err();
+        prop_assert!(error_chain(&error).contains("damaged"));
+    }
+}
