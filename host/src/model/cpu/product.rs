@@ -20,6 +20,11 @@ pub(super) struct Packed {
 }
 
 impl Packed {
+    /// Depth of the operand.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// Columns of the operand.
     pub(super) fn cols(&self) -> usize {
         self.cols
