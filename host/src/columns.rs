@@ -1,6 +1,8 @@
 //! What a policy sees of questions and stored trajectories: columns of equal length, mirrors of the records in
 //! `guest-sdk/wit`. Native defaults read the same columns as Wasm policies do.
 
+use serde::{Deserialize, Serialize};
+
 /// A named column that the interface has no field for (a dataset's own difficulty, say).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Column {
@@ -73,7 +75,8 @@ impl TrajectoryColumns {
 }
 
 /// How hard a bucket is, for summaries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Solved more than three times in four.
     Easy,
@@ -95,7 +98,7 @@ impl Level {
 }
 
 /// One difficulty bucket, named by the difficulty slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BucketInfo {
     /// Name for people.
     pub name: String,

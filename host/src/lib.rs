@@ -1,8 +1,32 @@
 //! exgrpo: a research sandbox for learning from experience.
 
+pub mod atomic;
+pub mod batch;
+pub mod builtin;
+pub mod checkpoint;
+pub mod cli;
 pub mod columns;
+pub mod config;
+pub mod control;
+pub mod curriculum;
+pub mod dataset;
 pub mod guest;
+pub mod heldout;
 pub mod journal;
 pub mod log;
+pub mod metrics;
 pub mod model;
+pub mod model_source;
+pub mod objective;
+pub mod pool;
+pub mod pretrain;
+pub mod rng;
+pub mod rollout;
+pub mod run;
+pub mod rundir;
+pub mod select;
+pub mod task;
+pub mod tokenizer;
 pub mod types;
+pub mod update;
+pub mod verify;

@@ -1,2 +1,17 @@
-//! exgrpo-host.
-fn main() {}
+//! `exgrpo-host`: trains a language model with ExGRPO, every decision about experience taken by a Wasm policy.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use exgrpo_host::cli;
+
+#[expect(clippy::print_stderr, reason = "the one place that prints errors")]
+fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

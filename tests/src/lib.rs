@@ -1,1 +1,13 @@
-//! Integration tests.
+//! What the integration tests share: paths of built guests and the host's binary.
+
+use std::path::{Path, PathBuf};
+
+/// A shipped policy, built by this crate's build script.
+pub fn policy(name: &str) -> PathBuf {
+    Path::new(env!("POLICIES_DIR")).join(format!("{name}.wasm"))
+}
+
+/// The guest that misbehaves as its parameters say.
+pub fn hostile() -> PathBuf {
+    Path::new(env!("GUESTS_DIR")).join("hostile.wasm")
+}

@@ -4,8 +4,13 @@
 //! Stages outside this module see the seam below and nothing of tensors: token ids go in, log-probs and entropies
 //! come out as plain columns, and the derivative of the loss with respect to those columns goes back in.
 
+mod actor;
+mod batch;
+pub mod candle;
 mod config;
 mod config_file;
+mod optim;
+mod sampler;
 mod tensor_file;
 mod weights;
 
@@ -13,7 +18,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::types::TokenId;
 
+pub use actor::Actor;
+pub use batch::micro_batches;
 pub use config::{Architecture, Llama3Rope, ModelConfig, ModelConfigError, ParameterShape};
+pub use optim::Update;
 pub use tensor_file::{NamedTensor, TensorFileError};
 pub use weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, Weights};
 

@@ -1,0 +1,126 @@
+//! Native tests of a policy: arguments that look like the host's, in a line each.
+//!
+//! ```
+//! use exgrpo_guest_sdk::{paper, testing};
+//!
+//! let problems = testing::problems(8, &[0, 3, 8]);
+//! assert_eq!(paper::success_counts(&problems), Ok(vec![0, 3, 8]));
+//! ```
+
+use crate::{Parameters, Policy, ProblemColumns, Request, Result, TrajectoryColumns, parameters};
+
+/// A policy configured as a run does it, from a JSON object of parameters.
+///
+/// ```
+/// # use exgrpo_guest_sdk::{Policy, Result};
+/// # struct MyPolicy;
+/// # impl Policy for MyPolicy {
+/// #     type Parameters = ();
+/// #     fn new((): ()) -> Result<Self> {
+/// #         Ok(Self)
+/// #     }
+/// # }
+/// use exgrpo_guest_sdk::testing;
+///
+/// let policy = testing::policy::<MyPolicy>("{}");
+/// assert!(policy.is_ok());
+/// assert!(testing::policy::<MyPolicy>(r#"{ "no_such": 1 }"#).is_err());
+/// ```
+///
+/// # Errors
+/// The text is no flat JSON object, a parameter is unknown or out of its range, or the policy refuses them together.
+pub fn policy<P: Policy>(parameters: &str) -> Result<P> {
+    P::new(parameters::parse(parameters)?)
+}
+
+/// The JSON Schema of the policy's parameters that a run shows; empty when it takes none.
+pub fn schema<P: Policy>() -> String {
+    parameters::schema(&P::Parameters::declared())
+}
+
+/// Questions after their first group of `group_size`, with that many correct members each. Ids count from 1. Every
+/// column is public: set what a test needs otherwise.
+///
+/// ```
+/// use exgrpo_guest_sdk::testing;
+///
+/// let mut problems = testing::problems(8, &[3, 8]);
+/// assert_eq!((problems.id[0], problems.attempts[0], problems.last_step[0]), (1, 8, 1));
+/// assert_eq!(problems.solved_streak, [0, 1]);
+/// problems.solved_streak[1] = 5;
+/// ```
+pub fn problems(group_size: u32, num_success: &[u32]) -> ProblemColumns {
+    let rows = num_success.len();
+    ProblemColumns {
+        id: (1..=rows as u64).collect(),
+        num_success: num_success.to_vec(),
+        group_size: vec![group_size; rows],
+        attempts: vec![group_size; rows],
+        solved_streak: num_success.iter().map(|&count| u32::from(count == group_size)).collect(),
+        last_step: vec![1; rows],
+        stored: num_success.iter().map(|&count| if count < group_size { count } else { 0 }).collect(),
+        extra: Vec::new(),
+    }
+}
+
+/// Stored trajectories with these mean entropies, a slice a question, oldest first. Ids count from 1, the log-probability
+/// is minus the entropy, all have 10 tokens and come from steps 1, 2, ..
+///
+/// ```
+/// use exgrpo_guest_sdk::testing;
+///
+/// let trajectories = testing::trajectories(&[&[0.5, 0.2], &[0.9]]);
+/// assert_eq!(trajectories.offsets, [0, 2, 3]);
+/// assert_eq!(trajectories.step, [1, 2, 1]);
+/// ```
+pub fn trajectories(entropies: &[&[f32]]) -> TrajectoryColumns {
+    let mut columns = TrajectoryColumns { offsets: vec![0], ..TrajectoryColumns::default() };
+    for question in entropies {
+        columns.entropy.extend_from_slice(question);
+        columns.step.extend(1..=question.len() as u32);
+        columns.offsets.push(columns.entropy.len() as u32);
+    }
+    let rows = columns.entropy.len();
+    columns.id = (1..=rows as u64).collect();
+    columns.logprob = columns.entropy.iter().map(|entropy| -entropy).collect();
+    columns.reward = vec![1.0; rows];
+    columns.length = vec![10; rows];
+    columns
+}
+
+/// A finished response.
+///
+/// ```
+/// use exgrpo_guest_sdk::{Request, testing};
+///
+/// let cut = Request { finished: false, ..testing::request("6*7=", "42", "6*") };
+/// assert_eq!(cut.reference, "42");
+/// ```
+pub fn request(prompt: &str, reference: &str, response: &str) -> Request {
+    Request { prompt: prompt.into(), reference: reference.into(), response: response.into(), finished: true }
+}
+
+/// Weights divided by their sum.
+///
+/// ```
+/// assert_eq!(exgrpo_guest_sdk::testing::probabilities(&[1.0, 3.0]), [0.25, 0.75]);
+/// ```
+pub fn probabilities(weights: &[f32]) -> Vec<f32> {
+    let sum: f32 = weights.iter().sum();
+    weights.iter().map(|weight| weight / sum).collect()
+}
+
+/// Fails unless both have the same length and differ by at most `tolerance` everywhere.
+///
+/// ```
+/// exgrpo_guest_sdk::testing::assert_close(&[0.3333], &[1.0 / 3.0], 1e-4);
+/// ```
+///
+/// # Panics
+/// They differ: it is an assertion.
+#[track_caller]
+pub fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32) {
+    let close = actual.len() == expected.len()
+        && actual.iter().zip(expected).all(|(actual, expected)| (actual - expected).abs() <= tolerance);
+    assert!(close, "{actual:?} is not within {tolerance} of {expected:?}");
+}

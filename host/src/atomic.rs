@@ -1,0 +1,220 @@
+//! Files and folders that appear under their names complete or not at all, whatever moment the process dies at.
+//!
+//! What is being written lies under a name that starts with [`TEMP_PREFIX`], on the same file system as its target,
+//! and gets its own name by one rename once its bytes are on the disk.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Names of unfinished files and folders start with this; readers' patterns skip hidden names.
+pub const TEMP_PREFIX: &str = ".tmp-";
+
+/// Why something could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("can't {action} {path}: {source}{hint}", path = .path.display(), hint = hint(.source))]
+pub struct AtomicError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl AtomicError {
+    fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self { action, path, source }
+    }
+
+    /// The operating system's word.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+}
+
+/// What a person can do about an error of the file system, as the end of a sentence; empty where the error says it.
+pub(crate) fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space and resume the run",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; make the folder writable or choose another run directory"
+        }
+        _ => "",
+    }
+}
+
+/// Writes `contents` to `path`, replacing a file of that name. The temporary lies in the same folder.
+pub fn write_file(path: &Path, contents: &[u8]) -> Result<(), AtomicError> {
+    write_file_by_way_of(parent(path), path, contents)
+}
+
+/// Writes `contents` to `path`, replacing a file of that name. The temporary lies in `temp_dir`, which must be on
+/// the same file system: for folders in which readers look at every file.
+pub fn write_file_by_way_of(temp_dir: &Path, path: &Path, contents: &[u8]) -> Result<(), AtomicError> {
+    let temp = temp_dir.join(temp_name(path));
+    let written = (|| {
+        let mut file = File::create(&temp).map_err(AtomicError::new("create", &temp))?;
+        file.write_all(contents).map_err(AtomicError::new("write", &temp))?;
+        file.sync_all().map_err(AtomicError::new("write", &temp))?;
+        fs::rename(&temp, path).map_err(AtomicError::new("write", path))
+    })();
+    if written.is_err() {
+        // The first error is the one worth telling; a leftover is removed when the run is resumed.
+        let _ = fs::remove_file(&temp);
+    }
+    written?;
+    sync_dir(parent(path))
+}
+
+/// Makes the folder `path` with what `fill` puts into it, replacing a folder of that name. `fill` gets the folder
+/// under its temporary name. Files and folders in it are on the disk before it gets its own name.
+///
+/// When a folder is replaced and the process dies between two renames, neither is left under the name: callers that
+/// look for the latest of several folders then find the one before.
+pub fn write_dir(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let temp = parent(path).join(temp_name(path));
+    remove(&temp)?;
+    fs::create_dir_all(&temp).map_err(AtomicError::new("create", &temp))?;
+    let filled = fill(&temp).and_then(|()| Ok(sync_tree(&temp)?));
+    if let Err(error) = filled {
+        let _ = fs::remove_dir_all(&temp);
+        return Err(error);
+    }
+    if path.exists() {
+        let old = parent(path).join(format!("{}.old", temp_name(path)));
+        remove(&old)?;
+        fs::rename(path, &old).map_err(AtomicError::new("replace", path))?;
+        fs::rename(&temp, path).map_err(AtomicError::new("write", path))?;
+        remove(&old)?;
+    } else {
+        fs::rename(&temp, path).map_err(AtomicError::new("write", path))?;
+    }
+    Ok(sync_dir(parent(path))?)
+}
+
+/// Removes what a process that died left unfinished in `dir`; says how many files and folders that was. A folder
+/// that does not exist has none.
+pub fn remove_leftovers(dir: &Path) -> Result<usize, AtomicError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries.map_err(AtomicError::new("list", dir))?,
+    };
+    let mut num_removed = 0;
+    for entry in entries {
+        let entry = entry.map_err(AtomicError::new("list", dir))?;
+        if entry.file_name().to_string_lossy().starts_with(TEMP_PREFIX) {
+            remove(&entry.path())?;
+            num_removed += 1;
+        }
+    }
+    Ok(num_removed)
+}
+
+/// Removes a file or a folder with all that is in it; nothing there is fine too.
+pub fn remove(path: &Path) -> Result<(), AtomicError> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(AtomicError::new("remove", path)),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// `experiences/part-1.parquet` → `.tmp-experiences-part-1.parquet`: unique where one process writes a run.
+fn temp_name(path: &Path) -> String {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    format!("{TEMP_PREFIX}{}-{}", name(parent(path)), name(path))
+}
+
+fn sync_tree(dir: &Path) -> Result<(), AtomicError> {
+    for entry in fs::read_dir(dir).map_err(AtomicError::new("list", dir))? {
+        let path = entry.map_err(AtomicError::new("list", dir))?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            File::open(&path).and_then(|file| file.sync_all()).map_err(AtomicError::new("write", &path))?;
+        }
+    }
+    sync_dir(dir)
+}
+
+/// Makes renames within `dir` last over a loss of power. Other systems than Unix can't open a folder as a file.
+fn sync_dir(dir: &Path) -> Result<(), AtomicError> {
+    if cfg!(unix) {
+        File::open(dir).and_then(|file| file.sync_all()).map_err(AtomicError::new("write", dir))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_are_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        write_file(&path, b"one").unwrap();
+        write_file(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(dir.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_folder_that_fails_half_way_leaves_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("7");
+        write_dir(&path, |temp| Ok(fs::write(temp.join("weights"), "old")?)).unwrap();
+        let failed = write_dir(&path, |temp| {
+            fs::write(temp.join("weights"), "new")?;
+            anyhow::bail!("out of luck")
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "out of luck");
+        assert_eq!(fs::read_to_string(path.join("weights")).unwrap(), "old");
+        write_dir(&path, |temp| Ok(fs::write(temp.join("weights"), "new")?)).unwrap();
+        assert_eq!(fs::read_to_string(path.join("weights")).unwrap(), "new");
+        assert_eq!(names(dir.path()), ["7"]);
+    }
+
+    #[test]
+    fn leftovers_go_and_the_rest_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("keep"), "").unwrap();
+        fs::write(dir.path().join(".tmp-checkpoints-3"), "half").unwrap();
+        fs::create_dir(dir.path().join(".tmp-checkpoints-4")).unwrap();
+        assert_eq!(remove_leftovers(dir.path()).unwrap(), 2);
+        assert_eq!(names(dir.path()), ["keep"]);
+        assert_eq!(remove_leftovers(&dir.path().join("missing")).unwrap(), 0);
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        let error = write_file(&dir.path().join("file/below"), b"").unwrap_err();
+        assert!(error.to_string().starts_with("can't create "), "{error}");
+        assert!(error.to_string().contains("file/.tmp-file-below"), "{error}");
+    }
+
+    /// `/dev/full` takes no byte: what a full disk says, and that it is said with advice.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_comes_with_advice() {
+        let error = File::options().write(true).open("/dev/full").unwrap().write_all(b"x").unwrap_err();
+        let error = AtomicError::new("write", Path::new("part"))(error);
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(error.to_string().ends_with("free some space and resume the run"), "{error}");
+    }
+}

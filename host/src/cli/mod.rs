@@ -1,0 +1,63 @@
+//! The command line: what clap parses, and one module a command.
+
+mod make;
+mod progress;
+mod swap;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  exgrpo-host --policy policies/gaussian_medium.wasm          train the embedded model with ExGRPO
+  exgrpo-host --policy policies/on_policy.wasm --seed 2       the on-policy baseline
+  exgrpo-host --config run.toml --set optim.lr=1e-4           one TOML is one run
+  exgrpo-host --resume runs/2026-11-24-gaussian_medium-1f3c   go on after an interruption
+  exgrpo-host swap runs/… policies/uniform.wasm               change the policy of a run that goes on";
+
+/// Train a language model with ExGRPO; every decision about experience comes from a sandboxed Wasm policy.
+#[derive(Debug, Parser)]
+#[command(name = "exgrpo-host", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(flatten)]
+    train: train::TrainArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put a policy in force in a run that goes on, between two of its steps.
+    Swap(swap::SwapArgs),
+    /// Print the configuration that a run would have, every key with its value.
+    Config(train::TrainArgs),
+    /// Draw the default task's questions.
+    Dataset(make::DatasetArgs),
+    /// Make the base model of the default task.
+    Pretrain(make::PretrainArgs),
+}
+
+/// Runs what the command line says.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        None => train::train(&cli.train),
+        Some(Command::Swap(args)) => swap::swap(&args),
+        Some(Command::Config(args)) => train::print_config(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Dataset(args)) => make::dataset(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Pretrain(args)) => make::pretrain(&args).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// A line for people: standard error, so that standard output stays free for data.
+#[expect(clippy::print_stderr, reason = "messages of a command-line tool")]
+fn say(message: &str) {
+    eprintln!("{message}");
+}
+
+/// Data: standard output.
+#[expect(clippy::print_stdout, reason = "data of a command-line tool")]
+fn print(text: &str) {
+    println!("{text}");
+}

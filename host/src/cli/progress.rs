@@ -1,0 +1,107 @@
+//! How a run goes: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::say;
+use crate::journal::Slot;
+use crate::run::{Run, StepReport};
+
+/// Without a terminal every so many steps get a line.
+const PLAIN_EVERY: u32 = 10;
+
+/// Tells of every step.
+pub(super) struct Reporter {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    steps: u32,
+}
+
+impl Reporter {
+    /// Says what is about to run.
+    pub(super) fn new(run: &Run, quiet: bool) -> Self {
+        let steps = run.config().steps;
+        if quiet {
+            return Self { bar: None, quiet, steps };
+        }
+        let actor = run.actor();
+        say(&format!(
+            "{} parameters, {} questions x {} rollouts a step, seed {}",
+            actor.num_parameters(),
+            run.config().rollout.questions,
+            run.config().rollout.group_size,
+            run.config().seed
+        ));
+        for info in run.policies().components() {
+            let slots: Vec<&str> = info.slots.iter().map(|slot| slot.as_str()).collect();
+            say(&format!("{} {} ({}): {}", info.name, info.version, &info.digest[..12], slots.join(", ")));
+        }
+        let built_in: Vec<&str> = Slot::ALL
+            .into_iter()
+            .filter(|&slot| run.policies().digest(slot) == crate::journal::BUILTIN && slot != Slot::Selection)
+            .map(Slot::as_str)
+            .collect();
+        if !built_in.is_empty() {
+            say(&format!("built in: {}", built_in.join(", ")));
+        }
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(u64::from(steps)).with_position(u64::from(run.steps_done()));
+            let style = ProgressStyle::with_template("{bar:24.cyan/blue} {pos}/{len} {elapsed}<{eta} {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        Self { bar, quiet, steps }
+    }
+
+    /// Tells of one step.
+    pub(super) fn step(&mut self, report: &StepReport) {
+        if self.quiet {
+            return;
+        }
+        for event in &report.events {
+            match &self.bar {
+                Some(bar) => bar.println(event),
+                None => say(event),
+            }
+        }
+        let line = describe(report);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(line);
+                bar.set_position(u64::from(report.step));
+            }
+            None if report.step.is_multiple_of(PLAIN_EVERY)
+                || report.step == 1
+                || report.step == self.steps =>
+            {
+                say(&format!("step {:4}/{}  {line}", report.step, self.steps));
+            }
+            None => {}
+        }
+    }
+
+    /// Leaves the terminal clean.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
+    }
+}
+
+fn describe(report: &StepReport) -> String {
+    let get = |key: &str| report.metrics.get(key).unwrap_or_default();
+    let buckets: Vec<String> =
+        (0..).map_while(|k| report.metrics.get(&format!("pool/bucket_{k}"))).map(|n| n.to_string()).collect();
+    format!(
+        "reward {:.3}  pool {} [{}]  retired {}  replay {:.0} %  {:.0} tok/s",
+        get("reward/mean"),
+        get("pool/questions"),
+        buckets.join(" "),
+        get("pool/retired"),
+        100.0 * get("replay/share"),
+        get("time/tokens_per_s")
+    )
+}

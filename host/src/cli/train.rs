@@ -1,0 +1,134 @@
+//! The main command: begin a run or go on with one, and tell how it goes.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::bail;
+use clap::Args;
+
+use super::progress::Reporter;
+use super::{print, say};
+use crate::config::Config;
+use crate::run::{Run, Summary};
+
+/// Exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Arguments of the main command.
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    /// A policy (Wasm component or core module); give it again for more. Unfilled slots are built in.
+    #[arg(long, value_name = "FILE")]
+    policy: Vec<PathBuf>,
+    /// A parameter that a policy declares, as name=value; give it again for more.
+    #[arg(long, value_name = "NAME=VALUE")]
+    policy_param: Vec<String>,
+    /// Configuration of the run.
+    #[arg(long, value_name = "TOML")]
+    config: Option<PathBuf>,
+    /// One key of the configuration, as table.key=value; give it again for more.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Steps of the run.
+    #[arg(long)]
+    steps: Option<u32>,
+    /// Seed of the run.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Directory of the run; by default one with a readable name under runs/.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the run in this directory from its latest checkpoint.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["policy", "policy_param", "config", "overrides", "seed", "out"])]
+    resume: Option<PathBuf>,
+    /// Say nothing but errors and the run's directory.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl TrainArgs {
+    fn resolve(&self) -> anyhow::Result<Config> {
+        let mut config = Config::resolve(self.config.as_deref(), &self.overrides)?;
+        if !self.policy.is_empty() {
+            config.policy.files = self.policy.clone();
+        }
+        for item in &self.policy_param {
+            let Some((name, text)) = item.split_once('=') else {
+                bail!("--policy-param {item:?} has no `=`\nhint: write it as sigma=0.5");
+            };
+            config.policy.params.insert(name.to_owned(), toml::Value::String(text.to_owned()));
+        }
+        config.steps = self.steps.unwrap_or(config.steps);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+pub(super) fn print_config(args: &TrainArgs) -> anyhow::Result<()> {
+    print(args.resolve()?.to_toml()?.trim_end());
+    Ok(())
+}
+
+pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
+    let mut run = match &args.resume {
+        Some(root) => Run::resume(root, args.steps)?,
+        None => Run::create(args.resolve()?, args.out.as_deref())?,
+    };
+    print(&run.dir().display().to_string());
+    let mut reporter = Reporter::new(&run, args.quiet);
+    let begin = Instant::now();
+    let mut summary = Summary::default();
+    while !run.is_done() && !run.is_interrupted() {
+        let report = run.step()?;
+        summary.add(&report);
+        reporter.step(&report);
+    }
+    reporter.finish();
+    if !args.quiet {
+        summarize(&run, &summary, begin.elapsed().as_secs_f64());
+    }
+    if run.is_done() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(&format!(
+        "interrupted after step {}\nhint: exgrpo-host --resume {}",
+        run.steps_done(),
+        run.dir().display()
+    ));
+    Ok(ExitCode::from(INTERRUPTED))
+}
+
+fn summarize(run: &Run, summary: &Summary, seconds: f64) {
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    say(&format!(
+        "\n{} steps in {seconds:.0} s ({:.0} s training, {:.0} tokens/s sampled and trained)",
+        summary.steps,
+        summary.step_s,
+        summary.tokens / summary.step_s.max(1e-9),
+    ));
+    if let Some(last) = &summary.last {
+        let get = |key| last.get(key).unwrap_or_default();
+        say(&format!(
+            "pool: {} questions with {} trajectories, {} retired",
+            get("pool/questions"),
+            get("pool/experiences"),
+            get("pool/retired")
+        ));
+    }
+    say(&format!(
+        "policies: {} of the steps' time, {} faults",
+        percent(summary.guest_s / summary.step_s.max(1e-9)),
+        summary.faults
+    ));
+    if let (Some(before), Some(after)) = (run.heldout_before(), summary.heldout) {
+        say(&format!(
+            "held-out accuracy: {} before, {} after ({:+.1} points)",
+            percent(before),
+            percent(after),
+            100.0 * (after - before)
+        ));
+    }
+    say(&format!("log: {}", run.dir().display()));
+}

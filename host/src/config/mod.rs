@@ -1,0 +1,236 @@
+//! One TOML is one run. Every key has a vetted default, unknown keys are rejected, contradictions are rejected before
+//! anything is loaded, and the resolved configuration is written into the run directory.
+
+mod sections;
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::guest::GuestConfig;
+pub use sections::*;
+
+/// The whole configuration of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Seed of all random streams.
+    pub seed: u64,
+    /// Optimization steps; one step trains on `rollout.questions` groups.
+    pub steps: u32,
+    /// `paper`, or `reference` for what the published code does where the two differ.
+    pub mode: Mode,
+    /// The network.
+    pub model: ModelSection,
+    /// The questions.
+    pub dataset: DatasetSection,
+    /// Sampling.
+    pub rollout: RolloutSection,
+    /// Learning from experience.
+    pub replay: ReplaySection,
+    /// Loss.
+    pub objective: ObjectiveSection,
+    /// AdamW.
+    pub optim: OptimSection,
+    /// Wasm policies.
+    pub policy: PolicySection,
+    /// Limits of policies and what happens when one is broken.
+    pub guest: GuestConfig,
+    /// Held-out accuracy.
+    pub eval: EvalSection,
+    /// Checkpoints.
+    pub checkpoint: CheckpointSection,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            steps: 120,
+            mode: Mode::Paper,
+            model: ModelSection::default(),
+            dataset: DatasetSection::default(),
+            rollout: RolloutSection::default(),
+            replay: ReplaySection::default(),
+            objective: ObjectiveSection::default(),
+            optim: OptimSection::default(),
+            policy: PolicySection::default(),
+            guest: GuestConfig::default(),
+            eval: EvalSection::default(),
+            checkpoint: CheckpointSection::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads `file` (defaults when `None`), applies `key=value` overrides in order, and validates the result.
+    pub fn resolve(file: Option<&Path>, overrides: &[String]) -> anyhow::Result<Self> {
+        let mut table = match file {
+            None => toml::Table::new(),
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("can't read configuration {}", path.display()))?
+                .parse()
+                .with_context(|| format!("configuration {} is not TOML", path.display()))?,
+        };
+        for item in overrides {
+            set(&mut table, item)?;
+        }
+        let origin = file.map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
+        let config: Self = toml::Value::Table(table).try_into().with_context(|| {
+            format!("{origin} is not usable\nhint: `exgrpo-host config` prints every key with its default")
+        })?;
+        config.validate().with_context(|| format!("{origin} contradicts itself"))?;
+        Ok(config)
+    }
+
+    /// The configuration as TOML.
+    pub fn to_toml(&self) -> anyhow::Result<String> {
+        toml::to_string(self).context("can't write the configuration as TOML")
+    }
+
+    /// First contradiction found, as an error that names the keys.
+    pub fn validate(&self) -> anyhow::Result<()> {
+        let positive = [
+            ("steps", u64::from(self.steps)),
+            ("rollout.questions", u64::from(self.rollout.questions)),
+            ("rollout.max_new_tokens", u64::from(self.rollout.max_new_tokens)),
+            ("rollout.max_prompt_tokens", u64::from(self.rollout.max_prompt_tokens)),
+            ("objective.updates", u64::from(self.objective.updates)),
+            ("objective.tokens_per_micro_batch", u64::from(self.objective.tokens_per_micro_batch)),
+            ("eval.samples", u64::from(self.eval.samples)),
+            ("checkpoint.every", u64::from(self.checkpoint.every)),
+            ("checkpoint.keep", u64::from(self.checkpoint.keep)),
+        ];
+        for (key, value) in positive {
+            if value == 0 {
+                bail!("{key} must be at least 1");
+            }
+        }
+        if self.rollout.group_size < 2 {
+            bail!(
+                "rollout.group_size is {}: an advantage compares at least 2 rollouts of a question",
+                self.rollout.group_size
+            );
+        }
+        if !self.rollout.questions.is_multiple_of(self.objective.updates) {
+            bail!(
+                "rollout.questions = {} can't be split into objective.updates = {} equal mini-batches",
+                self.rollout.questions,
+                self.objective.updates
+            );
+        }
+        unit_interval("replay.experience_ratio", self.replay.experience_ratio)?;
+        if self.replay.replay_start_accuracy >= 1.0 || self.replay.replay_start_accuracy.is_nan() {
+            bail!("replay.replay_start_accuracy must be below 1; a negative value starts at the second step");
+        }
+        if let Some(max) = self.replay.max_success
+            && (max >= self.rollout.group_size || max < self.replay.min_success)
+        {
+            bail!(
+                "replay.max_success = {max} must be at least min_success = {} and below group_size = {}",
+                self.replay.min_success,
+                self.rollout.group_size
+            );
+        }
+        if self.replay.min_success == 0 {
+            bail!("replay.min_success must be at least 1: only successes can be stored");
+        }
+        if !(self.rollout.temperature > 0.0 && self.rollout.temperature.is_finite()) {
+            bail!("rollout.temperature must be above 0: a group of equal rollouts teaches nothing");
+        }
+        probability("rollout.top_p", self.rollout.top_p)?;
+        probability("eval.top_p", self.eval.top_p)?;
+        if !(self.eval.temperature >= 0.0 && self.eval.temperature.is_finite()) {
+            bail!("eval.temperature must be 0 (greedy) or above");
+        }
+        self.objective.validate()?;
+        self.optim.validate()?;
+        self.guest.validate().map_err(|reason| anyhow::anyhow!("guest: {reason}"))
+    }
+
+    /// Groups with `min_success..=max_success` correct members enter the pool.
+    pub fn max_success(&self) -> u32 {
+        self.replay.max_success.unwrap_or(self.rollout.group_size - 1)
+    }
+}
+
+pub(crate) fn unit_interval(key: &str, value: f32) -> anyhow::Result<()> {
+    if !(0.0..=1.0).contains(&value) {
+        bail!("{key} is {value}, it must lie between 0 and 1");
+    }
+    Ok(())
+}
+
+fn probability(key: &str, value: f32) -> anyhow::Result<()> {
+    if !(value > 0.0 && value <= 1.0) {
+        bail!("{key} is {value}, it must be above 0 and at most 1");
+    }
+    Ok(())
+}
+
+/// Sets a dotted key. The value is read as TOML where it is TOML, else as a string.
+fn set(table: &mut toml::Table, item: &str) -> anyhow::Result<()> {
+    let Some((key, text)) = item.split_once('=') else {
+        bail!("--set {item:?} has no `=`\nhint: write it as rollout.questions=16");
+    };
+    let value = format!("value = {text}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(text.to_owned()));
+    let mut path: Vec<&str> = key.trim().split('.').collect();
+    let last = path.pop().unwrap_or_default();
+    let mut table = table;
+    for part in path {
+        table = table
+            .entry(part)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .with_context(|| format!("--set {item:?}: {part:?} is not a table"))?;
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(overrides: &[&str]) -> anyhow::Result<Config> {
+        Config::resolve(None, &overrides.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn overrides_reach_their_key_and_survive_a_round_trip() {
+        let config = resolve(&[
+            "rollout.questions=16",
+            "mode=reference",
+            "policy.files=[\"a.wasm\"]",
+            "objective.clip=never",
+        ])
+        .unwrap();
+        assert_eq!((config.rollout.questions, config.mode), (16, Mode::Reference));
+        assert_eq!(config.objective.clip, Clip::Never);
+        let again: Config = toml::from_str(&config.to_toml().unwrap()).unwrap();
+        assert_eq!(again, config);
+    }
+
+    #[test]
+    fn unknown_keys_and_contradictions_name_the_key() {
+        for (item, expected) in [
+            ("rollout.question=16", "question"),
+            ("rollout.group_size=1", "group_size"),
+            ("rollout.questions=31", "objective.updates"),
+            ("replay.max_success=8", "max_success"),
+            ("rollout.top_p=0.0", "top_p"),
+            ("replay.experience_ratio=1.5", "experience_ratio"),
+            ("optim.lr=-1.0", "lr"),
+            ("steps=0", "steps"),
+            ("seed", "no `=`"),
+        ] {
+            let error = format!("{:#}", resolve(&[item]).unwrap_err());
+            assert!(error.contains(expected), "{item}: {error}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The tables of the configuration.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use serde::{Deserialize, Serialize};
+
+/// Which of paper and published code is followed where they differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Experience is collected from the first step on, every group updates its question's accuracy, retired
+    /// questions leave the pool only, displaced fresh questions go back to the queue.
+    Paper,
+    /// Experience is collected once replay has started, groups without a success change nothing, retired questions
+    /// also leave the queue at the next epoch, displaced fresh questions are lost for the epoch.
+    Reference,
+}
+
+/// Which implementation of the network runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// exgrpo's own engine, f32 on the CPU.
+    Cpu,
+    /// candle's differentiable operations: the reference, and the path to CUDA.
+    Candle,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSection {
+    /// A directory with config.json, safetensors and tokenizer.json, or `embedded:arithmetic`.
+    pub path: String,
+    /// Engine.
+    pub engine: Engine,
+    /// Threads for the network's arithmetic; 0 uses all cores.
+    pub threads: usize,
+}
+
+impl Default for ModelSection {
+    fn default() -> Self {
+        Self { path: "embedded:arithmetic".to_owned(), engine: Engine::Candle, threads: 0 }
+    }
+}
+
+/// `[dataset]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatasetSection {
+    /// Training questions: a JSONL file of {question, answer}, or `embedded:arithmetic/train`.
+    pub train: String,
+    /// Held-out questions, the same way.
+    pub test: String,
+}
+
+impl Default for DatasetSection {
+    fn default() -> Self {
+        Self { train: "embedded:arithmetic/train".to_owned(), test: "embedded:arithmetic/test".to_owned() }
+    }
+}
+
+/// `[rollout]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RolloutSection {
+    /// Questions a step (B in the paper), fresh and replayed together.
+    pub questions: u32,
+    /// Rollouts a question (K in the paper); a replayed trajectory is one of them.
+    pub group_size: u32,
+    /// Sampling temperature.
+    pub temperature: f32,
+    /// Nucleus sampling; 1 draws from the whole vocabulary.
+    pub top_p: f32,
+    /// Longest completion in tokens.
+    pub max_new_tokens: u32,
+    /// Longest prompt in tokens.
+    pub max_prompt_tokens: u32,
+}
+
+impl Default for RolloutSection {
+    fn default() -> Self {
+        Self {
+            questions: 32,
+            group_size: 8,
+            temperature: 1.0,
+            top_p: 1.0,
+            max_new_tokens: 64,
+            max_prompt_tokens: 32,
+        }
+    }
+}
+
+/// `[replay]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReplaySection {
+    /// False trains on-policy, whatever the policies say: the baseline.
+    pub enabled: bool,
+    /// Share of a step's questions that are replayed (ρ in the paper), 0 to 1; a policy may choose another.
+    pub experience_ratio: f32,
+    /// Replay starts after the first step whose share of correct rollouts is above this. Negative: at once.
+    pub replay_start_accuracy: f32,
+    /// Fewest correct members of a group that enters the pool.
+    pub min_success: u32,
+    /// Most correct members of a group that enters the pool; by default one less than the group's size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_success: Option<u32>,
+}
+
+impl Default for ReplaySection {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            experience_ratio: 0.5,
+            replay_start_accuracy: 0.35,
+            min_success: 1,
+            max_success: None,
+        }
+    }
+}
+
+/// When the ratio of fresh tokens is clipped. Replayed tokens never are: they are shaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clip {
+    /// Until replay starts, as the paper and the published code do.
+    BeforeReplay,
+    /// In every step.
+    Always,
+    /// In no step.
+    Never,
+}
+
+/// What an advantage is divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Advantage {
+    /// Reward minus the group's mean (Dr. GRPO, ExGRPO).
+    Centred,
+    /// The same over the group's standard deviation (GRPO).
+    Standardized,
+}
+
+/// How token losses become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aggregation {
+    /// Sum over all tokens of a mini-batch over the longest possible completion.
+    SumOverMaxLength,
+    /// Mean over all tokens of a mini-batch.
+    TokenMean,
+}
+
+/// `[objective]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectiveSection {
+    /// Clipping of fresh tokens.
+    pub clip: Clip,
+    /// Half-width of the clip range around a ratio of 1.
+    pub clip_epsilon: f32,
+    /// β of policy shaping, r / (r + β), for replayed tokens; 0 replaces shaping by the plain ratio.
+    pub shaping_beta: f32,
+    /// Per-token ratio against the stored log-probs of replayed tokens; false takes the current ones (ratio 1).
+    pub importance_correction: bool,
+    /// Advantage normalisation.
+    pub advantage: Advantage,
+    /// Aggregation.
+    pub aggregation: Aggregation,
+    /// Weight of the mean token entropy of a mini-batch.
+    pub entropy_coefficient: f32,
+    /// Mini-batches a step, each with its own optimizer update.
+    pub updates: u32,
+    /// Most tokens, prompts included, of one forward and backward pass.
+    pub tokens_per_micro_batch: u32,
+}
+
+impl Default for ObjectiveSection {
+    fn default() -> Self {
+        Self {
+            clip: Clip::BeforeReplay,
+            clip_epsilon: 0.2,
+            shaping_beta: 0.1,
+            importance_correction: true,
+            advantage: Advantage::Centred,
+            aggregation: Aggregation::SumOverMaxLength,
+            entropy_coefficient: 0.001,
+            updates: 2,
+            tokens_per_micro_batch: 4096,
+        }
+    }
+}
+
+impl ObjectiveSection {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        super::unit_interval("objective.clip_epsilon", self.clip_epsilon)?;
+        if !(self.shaping_beta >= 0.0 && self.shaping_beta.is_finite()) {
+            bail!("objective.shaping_beta is {}, it must be 0 (no shaping) or above", self.shaping_beta);
+        }
+        if !self.entropy_coefficient.is_finite() {
+            bail!("objective.entropy_coefficient must be a finite number");
+        }
+        Ok(())
+    }
+}
+
+/// `[optim]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimSection {
+    /// Learning rate, constant.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the square root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Gradients are scaled down to this global norm.
+    pub max_grad_norm: f64,
+    /// An update whose gradient norm is above this, or not finite, is skipped and counted.
+    pub skip_grad_norm: f64,
+}
+
+impl Default for OptimSection {
+    fn default() -> Self {
+        Self {
+            lr: 3e-4,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.01,
+            max_grad_norm: 1.0,
+            skip_grad_norm: 500.0,
+        }
+    }
+}
+
+impl OptimSection {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        for (key, value) in [("lr", self.lr), ("eps", self.eps), ("max_grad_norm", self.max_grad_norm)] {
+            if !(value > 0.0 && value.is_finite()) {
+                bail!("optim.{key} is {value}, it must be above 0");
+            }
+        }
+        for (key, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(0.0..1.0).contains(&value) {
+                bail!("optim.{key} is {value}, it must be at least 0 and below 1");
+            }
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            bail!("optim.weight_decay is {}, it must be 0 or above", self.weight_decay);
+        }
+        if !(self.skip_grad_norm > 0.0) {
+            bail!("optim.skip_grad_norm is {}, it must be above 0 (inf never skips)", self.skip_grad_norm);
+        }
+        Ok(())
+    }
+}
+
+/// `[policy]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySection {
+    /// Components; each fills the slots that it exports, slots without one are filled by built-in defaults.
+    pub files: Vec<PathBuf>,
+    /// Parameters by name, handed to the component that declares them.
+    pub params: BTreeMap<String, toml::Value>,
+    /// Watch the files and take a changed one over between two steps.
+    pub watch: bool,
+}
+
+impl Default for PolicySection {
+    fn default() -> Self {
+        Self { files: Vec::new(), params: BTreeMap::new(), watch: true }
+    }
+}
+
+/// `[eval]`: accuracy on the held-out questions before and after a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvalSection {
+    /// Measure before the first and after the last step.
+    pub enabled: bool,
+    /// Also measure after every so many steps; 0 does not.
+    pub every: u32,
+    /// Completions a question.
+    pub samples: u32,
+    /// Sampling temperature; 0 is greedy.
+    pub temperature: f32,
+    /// Nucleus sampling.
+    pub top_p: f32,
+}
+
+impl Default for EvalSection {
+    fn default() -> Self {
+        Self { enabled: true, every: 0, samples: 2, temperature: 0.6, top_p: 1.0 }
+    }
+}
+
+/// `[checkpoint]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointSection {
+    /// Steps between two checkpoints: what a kill can cost.
+    pub every: u32,
+    /// Checkpoints kept.
+    pub keep: u32,
+}
+
+impl Default for CheckpointSection {
+    fn default() -> Self {
+        Self { every: 1, keep: 2 }
+    }
+}

@@ -1,0 +1,172 @@
+//! Stage 4: what a step's outcomes change in the pool. Policies decide on buckets, retirement and weights.
+
+use crate::columns::{BucketInfo, Column, ProblemColumns, Retirement};
+use crate::config::{Config, Mode};
+use crate::dataset::Dataset;
+use crate::guest::{PolicySet, Stop};
+use crate::log::{ProblemChange, ProblemRow};
+use crate::pool::ExperiencePool;
+use crate::types::{Origin, RolloutGroup, Verdict};
+
+/// Columns of `rows` for a policy, the dataset's own columns included.
+pub fn columns(pool: &ExperiencePool, dataset: &Dataset, rows: &[u32]) -> ProblemColumns {
+    let extra = dataset.extra_names.iter().zip(&dataset.extra).map(|(name, values)| Column {
+        name: name.clone(),
+        values: rows.iter().map(|&row| values[row as usize]).collect(),
+    });
+    ProblemColumns { extra: extra.collect(), ..pool.problem_columns(rows) }
+}
+
+/// What the pool's stage needs to know of a step.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// Configuration.
+    pub config: &'a Config,
+    /// Questions.
+    pub dataset: &'a Dataset,
+    /// Step.
+    pub step: u32,
+    /// Version of the weights that sampled fresh rollouts.
+    pub weights_version: u32,
+    /// True when the step learned from experience.
+    pub is_mixed: bool,
+}
+
+/// What a question looked like before a step.
+struct Before {
+    row: u32,
+    bucket: Option<u32>,
+    weight: f32,
+    retired: bool,
+    stored: usize,
+}
+
+impl Outcome<'_> {
+    /// Records the groups' outcomes, stores new successes, and asks difficulty, retirement and sampling about the
+    /// questions concerned. Answers the rows of the `problems` table.
+    pub fn absorb(
+        &self,
+        groups: &[RolloutGroup],
+        pool: &mut ExperiencePool,
+        policies: &mut PolicySet,
+    ) -> Result<Vec<ProblemRow>, Stop> {
+        let mut rows: Vec<u32> = groups.iter().map(|group| group.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let before: Vec<Before> = rows.iter().map(|&row| Before::of(pool, row)).collect();
+        let mut changed: Vec<u32> =
+            groups.iter().filter(|group| self.record(group, pool)).map(|group| group.row).collect();
+        changed.sort_unstable();
+        changed.dedup();
+        self.ask(&changed, pool, policies)?;
+        Ok(before.iter().filter_map(|before| before.row(pool, self.step)).collect())
+    }
+
+    /// Starts over with the buckets of the difficulty slot and assigns every question that was ever tried: at the
+    /// start, and whenever a policy was swapped. Answers the buckets and the rows of the `problems` table.
+    pub fn reindex(
+        &self,
+        pool: &mut ExperiencePool,
+        policies: &mut PolicySet,
+    ) -> Result<(Vec<BucketInfo>, Vec<ProblemRow>), Stop> {
+        let buckets = policies.buckets(self.step, self.config.rollout.group_size)?;
+        let rows = pool.tried_rows();
+        let before: Vec<Before> = rows.iter().map(|&row| Before::of(pool, row)).collect();
+        pool.reset_buckets(buckets.len());
+        self.ask(&rows, pool, policies)?;
+        Ok((buckets, before.iter().filter_map(|before| before.row(pool, self.step)).collect()))
+    }
+
+    /// False when the group says nothing: no member was scored, or the published code would ignore it.
+    fn record(&self, group: &RolloutGroup, pool: &mut ExperiencePool) -> bool {
+        let (num_success, group_size) = (group.num_success(), group.scored().count() as u32);
+        if group_size == 0 || (self.config.mode == Mode::Reference && num_success == 0) {
+            return false;
+        }
+        pool.record(group.row, num_success, group_size, self.step);
+        let collects = self.config.replay.enabled && (self.config.mode == Mode::Paper || self.is_mixed);
+        if collects && (self.config.replay.min_success..=self.config.max_success()).contains(&num_success) {
+            for rollout in &group.rollouts {
+                if rollout.origin == Origin::Fresh && rollout.verdict == Verdict::Correct {
+                    pool.store(
+                        group.row,
+                        &rollout.completion,
+                        rollout.reward,
+                        self.step,
+                        self.weights_version,
+                    );
+                }
+            }
+        }
+        true
+    }
+
+    fn ask(&self, rows: &[u32], pool: &mut ExperiencePool, policies: &mut PolicySet) -> Result<(), Stop> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let columns = columns(pool, self.dataset, rows);
+        let buckets = policies.assign(self.step, &columns, pool.counts().len())?;
+        for (&row, &bucket) in rows.iter().zip(&buckets) {
+            pool.assign(row, bucket);
+        }
+        for (&row, decision) in rows.iter().zip(policies.decide(self.step, &columns)?) {
+            match decision {
+                Retirement::Keep => {}
+                Retirement::Retire => pool.retire(row),
+                Retirement::Revive => pool.revive(row),
+            }
+        }
+        let weights = policies.row_weights(self.step, &columns, &buckets)?;
+        for (index, &row) in rows.iter().enumerate() {
+            pool.set_weight(row, weights.as_ref().map_or(1.0, |weights| weights[index]));
+        }
+        Ok(())
+    }
+}
+
+impl Before {
+    fn of(pool: &ExperiencePool, row: u32) -> Self {
+        let problem = pool.problem(row);
+        Self {
+            row,
+            bucket: problem.bucket(),
+            weight: problem.weight,
+            retired: problem.retired,
+            stored: pool.experiences(row).len(),
+        }
+    }
+
+    /// The table's row, when something changed.
+    fn row(&self, pool: &ExperiencePool, step: u32) -> Option<ProblemRow> {
+        let problem = pool.problem(self.row);
+        let stored = pool.experiences(self.row).len();
+        let change = if problem.retired != self.retired {
+            if problem.retired { ProblemChange::Retired } else { ProblemChange::Revived }
+        } else if problem.bucket() != self.bucket {
+            ProblemChange::Bucket
+        } else if stored != self.stored {
+            ProblemChange::Stored
+        } else if problem.weight != self.weight {
+            ProblemChange::Weight
+        } else {
+            return None;
+        };
+        Some(ProblemRow {
+            step,
+            question_id: problem.id,
+            question_row: self.row,
+            num_success: problem.num_success,
+            group_size: problem.group_size,
+            attempts: problem.attempts,
+            solved_streak: problem.solved_streak,
+            last_step: problem.last_step,
+            stored: stored as u32,
+            bucket_before: self.bucket,
+            bucket: problem.bucket(),
+            weight: Some(problem.weight),
+            retired: problem.retired,
+            change,
+        })
+    }
+}

@@ -1,0 +1,400 @@
+//! The slot functions of a [`PolicySet`]: who is asked, what is journalled, and who answers after a fault.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::calls::Outcome;
+use super::component::GuestPolicy;
+use super::config::FailureRule;
+use super::error::{Fault, Stop};
+use super::inputs::InputsDigest;
+use super::policy_set::{MemberId, PolicySet};
+use super::verify::{self, Verified};
+use super::{VerifyRequest, VerifyResult};
+use crate::builtin;
+use crate::columns::{BucketInfo, Column, ProblemColumns, Retirement, TrajectoryColumns};
+use crate::journal::{BUILTIN, Decision, Slot};
+use crate::types::Verdict;
+
+/// Rows of one `verify` call whose faults are journalled one by one.
+const MAX_ROW_FAULTS: usize = 8;
+
+/// What is journalled of a call before it is made.
+struct Question {
+    step: u32,
+    slot: Slot,
+    function: &'static str,
+    seed: Option<u64>,
+    num_rows: usize,
+    inputs: InputsDigest,
+}
+
+impl PolicySet {
+    /// The buckets for groups of this size, at least one.
+    ///
+    /// # Errors
+    /// [`Stop`] when a policy faulted and the failure rule is `stop`; so for every function below.
+    pub fn buckets(&mut self, step: u32, group_size: u32) -> Result<Vec<BucketInfo>, Stop> {
+        let inputs = InputsDigest::new().u32s(&[group_size]);
+        let question =
+            Question { step, slot: Slot::Difficulty, function: "buckets", seed: None, num_rows: 0, inputs };
+        self.ask(
+            question,
+            &|policy, state| policy.buckets(state, group_size),
+            || builtin::buckets(group_size),
+            |buckets| {
+                let pairs: Vec<_> = buckets.iter().map(|b| (b.name.as_str(), b.level.as_str())).collect();
+                json(&pairs)
+            },
+        )
+    }
+
+    /// One bucket below `num_buckets` a question.
+    ///
+    /// # Errors
+    /// See [`PolicySet::buckets`]; also when columns differ in length.
+    pub fn assign(
+        &mut self,
+        step: u32,
+        problems: &ProblemColumns,
+        num_buckets: usize,
+    ) -> Result<Vec<u32>, Stop> {
+        let inputs = InputsDigest::new().problems(problems);
+        let num_rows = problems.len();
+        let question =
+            Question { step, slot: Slot::Difficulty, function: "assign", seed: None, num_rows, inputs };
+        question.check(problem_lengths(problems))?;
+        self.ask(
+            question,
+            &|policy, state| policy.assign(state, problems, num_buckets),
+            || builtin::assign(problems, num_buckets),
+            json,
+        )
+    }
+
+    /// One decision a question.
+    ///
+    /// # Errors
+    /// See [`PolicySet::assign`].
+    pub fn decide(&mut self, step: u32, problems: &ProblemColumns) -> Result<Vec<Retirement>, Stop> {
+        let inputs = InputsDigest::new().problems(problems).u32s(&[step]);
+        let num_rows = problems.len();
+        let question =
+            Question { step, slot: Slot::Retirement, function: "decide", seed: None, num_rows, inputs };
+        question.check(problem_lengths(problems))?;
+        self.ask(
+            question,
+            &|policy, state| policy.decide(state, problems, step),
+            || builtin::decide(problems),
+            |decisions| json(&decisions.iter().map(|decision| decision.as_str()).collect::<Vec<_>>()),
+        )
+    }
+
+    /// One finite, non-negative weight a bucket. All of them, or those of all buckets that hold a question, may be 0.
+    ///
+    /// # Errors
+    /// See [`PolicySet::buckets`].
+    pub fn bucket_weights(&mut self, step: u32, counts: &[u32], group_size: u32) -> Result<Vec<f32>, Stop> {
+        let inputs = InputsDigest::new().u32s(counts).u32s(&[group_size, step]);
+        let num_rows = counts.len();
+        let question =
+            Question { step, slot: Slot::Sampling, function: "bucket-weights", seed: None, num_rows, inputs };
+        self.ask(
+            question,
+            &|policy, state| policy.bucket_weights(state, counts, group_size, step),
+            || builtin::bucket_weights(counts),
+            json,
+        )
+    }
+
+    /// One finite, non-negative weight a question within its bucket; `None` means uniform.
+    ///
+    /// # Errors
+    /// See [`PolicySet::assign`].
+    pub fn row_weights(
+        &mut self,
+        step: u32,
+        problems: &ProblemColumns,
+        buckets: &[u32],
+    ) -> Result<Option<Vec<f32>>, Stop> {
+        let inputs = InputsDigest::new().problems(problems).u32s(buckets).u32s(&[step]);
+        let num_rows = problems.len();
+        let question =
+            Question { step, slot: Slot::Sampling, function: "row-weights", seed: None, num_rows, inputs };
+        question.check(problem_lengths(problems))?;
+        question.check(equal("buckets", buckets.len(), num_rows))?;
+        self.ask(
+            question,
+            &|policy, state| policy.row_weights(state, problems, buckets, step),
+            || None,
+            |weights| json(&weights.as_deref().unwrap_or_default()),
+        )
+    }
+
+    /// Share of the batch for replay, 0 to 1. `pass_rate` is the latest step's, `configured` the run's.
+    ///
+    /// # Errors
+    /// See [`PolicySet::buckets`].
+    pub fn replay_ratio(
+        &mut self,
+        step: u32,
+        batch: u32,
+        pass_rate: f32,
+        configured: f32,
+    ) -> Result<f32, Stop> {
+        let inputs = InputsDigest::new().u32s(&[step, batch]).f32s(&[pass_rate, configured]);
+        let question = Question {
+            step,
+            slot: Slot::Sampling,
+            function: "replay-ratio",
+            seed: None,
+            num_rows: 0,
+            inputs,
+        };
+        self.ask(
+            question,
+            &|policy, state| policy.replay_ratio(state, step, batch, pass_rate, configured),
+            builtin::replay_ratio,
+            json,
+        )
+    }
+
+    /// At most `k` different rows, or `None` when the weights decide: the slot is not filled, or its policy faulted.
+    ///
+    /// # Errors
+    /// See [`PolicySet::assign`].
+    pub fn select(
+        &mut self,
+        step: u32,
+        problems: &ProblemColumns,
+        k: u32,
+        seed: u64,
+    ) -> Result<Option<Vec<u32>>, Stop> {
+        if !self.fills_selection() {
+            return Ok(None);
+        }
+        let inputs = InputsDigest::new().problems(problems).u32s(&[k, step]).u64s(&[seed]);
+        let (seed_used, num_rows) = (Some(seed), problems.len());
+        let question =
+            Question { step, slot: Slot::Selection, function: "select", seed: seed_used, num_rows, inputs };
+        question.check(problem_lengths(problems))?;
+        self.ask(question, &|policy, state| policy.select(state, problems, k, step, seed), || None, json)
+    }
+
+    /// For each question a row of the columns inside its range of `offsets`, or `None` for no replay.
+    ///
+    /// # Errors
+    /// See [`PolicySet::assign`].
+    pub fn choose(
+        &mut self,
+        step: u32,
+        trajectories: &TrajectoryColumns,
+        seed: u64,
+    ) -> Result<Vec<Option<u32>>, Stop> {
+        let inputs = InputsDigest::new().trajectories(trajectories).u32s(&[step]).u64s(&[seed]);
+        let question = Question {
+            step,
+            slot: Slot::Trajectories,
+            function: "choose",
+            seed: Some(seed),
+            num_rows: trajectories.num_questions(),
+            inputs,
+        };
+        question.check(trajectory_lengths(trajectories))?;
+        self.ask(
+            question,
+            &|policy, state| policy.choose(state, trajectories, step, seed),
+            || builtin::choose(trajectories),
+            json,
+        )
+    }
+
+    /// One result a request, in order. A verdict depends on its request alone.
+    ///
+    /// # Errors
+    /// See [`PolicySet::buckets`]; a fault of single rows is none.
+    pub fn verify(&mut self, step: u32, requests: &[VerifyRequest]) -> Result<Vec<VerifyResult>, Stop> {
+        let started = Instant::now();
+        let slot = Slot::Verifier;
+        let mut next = self.holder(slot).now;
+        let mut answered: Option<(Vec<VerifyResult>, String)> = None;
+        let mut fault_text = None;
+        while let Some(id) = next {
+            let Some(verified) = self.verify_with(step, id, requests) else { break };
+            let digest = self.digest_of(Some(id)).to_owned();
+            match verified.failure() {
+                None => {
+                    let rows = self.journal_rows(step, id, &verified);
+                    fault_text = fault_text.or(rows);
+                    self.answered_well(slot, id);
+                    answered = Some((verified.results, digest));
+                    next = None;
+                }
+                Some(fault) => {
+                    fault_text.get_or_insert_with(|| fault.to_string());
+                    next = self.fault(step, slot, "verify", id, fault)?;
+                    // Rows that no verifier answered stay without a reward unless the run asked for the built-in's.
+                    if self.loader.config().failure == FailureRule::KeepLastGood {
+                        answered = Some((verified.results, digest));
+                    }
+                }
+            }
+        }
+        if !requests.is_empty() || answered.is_some() {
+            self.journal.time += started.elapsed();
+        }
+        let (results, digest) =
+            answered.unwrap_or_else(|| (requests.iter().map(builtin::verify).collect(), BUILTIN.to_owned()));
+        self.journal.decisions.push(Decision {
+            step,
+            slot,
+            function: "verify",
+            digest,
+            inputs_digest: InputsDigest::new().requests(requests).finish(),
+            seed: None,
+            num_rows: num_rows(requests.len()),
+            output: verdict_counts(&results),
+            fuel: results.iter().map(|result| result.fuel).sum(),
+            duration_us: started.elapsed().as_secs_f32() * 1e6,
+            fault: fault_text,
+        });
+        Ok(results)
+    }
+
+    fn verify_with(&mut self, step: u32, id: MemberId, requests: &[VerifyRequest]) -> Option<Verified> {
+        let member = self.members.get(&id)?;
+        let state = member.state.as_deref();
+        let mut verified = verify::verify(&member.policy, state, requests, self.loader.threads());
+        let log = std::mem::take(&mut verified.log);
+        self.journal.log(step, Some(Slot::Verifier), &member.policy.info.digest, log);
+        Some(verified)
+    }
+
+    /// Journals rows that faulted; the failure rule does not apply to them. A summary when there are any.
+    fn journal_rows(&mut self, step: u32, id: MemberId, verified: &Verified) -> Option<String> {
+        let faults = &verified.faults;
+        let (_, first) = faults.first()?;
+        for (row, fault) in faults.iter().take(MAX_ROW_FAULTS) {
+            self.push_fault(step, Slot::Verifier, id, &format!("verify, row {row}"), fault);
+        }
+        if faults.len() > MAX_ROW_FAULTS {
+            let detail = format!("{} further rows", faults.len() - MAX_ROW_FAULTS);
+            let rest = Fault { kind: first.kind, detail, backtrace: None };
+            self.push_fault(step, Slot::Verifier, id, "verify", &rest);
+        }
+        Some(format!("{} of {} rows, first {first}", faults.len(), verified.results.len()))
+    }
+
+    /// Asks the slot's component, the last good one after a fault, the built-in default last; journals the call.
+    fn ask<T>(
+        &mut self,
+        question: Question,
+        call: &dyn Fn(&GuestPolicy, Option<&[u8]>) -> Outcome<T>,
+        built_in: impl FnOnce() -> T,
+        output: impl FnOnce(&T) -> String,
+    ) -> Result<T, Stop> {
+        let Question { step, slot, function, seed, num_rows, inputs } = question;
+        let started = Instant::now();
+        let mut next = self.holder(slot).now;
+        let mut fuel = 0;
+        let mut answered = None;
+        let mut fault_text = None;
+        while let Some(id) = next {
+            let Some(outcome) = self.call(step, slot, id, call) else { break };
+            fuel += outcome.fuel;
+            match outcome.answer {
+                Ok(answer) => {
+                    self.answered_well(slot, id);
+                    answered = Some((answer, self.digest_of(Some(id)).to_owned()));
+                    next = None;
+                }
+                Err(fault) => {
+                    fault_text.get_or_insert_with(|| fault.to_string());
+                    next = self.fault(step, slot, function, id, &fault)?;
+                }
+            }
+        }
+        if answered.is_some() || fault_text.is_some() {
+            self.journal.time += started.elapsed();
+        }
+        let (answer, digest) = answered.unwrap_or_else(|| (built_in(), BUILTIN.to_owned()));
+        self.journal.decisions.push(Decision {
+            step,
+            slot,
+            function,
+            digest,
+            inputs_digest: inputs.finish(),
+            seed,
+            num_rows: self::num_rows(num_rows),
+            output: output(&answer),
+            fuel,
+            duration_us: started.elapsed().as_secs_f32() * 1e6,
+            fault: fault_text,
+        });
+        Ok(answer)
+    }
+}
+
+impl Question {
+    fn check(&self, consistent: Result<(), String>) -> Result<(), Stop> {
+        let Self { step, slot, function, .. } = *self;
+        consistent.map_err(|detail| Stop::Arguments { step, slot, function, detail })
+    }
+}
+
+fn json<T: Serialize + ?Sized>(answer: &T) -> String {
+    serde_json::to_string(answer).unwrap_or_else(|error| format!("\"{error}\""))
+}
+
+fn num_rows(rows: usize) -> u32 {
+    u32::try_from(rows).unwrap_or(u32::MAX)
+}
+
+fn verdict_counts(results: &[VerifyResult]) -> String {
+    let count = |verdict| results.iter().filter(|result| result.verdict == verdict).count();
+    let counts: Vec<String> =
+        [Verdict::Correct, Verdict::Incorrect, Verdict::Unscorable, Verdict::OutOfBudget]
+            .into_iter()
+            .map(|verdict| format!("\"{}\":{}", verdict.as_str(), count(verdict)))
+            .collect();
+    format!("{{{}}}", counts.join(","))
+}
+
+fn equal(column: &str, length: usize, expected: usize) -> Result<(), String> {
+    if length == expected {
+        return Ok(());
+    }
+    Err(format!("column `{column}` has {length} rows, others {expected}"))
+}
+
+fn extra_lengths(extra: &[Column], rows: usize) -> Result<(), String> {
+    extra.iter().try_for_each(|column| equal(&column.name, column.values.len(), rows))
+}
+
+fn problem_lengths(problems: &ProblemColumns) -> Result<(), String> {
+    let rows = problems.len();
+    equal("num_success", problems.num_success.len(), rows)?;
+    equal("group_size", problems.group_size.len(), rows)?;
+    equal("attempts", problems.attempts.len(), rows)?;
+    equal("solved_streak", problems.solved_streak.len(), rows)?;
+    equal("last_step", problems.last_step.len(), rows)?;
+    equal("stored", problems.stored.len(), rows)?;
+    extra_lengths(&problems.extra, rows)
+}
+
+fn trajectory_lengths(trajectories: &TrajectoryColumns) -> Result<(), String> {
+    let rows = trajectories.id.len();
+    equal("entropy", trajectories.entropy.len(), rows)?;
+    equal("logprob", trajectories.logprob.len(), rows)?;
+    equal("reward", trajectories.reward.len(), rows)?;
+    equal("length", trajectories.length.len(), rows)?;
+    equal("step", trajectories.step.len(), rows)?;
+    extra_lengths(&trajectories.extra, rows)?;
+    let offsets = &trajectories.offsets;
+    let ordered = offsets.is_sorted() && offsets.first().is_none_or(|&first| first == 0);
+    if !ordered || offsets.last().is_some_and(|&last| last as usize != rows) {
+        return Err("`offsets` must rise from 0 to the number of rows".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! One loaded policy: bytes checked, encoded, compiled, linked with nothing but the log, and configured.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use serde_json::{Map, Value};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use super::bindings::{Indices, error_text, interface};
+use super::config::GuestConfig;
+use super::error::{Fault, FaultKind, Reject};
+use super::inputs::component_digest;
+use super::params;
+use super::store::{GuestStore, HostState, LiveInstance, LogLine};
+use crate::journal::Slot;
+
+/// The bytes of a policy and where they come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicySource {
+    /// File that the bytes were read from; a policy that arrived otherwise has none.
+    pub path: Option<PathBuf>,
+    /// A component, or a core module with `component-type` sections, which the host encodes itself.
+    pub bytes: Arc<[u8]>,
+}
+
+impl PolicySource {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it can't be read; the path is named.
+    pub fn read(path: impl Into<PathBuf>) -> anyhow::Result<Self> {
+        let path = path.into();
+        let bytes = std::fs::read(&path)
+            .with_context(|| format!("can't read the policy {}: was it built?", path.display()))?;
+        Ok(Self { path: Some(path), bytes: bytes.into() })
+    }
+}
+
+/// What is known of a component, for logs and summaries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComponentInfo {
+    /// Name that the policy gives itself.
+    pub name: String,
+    /// Version that the policy gives itself.
+    pub version: String,
+    /// SHA-256 of its bytes, 64 hexadecimal digits.
+    pub digest: String,
+    /// File that it was read from.
+    pub path: Option<PathBuf>,
+    /// Slots: those it can fill for a candidate, those it fills now for a member of a set.
+    pub slots: Vec<Slot>,
+    /// Parameters in force, defaults included.
+    pub params: Map<String, Value>,
+}
+
+/// A policy ready to be instantiated.
+pub(super) struct GuestPolicy {
+    pub(super) info: ComponentInfo,
+    pub(super) indices: Indices,
+    pub(super) config: Arc<GuestConfig>,
+    /// Keys of the run's parameters that it took, and the names that it declares.
+    pub(super) params: params::Resolved,
+    params_json: String,
+    pre: InstancePre<HostState>,
+}
+
+/// Path or digest: what people know a policy by.
+pub(super) fn label(path: Option<&Path>, digest: &str) -> String {
+    path.map_or_else(|| digest.to_owned(), |path| path.display().to_string())
+}
+
+impl GuestPolicy {
+    /// Everything short of the probe.
+    pub(super) fn load(
+        engine: &Engine,
+        linker: &Linker<HostState>,
+        config: &Arc<GuestConfig>,
+        run_params: &BTreeMap<String, String>,
+        source: &PolicySource,
+    ) -> Result<(Self, Vec<LogLine>), Reject> {
+        let digest = component_digest(&source.bytes);
+        let policy = label(source.path.as_deref(), &digest);
+        let refuse = |detail: String| Reject::Load { policy: policy.clone(), detail };
+
+        let most = config.file_mib << 20;
+        if source.bytes.len() as u64 > most {
+            let detail = format!("{} bytes, guest.file_mib allows {most}", source.bytes.len());
+            return Err(refuse(detail));
+        }
+        let bytes = encode(&source.bytes).map_err(&refuse)?;
+        let component =
+            Component::from_binary(engine, &bytes).map_err(|error| refuse(format!("{error:#}")))?;
+        let metadata = interface("metadata");
+        if component.get_export_index(None, &metadata).is_none() {
+            let detail = format!("it exports no `{metadata}`: build it with a guest-sdk of this version");
+            return Err(refuse(detail));
+        }
+        let pre = linker.instantiate_pre(&component).map_err(|error| {
+            refuse(format!("{error:#}; a policy may import nothing but exgrpo:policy/host-log"))
+        })?;
+        let indices = Indices::new(&pre).map_err(|error| refuse(format!("{error:#}")))?;
+        let slots: Vec<Slot> = Slot::ALL.into_iter().filter(|&slot| indices.exports(slot)).collect();
+        if slots.is_empty() {
+            return Err(refuse("it exports no interface that fills a slot".to_owned()));
+        }
+
+        let info = ComponentInfo {
+            name: String::new(),
+            version: String::new(),
+            digest,
+            path: source.path.clone(),
+            slots,
+            params: Map::new(),
+        };
+        let mut loaded = Self {
+            info,
+            indices,
+            config: Arc::clone(config),
+            params: params::Resolved::default(),
+            params_json: "{}".to_owned(),
+            pre,
+        };
+        let mut log = Vec::new();
+        let schema = loaded.describe(&mut log).map_err(|fault| refuse(fault.to_string()))?;
+        let configure = |detail: String| Reject::Config { policy: policy.clone(), detail };
+        loaded.params = params::resolve(&schema, &loaded.info.name, run_params).map_err(configure)?;
+        loaded.info.params = loaded.params.values.clone();
+        loaded.params_json = Value::Object(loaded.params.values.clone()).to_string();
+        let created = loaded.instantiate(None, &mut log);
+        created.map(drop).map_err(|fault| configure(fault.to_string()))?;
+        Ok((loaded, log))
+    }
+
+    /// Path or digest.
+    pub(super) fn label(&self) -> String {
+        label(self.info.path.as_deref(), &self.info.digest)
+    }
+
+    /// True when the policy keeps state between calls.
+    pub(super) fn has_state(&self) -> bool {
+        self.indices.state.is_some()
+    }
+
+    /// A fresh instance, configured and with its state restored. The instance answers calls that have their own
+    /// budget; what creating it logs goes to `log`.
+    pub(super) fn instantiate(
+        &self,
+        state: Option<&[u8]>,
+        log: &mut Vec<LogLine>,
+    ) -> Result<LiveInstance, Fault> {
+        let mut live = self.bare(log)?;
+        let configured = live.store.call(self.config.fuel_per_call, |store| {
+            let metadata = self.indices.metadata.load(&mut *store, &live.instance)?;
+            metadata.call_configure(&mut *store, &self.params_json)
+        });
+        let restored = match (&configured.answer, &self.indices.state, state) {
+            (Ok(Ok(())), Some(indices), Some(state)) => {
+                let restored = live.store.call(self.config.fuel_per_call, |store| {
+                    indices.load(&mut *store, &live.instance)?.call_restore(&mut *store, state)
+                });
+                restored.answer
+            }
+            _ => Ok(Ok(())),
+        };
+        log.extend(live.store.take_log());
+        configured.answer?.map_err(|error| Fault::new(FaultKind::Refused, error_text(error)))?;
+        restored?
+            .map_err(|error| Fault::new(FaultKind::Refused, format!("restore: {}", error_text(error))))?;
+        Ok(live)
+    }
+
+    /// An instance as the linker leaves it.
+    fn bare(&self, log: &mut Vec<LogLine>) -> Result<LiveInstance, Fault> {
+        let mut store = GuestStore::new(self.pre.engine(), &self.config);
+        let created = store.call(self.config.fuel_per_call, |store| self.pre.instantiate(store));
+        match created.answer {
+            Ok(instance) => Ok(LiveInstance { store, instance }),
+            Err(fault) => {
+                log.extend(store.take_log());
+                Err(fault)
+            }
+        }
+    }
+
+    /// Asks for name, version and parameter schema, and checks the types of every interface: looking one up by name
+    /// does not, and a wrong type must not surface in the middle of a run.
+    fn describe(&mut self, log: &mut Vec<LogLine>) -> Result<String, Fault> {
+        let mut live = self.bare(log)?;
+        let called = live.store.call(self.config.fuel_per_call, |store| {
+            self.indices.load_all(&mut *store, &live.instance)?;
+            let metadata = self.indices.metadata.load(&mut *store, &live.instance)?;
+            metadata.call_describe(&mut *store)
+        });
+        log.extend(live.store.take_log());
+        let described = called.answer?;
+        if described.name.is_empty() {
+            return Err(Fault::new(FaultKind::Refused, "it describes itself without a name"));
+        }
+        if !described.stateless && !self.has_state() {
+            let detail = "it says that it isn't stateless but exports no `state`: its memory could not be \
+                          checkpointed";
+            return Err(Fault::new(FaultKind::Refused, detail));
+        }
+        self.info.name = described.name;
+        self.info.version = described.version;
+        Ok(described.params_schema)
+    }
+}
+
+/// A component as it is, a core module encoded into one.
+fn encode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    if wasmparser::Parser::is_component(bytes) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    if !wasmparser::Parser::is_core_wasm(bytes) {
+        return Err("it is no WebAssembly file".to_owned());
+    }
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(bytes)
+        .and_then(|encoder| encoder.encode())
+        .map(Cow::Owned)
+        .map_err(|error| format!("its core module can't be made a component: {error:#}"))
+}

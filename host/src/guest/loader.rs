@@ -1,0 +1,119 @@
+//! From bytes to a candidate that may take over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+use super::bindings::host_log;
+use super::component::{ComponentInfo, GuestPolicy, PolicySource};
+use super::config::GuestConfig;
+use super::engine;
+use super::error::Reject;
+use super::probe::{self, Probe};
+use super::store::{HostState, LogLine};
+
+/// Loads policies under one configuration. Cheap to clone; may be used from any thread, beside a run too.
+#[derive(Clone)]
+pub struct Loader {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    pooling_refused: Option<String>,
+    linker: Linker<HostState>,
+    config: Arc<GuestConfig>,
+    params: BTreeMap<String, String>,
+    /// `None` for rayon's own pool.
+    threads: Option<rayon::ThreadPool>,
+}
+
+/// A policy that has passed its probe and may be put in a [`PolicySet`](super::PolicySet).
+pub struct Candidate {
+    pub(super) policy: Arc<GuestPolicy>,
+    pub(super) initial_state: Option<Vec<u8>>,
+    pub(super) log: Vec<LogLine>,
+}
+
+impl Candidate {
+    /// Name, digest, parameters and the slots that it can fill.
+    pub fn info(&self) -> &ComponentInfo {
+        &self.policy.info
+    }
+}
+
+impl std::fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Candidate").field("info", &self.policy.info).finish_non_exhaustive()
+    }
+}
+
+impl Loader {
+    /// Starts the engine. `params` are the run's parameters, `name` or `policy.name` to text: each policy takes those
+    /// that it declares.
+    ///
+    /// # Errors
+    /// When the configuration is out of range or the engine can't be started.
+    pub fn new(config: &GuestConfig, params: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        config.validate().map_err(anyhow::Error::msg)?;
+        let built = engine::build(config)?;
+        let mut linker = Linker::new(&built.engine);
+        host_log::add_to_linker::<HostState, HasSelf<HostState>>(&mut linker, |state| state)
+            .map_err(|error| anyhow::anyhow!("can't link the policies' log: {error:#}"))?;
+        let threads = match config.threads {
+            0 => None,
+            threads => Some(rayon::ThreadPoolBuilder::new().num_threads(threads).build()?),
+        };
+        let shared = Shared {
+            engine: built.engine,
+            pooling_refused: built.pooling_refused,
+            linker,
+            config: Arc::new(config.clone()),
+            params: params.clone(),
+            threads,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Encodes, compiles, links, configures and probes. Nothing of a running set changes.
+    ///
+    /// # Errors
+    /// Says at which of these stages the policy failed and why.
+    pub fn prepare(&self, source: PolicySource, probe: &Probe) -> Result<Candidate, Reject> {
+        let mut candidate = self.load(&source)?;
+        let state = candidate.initial_state.as_deref();
+        probe::run(&candidate.policy, state, probe, &mut candidate.log)?;
+        Ok(candidate)
+    }
+
+    /// Everything but the probe: for a policy that a run used before.
+    pub(super) fn load(&self, source: &PolicySource) -> Result<Candidate, Reject> {
+        let Shared { engine, linker, config, params, .. } = &*self.shared;
+        let (policy, mut log) = GuestPolicy::load(engine, linker, config, params, source)?;
+        let initial_state = policy.initial_state(&mut log).map_err(|fault| Reject::Probe {
+            policy: policy.label(),
+            function: "state.snapshot".to_owned(),
+            fault,
+        })?;
+        Ok(Candidate { policy: Arc::new(policy), initial_state, log })
+    }
+
+    /// Why instances are not pooled, when they are not (slower, otherwise equal): worth a line in the run's log.
+    pub fn pooling_refused(&self) -> Option<&str> {
+        self.shared.pooling_refused.as_deref()
+    }
+
+    pub(super) fn config(&self) -> &Arc<GuestConfig> {
+        &self.shared.config
+    }
+
+    pub(super) fn params(&self) -> &BTreeMap<String, String> {
+        &self.shared.params
+    }
+
+    pub(super) fn threads(&self) -> Option<&rayon::ThreadPool> {
+        self.shared.threads.as_ref()
+    }
+}

@@ -1,0 +1,150 @@
+//! Changing policies between two steps.
+
+use std::path::Path;
+
+use super::component::label;
+use super::error::{Fault, Reject};
+use super::loader::Candidate;
+use super::policy_set::{Holder, MemberId, PolicySet};
+use crate::journal::{BUILTIN, Event, EventKind, Slot};
+
+impl PolicySet {
+    /// Lets `candidate` take over every slot that it can fill. Must be called between two steps.
+    ///
+    /// * A candidate with the path of a loaded component replaces it wholly: slots that it no longer fills fall to the
+    ///   built-in default. It can't take a slot that a component from another path fills.
+    /// * Any other candidate takes its slots from whoever fills them; a component left without a slot is dropped.
+    ///
+    /// State is carried over from the component that it replaces, or displaces, under the same path or the same name
+    /// when both keep one. The component that answered a slot well last is remembered for `keep-last-good`.
+    ///
+    /// # Errors
+    /// When a slot is another file's or the state is refused. The set stays as it was; the refusal is journalled.
+    pub fn swap(&mut self, step: u32, mut candidate: Candidate) -> Result<(), Reject> {
+        let replaced = self.loaded_from(candidate.policy.info.path.as_deref());
+        let checked =
+            self.check_slots(&candidate, replaced).and_then(|()| self.carry_state(&mut candidate, replaced));
+        if let Err(reject) = checked {
+            let info = &candidate.policy.info;
+            self.record_refusal(step, info.path.as_deref(), Some(&info.digest), &reject);
+            return Err(reject);
+        }
+
+        let policy = std::sync::Arc::clone(&candidate.policy);
+        let id = self.insert(step, candidate);
+        for slot in Slot::ALL {
+            let holder = self.holder(slot);
+            let fills = policy.info.slots.contains(&slot);
+            if !fills && (holder.now.is_none() || holder.now != replaced) {
+                continue;
+            }
+            let before = self.digest_of(holder.now).to_owned();
+            let now = fills.then_some(id);
+            self.slots.insert(slot, Holder { now, last_good: holder.last_good });
+            let after = if fills { policy.info.digest.as_str() } else { BUILTIN };
+            self.journal.events.push(Event {
+                step,
+                kind: EventKind::Swap,
+                slot: Some(slot),
+                digest: Some(after.to_owned()),
+                reason: None,
+                detail: format!(
+                    "{} {} ({}) takes over from {before}",
+                    policy.info.name,
+                    policy.info.version,
+                    policy.label()
+                ),
+            });
+        }
+        self.unload(replaced, id);
+        Ok(())
+    }
+
+    /// Journals that a candidate was refused, one that never got past [`Loader::prepare`](super::Loader::prepare) say.
+    pub fn record_refusal(&mut self, step: u32, path: Option<&Path>, digest: Option<&str>, reject: &Reject) {
+        let who = label(path, digest.unwrap_or("without a path"));
+        let mut detail = format!("{who}: {reject}");
+        if let Reject::Probe { fault: Fault { backtrace: Some(backtrace), .. }, .. } = reject {
+            detail.push('\n');
+            detail.push_str(backtrace.trim_end());
+        }
+        self.journal.events.push(Event {
+            step,
+            kind: EventKind::SwapRefused,
+            slot: None,
+            digest: digest.map(str::to_owned),
+            reason: Some(reject.reason()),
+            detail,
+        });
+    }
+
+    fn loaded_from(&self, path: Option<&Path>) -> Option<MemberId> {
+        let path = path?;
+        let mut loaded = self.members.iter().filter(|(_, member)| member.loaded);
+        loaded.find(|(_, member)| member.policy.info.path.as_deref() == Some(path)).map(|(&id, _)| id)
+    }
+
+    /// A file that changed can't take what another file fills; only a candidate of its own can.
+    fn check_slots(&self, candidate: &Candidate, replaced: Option<MemberId>) -> Result<(), Reject> {
+        let Some(replaced) = replaced else { return Ok(()) };
+        for &slot in &candidate.policy.info.slots {
+            let holder = self.holder(slot).now.filter(|&id| id != replaced);
+            let Some(other) = holder.and_then(|id| self.members.get(&id)) else { continue };
+            // A last good version of this very file stands in for it and gives way.
+            if other.loaded && other.policy.info.path != candidate.policy.info.path {
+                let detail = format!(
+                    "slot `{}` is filled by {}: leave it out of one of the two",
+                    slot.as_str(),
+                    other.policy.label()
+                );
+                return Err(Reject::Load { policy: candidate.policy.label(), detail });
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the candidate the state of its predecessor, if there is one that keeps state.
+    fn carry_state(&self, candidate: &mut Candidate, replaced: Option<MemberId>) -> Result<(), Reject> {
+        if !candidate.policy.has_state() {
+            return Ok(());
+        }
+        let same_name = || {
+            self.members.iter().find_map(|(&id, member)| {
+                let same = member.loaded && member.policy.info.name == candidate.policy.info.name;
+                same.then_some(id)
+            })
+        };
+        let predecessor = replaced.or_else(same_name).and_then(|id| self.members.get(&id));
+        let Some(state) = predecessor.and_then(|member| member.state.as_deref()) else { return Ok(()) };
+        let mut log = Vec::new();
+        let taken = candidate.policy.instantiate(Some(state), &mut log);
+        candidate.log.extend(log);
+        match taken {
+            Ok(_) => {
+                candidate.initial_state = Some(state.to_vec());
+                Ok(())
+            }
+            Err(fault) => Err(Reject::Probe {
+                policy: candidate.policy.label(),
+                function: "state.restore".to_owned(),
+                fault,
+            }),
+        }
+    }
+
+    /// Marks the replaced component and those left without a slot as swapped out.
+    fn unload(&mut self, replaced: Option<MemberId>, newcomer: MemberId) {
+        let without_slot: Vec<MemberId> = self
+            .members
+            .keys()
+            .copied()
+            .filter(|&id| id != newcomer && (Some(id) == replaced || self.slots_of(id).is_empty()))
+            .collect();
+        for id in without_slot {
+            if let Some(member) = self.members.get_mut(&id) {
+                member.loaded = false;
+            }
+        }
+        self.forget_unused();
+    }
+}

@@ -1,0 +1,95 @@
+//! Reading a run log back, part by part. A part that can't be read is an error that names it.
+
+use std::fs::File;
+use std::path::Path;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, Schema};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::metrics::{self, MetricsRow};
+use super::part::Part;
+use super::table::{Columns, Row, SCHEMA_VERSION, TABLE_KEY, VERSION_KEY};
+use super::{LogError, io_error};
+
+pub use super::part::parts;
+
+/// Rows of a table in the run at `run_dir`, in the order of their steps.
+pub fn rows<R: Row>(run_dir: &Path) -> Result<Vec<R>, LogError> {
+    let mut rows = Vec::new();
+    for part in parts(run_dir, R::TABLE)? {
+        rows.extend(part_rows(&part)?);
+    }
+    Ok(rows)
+}
+
+/// Rows of one part.
+pub fn part_rows<R: Row>(part: &Part) -> Result<Vec<R>, LogError> {
+    let mut rows = Vec::new();
+    for batch in part_batches(part)? {
+        rows.extend(R::from_columns(&Columns::new(&batch)).map_err(|problem| part.broken(problem))?);
+    }
+    Ok(rows)
+}
+
+/// Metrics of the run at `run_dir`, a row a step.
+pub fn metrics(run_dir: &Path) -> Result<Vec<MetricsRow>, LogError> {
+    let mut rows = Vec::new();
+    for part in parts(run_dir, metrics::TABLE)? {
+        for batch in part_batches(&part)? {
+            rows.extend(metrics_rows(&batch).map_err(|problem| part.broken(problem))?);
+        }
+    }
+    Ok(rows)
+}
+
+fn metrics_rows(batch: &RecordBatch) -> Result<Vec<MetricsRow>, String> {
+    let steps = Columns::new(batch).get::<u32>("step")?;
+    let mut rows: Vec<_> = steps.into_iter().map(|step| MetricsRow { step, ..Default::default() }).collect();
+    let schema = batch.schema_ref();
+    for (field, array) in
+        schema.fields().iter().zip(batch.columns()).filter(|(field, _)| field.name() != "step")
+    {
+        let values = array
+            .as_primitive_opt::<Float64Type>()
+            .ok_or_else(|| format!("column {} has type {}, not Float64", field.name(), array.data_type()))?;
+        for (row, value) in rows.iter_mut().zip(values) {
+            row.values.extend(value.map(|value| (field.name().clone(), value)));
+        }
+    }
+    Ok(rows)
+}
+
+/// Schema of a part.
+pub fn part_schema(part: &Part) -> Result<Schema, LogError> {
+    Ok(open(part)?.schema().as_ref().clone())
+}
+
+/// A part as batches of rows.
+pub fn part_batches(part: &Part) -> Result<Vec<RecordBatch>, LogError> {
+    let reader = open(part)?.build().map_err(|error| part.broken(error))?;
+    reader.collect::<Result<_, _>>().map_err(|error| part.broken(error))
+}
+
+/// Opens a part and checks that it is what its place says, in a version that this program knows.
+fn open(part: &Part) -> Result<ParquetRecordBatchReaderBuilder<File>, LogError> {
+    let file = File::open(&part.path).map_err(io_error("open", &part.path))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| part.broken(error))?;
+    let metadata = reader.metadata().file_metadata().key_value_metadata();
+    let value = |key: &str| {
+        let entry = metadata.into_iter().flatten().find(|entry| entry.key == key);
+        entry.and_then(|entry| entry.value.clone())
+    };
+    match value(TABLE_KEY) {
+        Some(table) if table == part.table => {}
+        Some(table) => return Err(part.broken(format!("it is a part of {table}"))),
+        None => return Err(part.broken(format!("it has no {TABLE_KEY}"))),
+    }
+    match value(VERSION_KEY).map(|version| version.parse::<u32>()) {
+        Some(Ok(version)) if version > SCHEMA_VERSION => {
+            Err(LogError::Newer { path: part.path.clone(), version })
+        }
+        Some(Ok(_)) => Ok(reader),
+        _ => Err(part.broken(format!("it has no {VERSION_KEY}"))),
+    }
+}

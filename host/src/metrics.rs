@@ -1,0 +1,181 @@
+//! A step's metrics: one number a key, `stage/what[/origin]`. Definitions stand in `log::metrics`.
+
+use std::collections::BTreeMap;
+
+use crate::batch::DropReason;
+use crate::pool::ExperiencePool;
+use crate::types::{Origin, Rollout, RolloutGroup, Verdict};
+use crate::update::UpdateReport;
+
+/// Metrics that every run has, whatever its group size.
+const KEYS: &[&str] = &[
+    "advantage/mean",
+    "batch/dropped/out-of-budget",
+    "batch/dropped/unscorable",
+    "batch/dropped/zero-advantage",
+    "batch/solve_all",
+    "batch/solve_none",
+    "dataset/epoch",
+    "guest/faults",
+    "guest/fuel",
+    "heldout/accuracy",
+    "heldout/before",
+    "objective/approximate_kl/fresh",
+    "objective/approximate_kl/replayed",
+    "objective/clip_fraction/fresh",
+    "objective/dropped_tokens",
+    "objective/entropy",
+    "objective/loss",
+    "objective/loss/fresh",
+    "objective/loss/replayed",
+    "objective/ratio_max/fresh",
+    "objective/ratio_max/replayed",
+    "objective/ratio_mean/fresh",
+    "objective/ratio_mean/replayed",
+    "objective/ratio_variance/fresh",
+    "objective/ratio_variance/replayed",
+    "objective/tokens",
+    "optim/grad_norm",
+    "optim/skipped",
+    "pool/bucket_other",
+    "pool/experiences",
+    "pool/questions",
+    "pool/retired",
+    "replay/age_mean",
+    "replay/groups",
+    "replay/is_mixed",
+    "replay/ratio",
+    "replay/share",
+    "reward/mean",
+    "reward/mean/fresh",
+    "reward/mean/replayed",
+    "rollout/entropy/fresh",
+    "rollout/entropy/replayed",
+    "rollout/finished",
+    "rollout/length/fresh",
+    "rollout/length/replayed",
+    "rollout/tokens",
+    "time/checkpoint_s",
+    "time/guest_s",
+    "time/rollout_s",
+    "time/select_s",
+    "time/step_s",
+    "time/tokens_per_s",
+    "time/update_s",
+    "time/verify_s",
+];
+
+/// All keys of a run: [`KEYS`] and one `pool/bucket_<k>` for each number of successes.
+pub fn keys(group_size: u32) -> Vec<String> {
+    let buckets = (0..=group_size).map(bucket_key);
+    KEYS.iter().map(|key| (*key).to_owned()).chain(buckets).collect()
+}
+
+fn bucket_key(bucket: u32) -> String {
+    format!("pool/bucket_{bucket}")
+}
+
+/// Metrics collected over a step. A key that is never set is null in the log.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Metrics {
+    values: BTreeMap<String, f64>,
+}
+
+impl Metrics {
+    /// Sets one value; NaN means there is none.
+    pub fn set(&mut self, key: &str, value: f64) {
+        self.values.insert(key.to_owned(), value);
+    }
+
+    /// The value of `key`, when it was set to a number.
+    pub fn get(&self, key: &str) -> Option<f64> {
+        self.values.get(key).copied().filter(|value| !value.is_nan())
+    }
+
+    /// Keys and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.values.iter().map(|(key, &value)| (key.as_str(), value))
+    }
+
+    /// What the rollouts of a step say.
+    pub fn set_rollouts(&mut self, groups: &[RolloutGroup], step: u32) {
+        let all = || groups.iter().flat_map(|group| &group.rollouts);
+        let of = |origin: Origin| all().filter(move |rollout| rollout.origin == origin);
+        self.set("reward/mean", mean(all().filter(is_scored).map(|r| f64::from(r.reward))));
+        self.set("advantage/mean", mean(all().filter(is_scored).map(|r| f64::from(r.advantage))));
+        for origin in [Origin::Fresh, Origin::Replayed] {
+            let name = origin.as_str();
+            let lengths = of(origin).map(|r| r.completion.ids.len() as f64);
+            let rewards = of(origin).filter(is_scored).map(|r| f64::from(r.reward));
+            let entropies = of(origin).map(|r| f64::from(r.completion.mean_entropy()));
+            self.set(&format!("reward/mean/{name}"), mean(rewards));
+            self.set(&format!("rollout/length/{name}"), mean(lengths));
+            self.set(&format!("rollout/entropy/{name}"), mean(entropies));
+        }
+        let fresh_tokens: usize = of(Origin::Fresh).map(|r| r.completion.ids.len()).sum();
+        self.set("rollout/tokens", fresh_tokens as f64);
+        self.set(
+            "rollout/finished",
+            mean(of(Origin::Fresh).map(|r| f64::from(u8::from(r.completion.finished)))),
+        );
+        self.set("replay/groups", groups.iter().filter(|group| group.drawn_from.is_some()).count() as f64);
+        self.set("replay/share", of(Origin::Replayed).count() as f64 / all().count() as f64);
+        self.set("replay/age_mean", mean(of(Origin::Replayed).map(|r| f64::from(step - r.sampled_step))));
+        let share = |test: fn(&Rollout) -> bool| {
+            groups.iter().filter(|g| g.scored().count() > 0 && g.scored().all(test)).count() as f64
+        };
+        self.set("batch/solve_all", share(|r| r.verdict == Verdict::Correct));
+        self.set("batch/solve_none", share(|r| r.verdict == Verdict::Incorrect));
+    }
+
+    /// What the pool looks like after a step.
+    pub fn set_pool(&mut self, pool: &ExperiencePool, group_size: u32) {
+        let counts = pool.counts();
+        for bucket in 0..=group_size {
+            let count = counts.get(bucket as usize).copied().unwrap_or_default();
+            self.set(&bucket_key(bucket), f64::from(count));
+        }
+        let other: u32 = counts.iter().skip(group_size as usize + 1).sum();
+        self.set("pool/bucket_other", f64::from(other));
+        self.set("pool/questions", pool.num_drawable() as f64);
+        self.set("pool/experiences", pool.num_experiences() as f64);
+        self.set("pool/retired", pool.num_retired() as f64);
+    }
+
+    /// What the updates of a step did.
+    pub fn set_update(&mut self, report: &UpdateReport, dropped: &[Option<DropReason>]) {
+        for reason in [DropReason::Unscorable, DropReason::OutOfBudget, DropReason::ZeroAdvantage] {
+            let count = dropped.iter().filter(|dropped| **dropped == Some(reason)).count();
+            self.set(&format!("batch/dropped/{}", reason.as_str()), count as f64);
+        }
+        let stats = &report.stats;
+        for (name, of) in [("fresh", &stats.fresh), ("replayed", &stats.replayed)] {
+            let has_tokens = of.num_tokens > 0;
+            self.set(&format!("objective/loss/{name}"), if has_tokens { of.loss } else { f64::NAN });
+            self.set(&format!("objective/ratio_mean/{name}"), of.ratio_mean());
+            self.set(&format!("objective/ratio_variance/{name}"), of.ratio_variance());
+            self.set(
+                &format!("objective/ratio_max/{name}"),
+                if has_tokens { of.ratio_max } else { f64::NAN },
+            );
+            self.set(&format!("objective/approximate_kl/{name}"), of.approximate_kl());
+        }
+        self.set("objective/clip_fraction/fresh", stats.fresh.clip_fraction());
+        self.set("objective/loss", stats.loss());
+        self.set("objective/entropy", stats.entropy_sum / report.num_tokens as f64);
+        self.set("objective/tokens", report.num_tokens as f64);
+        self.set("objective/dropped_tokens", (stats.fresh.num_dropped + stats.replayed.num_dropped) as f64);
+        self.set("optim/grad_norm", mean(report.grad_norms.iter().copied()));
+        self.set("optim/skipped", f64::from(report.num_skipped));
+    }
+}
+
+fn is_scored(rollout: &&Rollout) -> bool {
+    rollout.verdict.is_scored()
+}
+
+/// Mean; NaN without values.
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0u64), |(sum, count), value| (sum + value, count + 1));
+    if count == 0 { f64::NAN } else { sum / count as f64 }
+}

@@ -1,0 +1,173 @@
+//! The Actor as the rest of the host sees it, whatever engine computes it.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use super::candle::CandleActor;
+use super::optim::Update;
+use super::{
+    AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError, Weights,
+};
+use crate::types::Completion;
+
+/// The network being trained, with its gradient and its optimizer's state.
+pub enum Actor {
+    /// On candle, on any of its devices.
+    Candle(CandleActor),
+}
+
+impl Actor {
+    /// An Actor on candle with the given weights and a fresh optimizer.
+    ///
+    /// # Errors
+    /// The device has no room.
+    pub fn candle(config: ModelConfig, weights: Weights, device: Device) -> anyhow::Result<Self> {
+        CandleActor::new(config, weights, device).map(Self::Candle)
+    }
+
+    /// Shape of the network.
+    pub fn config(&self) -> &ModelConfig {
+        match self {
+            Self::Candle(actor) => actor.config(),
+        }
+    }
+
+    /// Number of trained values.
+    pub fn num_parameters(&self) -> usize {
+        self.config().num_parameters()
+    }
+
+    /// Forward over `batch`, one micro-batch (see [`super::micro_batches`]); `loss` is asked for the derivative with
+    /// respect to its scores, which are in the order of `batch`; backward adds to the gradient. There is no backward
+    /// when every derivative is 0.
+    ///
+    /// # Errors
+    /// An empty or too long sequence, an unknown token id, derivatives of another length than the scores, no room on
+    /// the device.
+    pub fn accumulate(
+        &mut self,
+        batch: &[Sequence<'_>],
+        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Candle(actor) => actor.accumulate(batch, loss),
+        }
+    }
+
+    /// Splits a mini-batch into micro-batches for [`Self::accumulate`]: indices into `batch`, in an order that suits
+    /// the engine, at most `token_budget` tokens each (a longer sequence is alone).
+    pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
+        let lengths: Vec<usize> =
+            batch.iter().map(|sequence| sequence.prompt.len() + sequence.completion.len()).collect();
+        match self {
+            Self::Candle(_) => super::micro_batches(&lengths, token_budget),
+        }
+    }
+
+    /// Global L2 norm of the accumulated gradient.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn grad_norm(&self) -> anyhow::Result<f64> {
+        match self {
+            Self::Candle(actor) => actor.grad_norm(),
+        }
+    }
+
+    /// Clips the accumulated gradient to a global L2 norm of `max_norm`, takes one step of AdamW and zeroes the
+    /// gradient. A gradient that is not finite is zeroed without a step, and the report says so.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update> {
+        match self {
+            Self::Candle(actor) => actor.apply(optim, max_norm),
+        }
+    }
+
+    /// Forgets the accumulated gradient.
+    pub fn zero_grad(&mut self) {
+        match self {
+            Self::Candle(actor) => actor.zero_grad(),
+        }
+    }
+
+    /// Scores of any number of sequences without a gradient, in the order of `batch`.
+    ///
+    /// # Errors
+    /// An empty or too long sequence, an unknown token id, no room on the device.
+    pub fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
+        match self {
+            Self::Candle(actor) => actor.score(batch),
+        }
+    }
+
+    /// One completion a stream of every request, in the requests' order.
+    ///
+    /// # Errors
+    /// An empty prompt, an unknown token id, a prompt that leaves no room for `max_new_tokens`, options out of range,
+    /// logits that are not finite, no room on the device.
+    pub fn sample(
+        &self,
+        requests: Vec<SampleRequest<'_>>,
+        sampling: &Sampling,
+    ) -> anyhow::Result<Vec<Vec<Completion>>> {
+        match self {
+            Self::Candle(actor) => actor.sample(requests, sampling),
+        }
+    }
+
+    /// A copy of the weights on the host.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn weights(&self) -> anyhow::Result<Weights> {
+        match self {
+            Self::Candle(actor) => actor.weights(),
+        }
+    }
+
+    /// Writes the weights as one safetensors file in one rename.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn save_weights(&self, path: &Path) -> anyhow::Result<()> {
+        self.weights()?.save(path).map_err(|error: TensorFileError| error.into())
+    }
+
+    /// Writes AdamW's state as one safetensors file in one rename.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn save_optimizer(&self, path: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Candle(actor) => actor.save_optimizer(path),
+        }
+    }
+
+    /// Replaces AdamW's state by a saved one; an error leaves it as it was.
+    ///
+    /// # Errors
+    /// The file can't be read or belongs to a network of another shape.
+    pub fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Candle(actor) => actor.load_optimizer(path),
+        }
+    }
+
+    /// A copy of the accumulated gradient by parameter, in the order of [`ModelConfig::parameter_shapes`]; all zero
+    /// where nothing was accumulated. Meant for tests.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn gradients(&self) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
+        match self {
+            Self::Candle(actor) => actor.gradients(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "actor_tests.rs"]
+pub(crate) mod tests;

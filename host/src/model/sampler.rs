@@ -1,0 +1,114 @@
+//! Drawing a token from logits, with the generator of the completion that it belongs to.
+
+use anyhow::ensure;
+use rand_chacha::ChaCha8Rng;
+
+use super::Sampling;
+use super::weights::unit_interval;
+use crate::types::{Completion, TokenId};
+
+/// Tokens drawn so far for one completion, and the generator that draws them.
+#[derive(Debug, Clone)]
+pub(super) struct Drawing {
+    pub(super) completion: Completion,
+    stream: ChaCha8Rng,
+}
+
+impl Drawing {
+    pub(super) fn new(stream: ChaCha8Rng) -> Self {
+        Self { completion: Completion::default(), stream }
+    }
+
+    /// Draws the next token from the softmax of `logits`, `[V]`; true when the completion ends with it.
+    pub(super) fn push(&mut self, logits: &[f32], sampling: &Sampling) -> anyhow::Result<bool> {
+        let draw = draw(logits, sampling, &mut self.stream)?;
+        self.completion.ids.push(draw.id);
+        self.completion.logprobs.push(draw.logprob);
+        self.completion.entropies.push(draw.entropy);
+        self.completion.finished = sampling.stop_ids.contains(&draw.id);
+        Ok(self.completion.finished || self.completion.ids.len() >= sampling.max_new_tokens)
+    }
+}
+
+#[derive(Debug)]
+struct Draw {
+    id: TokenId,
+    /// At temperature 1, over the full vocabulary.
+    logprob: f32,
+    /// Nats, at temperature 1, over the full vocabulary.
+    entropy: f32,
+}
+
+/// Takes one 64-bit number from `stream` unless the temperature is 0, walks the cumulative distribution in the order
+/// of the vocabulary, in f64.
+fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow::Result<Draw> {
+    let mut best = 0;
+    for (id, logit) in logits.iter().enumerate() {
+        ensure!(logit.is_finite(), "the logit of token {id} is {logit}: have the weights diverged?");
+        if *logit > logits[best] {
+            best = id;
+        }
+    }
+    ensure!(!logits.is_empty(), "there is no token to draw from");
+    let max = logits[best];
+    let (mut sum, mut weighted) = (0.0f64, 0.0f64);
+    for logit in logits {
+        let shifted = logit - max;
+        let exponential = f64::from(shifted.exp());
+        sum += exponential;
+        weighted += exponential * f64::from(shifted);
+    }
+    let id = match sampling.temperature {
+        0.0 => best,
+        temperature => {
+            let mut weights: Vec<f64> =
+                logits.iter().map(|logit| f64::from(((logit - max) / temperature).exp())).collect();
+            if sampling.top_p < 1.0 {
+                keep_nucleus(&mut weights, sampling.top_p);
+            }
+            walk(&weights, unit_interval(stream))
+        }
+    };
+    let log_sum = sum.ln();
+    Ok(Draw {
+        id: id as TokenId,
+        logprob: (f64::from(logits[id] - max) - log_sum) as f32,
+        entropy: (log_sum - weighted / sum) as f32,
+    })
+}
+
+/// Zeroes all but the smallest set of likeliest tokens that holds `top_p` of the weight; among equal weights the
+/// lower id is likelier.
+fn keep_nucleus(weights: &mut [f64], top_p: f32) {
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_unstable_by(|&a, &b| weights[b].total_cmp(&weights[a]).then(a.cmp(&b)));
+    let wanted = f64::from(top_p) * weights.iter().sum::<f64>();
+    let mut held = 0.0;
+    for id in order {
+        if held >= wanted {
+            weights[id] = 0.0;
+        }
+        held += weights[id];
+    }
+}
+
+/// First token at which the running sum exceeds `uniform` of the whole; never one of weight 0.
+fn walk(weights: &[f64], uniform: f64) -> usize {
+    let wanted = uniform * weights.iter().sum::<f64>();
+    let mut held = 0.0;
+    let mut last = 0;
+    for (id, weight) in weights.iter().enumerate() {
+        held += weight;
+        if *weight > 0.0 {
+            last = id;
+            if held > wanted {
+                break;
+            }
+        }
+    }
+    last
+}
+
+#[cfg(test)]
+#[path = "sampler_tests.rs"]
+mod tests;

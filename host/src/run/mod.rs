@@ -1,0 +1,100 @@
+//! A run: everything that crosses steps, and how it begins and resumes.
+
+mod open;
+mod report;
+mod step;
+
+use std::path::Path;
+
+use crate::columns::BucketInfo;
+use crate::config::Config;
+use crate::control::Control;
+use crate::dataset::{Dataset, QuestionQueue};
+use crate::guest::PolicySet;
+use crate::log::RunLog;
+use crate::model::Actor;
+use crate::pool::ExperiencePool;
+use crate::rng::Streams;
+use crate::rundir::{RunDir, RunLock};
+use crate::tokenizer::Tokenizer;
+use crate::types::TokenId;
+
+pub use report::{StepReport, Summary};
+
+/// A run that is ready for its next step. Fields are in the order in which a step uses them.
+pub struct Run {
+    config: Config,
+    dir: RunDir,
+    _lock: RunLock,
+    streams: Streams,
+    dataset: Dataset,
+    heldout: Dataset,
+    tokenizer: Tokenizer,
+    stop_ids: Vec<TokenId>,
+    actor: Actor,
+    policies: PolicySet,
+    /// Buckets of the difficulty slot; empty before the first step.
+    buckets: Vec<BucketInfo>,
+    queue: QuestionQueue,
+    pool: ExperiencePool,
+    log: RunLog,
+    control: Control,
+    progress: Progress,
+}
+
+/// The small state of a run.
+#[derive(Debug, Clone, PartialEq)]
+struct Progress {
+    /// Steps done.
+    step: u32,
+    /// Optimizer updates done.
+    weights_version: u32,
+    /// True once replay has started.
+    replay_open: bool,
+    /// Share of correct rollouts in the latest step; NaN before the first.
+    pass_rate: f32,
+    /// Held-out accuracy before the first step.
+    heldout_before: Option<f64>,
+}
+
+impl Run {
+    /// Configuration as resolved.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The run's directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.root()
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u32 {
+        self.progress.step
+    }
+
+    /// True when there is nothing left to do.
+    pub fn is_done(&self) -> bool {
+        self.progress.step >= self.config.steps
+    }
+
+    /// True once somebody asked the run to stop.
+    pub fn is_interrupted(&self) -> bool {
+        self.control.is_interrupted()
+    }
+
+    /// Held-out accuracy before the first step, once it was measured.
+    pub fn heldout_before(&self) -> Option<f64> {
+        self.progress.heldout_before
+    }
+
+    /// The policies in force.
+    pub fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    /// The network.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+}

@@ -1,0 +1,300 @@
+//! One step of training, its stages in order. Nothing here computes: the stages do.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::Run;
+use super::report::{RolloutRows, StepReport};
+use crate::checkpoint::{self, RunState};
+use crate::config::Clip;
+use crate::control::Proposal;
+use crate::curriculum::{self, Outcome};
+use crate::guest::{Probe, VerifyRequest};
+use crate::heldout::Evaluation;
+use crate::journal::{Decision, Event, EventKind};
+use crate::log::ProblemRow;
+use crate::metrics::Metrics;
+use crate::rollout::Sampler;
+use crate::select::{Plan, Selection};
+use crate::types::RolloutGroup;
+use crate::{batch, update, verify};
+
+/// Questions of the pool that a candidate policy is probed with.
+const PROBE_ROWS: usize = 64;
+
+impl Run {
+    /// Trains one step, logs it and writes a checkpoint when one is due.
+    pub fn step(&mut self) -> anyhow::Result<StepReport> {
+        let step = self.progress.step + 1;
+        let mut metrics = Metrics::default();
+        let mut problems = self.take_swaps(step)?;
+        if step == 1 && self.config.eval.enabled {
+            self.progress.heldout_before = Some(self.evaluate(step, "heldout/before", &mut metrics)?);
+        }
+        let begin = Instant::now();
+        self.policies.time_in_guests_us();
+
+        let plan = timed(&mut metrics, "time/select_s", || self.select(step))?;
+        let mut groups = timed(&mut metrics, "time/rollout_s", || self.rollout(step, &plan))?;
+        timed(&mut metrics, "time/verify_s", || {
+            let advantage = self.config.objective.advantage;
+            verify::score(&mut self.policies, &self.dataset, step, advantage, &mut groups)
+        })?;
+        let outcome = Outcome {
+            config: &self.config,
+            dataset: &self.dataset,
+            step,
+            weights_version: self.progress.weights_version,
+            is_mixed: plan.is_mixed,
+        };
+        merge_problems(&mut problems, outcome.absorb(&groups, &mut self.pool, &mut self.policies)?);
+        let batch = batch::assemble(&groups, &self.dataset, &self.config.objective);
+        let clip = match self.config.objective.clip {
+            Clip::BeforeReplay => !plan.is_mixed,
+            Clip::Always => true,
+            Clip::Never => false,
+        };
+        let updated = timed(&mut metrics, "time/update_s", || {
+            update::run(&mut self.actor, &batch, &self.config, clip)
+        })?;
+        metrics.set("time/guest_s", self.policies.time_in_guests_us() / 1e6);
+
+        self.progress.step = step;
+        self.progress.weights_version += updated.num_applied;
+        metrics.set_rollouts(&groups, step);
+        metrics.set_pool(&self.pool, self.config.rollout.group_size);
+        metrics.set_update(&updated, &batch.dropped);
+        metrics.set("replay/ratio", f64::from(plan.replay_ratio));
+        metrics.set("replay/is_mixed", f64::from(u8::from(plan.is_mixed)));
+        metrics.set("dataset/epoch", self.queue.epoch() as f64);
+        let rows = RolloutRows {
+            step,
+            questions: &self.dataset.questions,
+            groups: &groups,
+            pool: &self.pool,
+            buckets: &self.buckets,
+            policies: &self.policies,
+            dropped: &batch.dropped,
+            update: &updated,
+        };
+        self.log.append_experiences(rows.rows());
+        self.log.append_problems(problems.into_values());
+        drop(batch);
+        let opened = self.open_replay(&groups);
+        metrics.set("time/step_s", begin.elapsed().as_secs_f64());
+        let tokens = metrics.get("rollout/tokens").unwrap_or_default();
+        metrics.set("time/tokens_per_s", tokens / begin.elapsed().as_secs_f64());
+
+        let every = self.config.eval.every;
+        let is_due = self.is_done() || (every > 0 && step.is_multiple_of(every));
+        if self.config.eval.enabled && is_due {
+            self.evaluate(step, "heldout/accuracy", &mut metrics)?;
+        }
+        self.set_probe(&groups, step);
+        self.finish(step, metrics, opened)
+    }
+
+    fn select(&mut self, step: u32) -> anyhow::Result<Plan> {
+        let selection = Selection {
+            config: &self.config,
+            dataset: &self.dataset,
+            streams: &self.streams,
+            step,
+            replay_open: self.progress.replay_open,
+            pass_rate: self.progress.pass_rate,
+        };
+        selection.plan(&mut self.queue, &mut self.pool, &mut self.policies, &self.actor)
+    }
+
+    fn rollout(&self, step: u32, plan: &Plan) -> anyhow::Result<Vec<RolloutGroup>> {
+        let sampler = Sampler {
+            config: &self.config,
+            dataset: &self.dataset,
+            pool: &self.pool,
+            tokenizer: &self.tokenizer,
+            stop_ids: &self.stop_ids,
+            streams: &self.streams,
+            step,
+            weights_version: self.progress.weights_version,
+        };
+        sampler.sample(&self.actor, plan)
+    }
+
+    /// Puts accepted candidates in force, the only place where a policy changes.
+    fn take_swaps(&mut self, step: u32) -> anyhow::Result<BTreeMap<u32, ProblemRow>> {
+        let mut is_changed = self.buckets.is_empty();
+        for Proposal { path, bytes, candidate, requester } in self.control.ready() {
+            let digest = self.dir.store_policy(&bytes)?;
+            let taken = match candidate {
+                Ok(candidate) => self.policies.swap(step, candidate),
+                Err(reject) => {
+                    self.policies.record_refusal(step, Some(&path), Some(&digest), &reject);
+                    Err(reject)
+                }
+            };
+            is_changed |= taken.is_ok();
+            match taken {
+                Ok(()) => requester.reply(true, format!("in force from step {step} on: policy {digest}"))?,
+                Err(reject) => requester.reply(false, reject.to_string())?,
+            }
+        }
+        let mut problems = BTreeMap::new();
+        if is_changed {
+            let outcome = Outcome {
+                config: &self.config,
+                dataset: &self.dataset,
+                step,
+                weights_version: self.progress.weights_version,
+                is_mixed: false,
+            };
+            let (buckets, rows) = outcome.reindex(&mut self.pool, &mut self.policies)?;
+            self.buckets = buckets;
+            merge_problems(&mut problems, rows);
+        }
+        Ok(problems)
+    }
+
+    /// Notes the step's pass rate, and opens replay when it is high enough. Replay never closes again.
+    fn open_replay(&mut self, groups: &[RolloutGroup]) -> Option<Event> {
+        let scored: u32 = groups.iter().map(|group| group.scored().count() as u32).sum();
+        let correct: u32 = groups.iter().map(RolloutGroup::num_success).sum();
+        if scored > 0 {
+            self.progress.pass_rate = correct as f32 / scored as f32;
+        }
+        let threshold = self.config.replay.replay_start_accuracy;
+        if self.progress.replay_open || !self.config.replay.enabled || !(self.progress.pass_rate > threshold)
+        {
+            return None;
+        }
+        self.progress.replay_open = true;
+        Some(Event {
+            step: self.progress.step,
+            kind: EventKind::ReplayStart,
+            slot: None,
+            digest: None,
+            reason: None,
+            detail: format!(
+                "{:.1} % of the step's rollouts are correct, more than {:.1} %: replay starts with the next step",
+                100.0 * self.progress.pass_rate,
+                100.0 * threshold
+            ),
+        })
+    }
+
+    fn evaluate(&mut self, step: u32, key: &str, metrics: &mut Metrics) -> anyhow::Result<f64> {
+        let evaluation = Evaluation {
+            section: &self.config.eval,
+            dataset: &self.heldout,
+            tokenizer: &self.tokenizer,
+            stop_ids: &self.stop_ids,
+            max_new_tokens: self.config.rollout.max_new_tokens,
+            streams: &self.streams,
+        };
+        let accuracy = evaluation.run(&self.actor, &mut self.policies, step)?;
+        metrics.set(key, accuracy.mean);
+        Ok(accuracy.mean)
+    }
+
+    /// Gives candidate policies a sample of the live pool to be probed with.
+    fn set_probe(&self, groups: &[RolloutGroup], step: u32) {
+        let mut rows = self.pool.drawable_rows();
+        rows.truncate(PROBE_ROWS);
+        let entropy = rows
+            .iter()
+            .flat_map(|&row| self.pool.experiences(row))
+            .map(|experience| {
+                experience.old_entropies.iter().sum::<f32>() / experience.old_entropies.len() as f32
+            })
+            .collect();
+        let requests = groups.iter().take(8).map(|group| {
+            let question = &self.dataset.questions[group.row as usize];
+            let rollout = &group.rollouts[0];
+            VerifyRequest {
+                prompt: question.prompt.clone(),
+                reference: question.answer.clone(),
+                response: rollout.text.clone(),
+                finished: rollout.completion.finished,
+            }
+        });
+        self.control.set_probe(Probe {
+            problems: curriculum::columns(&self.pool, &self.dataset, &rows),
+            trajectories: self.pool.trajectory_columns(&rows, entropy),
+            requests: requests.collect(),
+            group_size: self.config.rollout.group_size,
+            step,
+        });
+    }
+
+    /// Writes the step's part of the log, then the checkpoint.
+    fn finish(
+        &mut self,
+        step: u32,
+        mut metrics: Metrics,
+        opened: Option<Event>,
+    ) -> anyhow::Result<StepReport> {
+        let (decisions, mut events) = self.policies.drain();
+        metrics.set("guest/fuel", decisions.iter().map(|decision: &Decision| decision.fuel as f64).sum());
+        let faults = decisions.iter().filter(|decision| decision.fault.is_some()).count();
+        metrics.set("guest/faults", faults as f64);
+        events.extend(opened);
+        let is_due =
+            step.is_multiple_of(self.config.checkpoint.every) || self.is_done() || self.is_interrupted();
+        let told = events
+            .iter()
+            .filter(|event| event.kind != EventKind::Checkpoint)
+            .map(|event| format!("{}: {}", event.kind.as_str(), event.detail))
+            .collect();
+        if step.is_multiple_of(self.config.checkpoint.every) {
+            events.push(Event {
+                step,
+                kind: EventKind::Checkpoint,
+                slot: None,
+                digest: None,
+                reason: None,
+                detail: format!("checkpoints/{step:06}"),
+            });
+        }
+        self.log.append_decisions(&decisions);
+        self.log.append_events(&events);
+        self.log.append_metrics(step, metrics.iter())?;
+        self.log.flush(step, step)?;
+        if is_due {
+            self.write_checkpoint()?;
+        }
+        Ok(StepReport { step, metrics, events: told })
+    }
+
+    fn write_checkpoint(&mut self) -> anyhow::Result<()> {
+        let progress = &self.progress;
+        let state = RunState {
+            step: progress.step,
+            weights_version: progress.weights_version,
+            seed: self.config.seed,
+            replay_open: progress.replay_open,
+            pass_rate: Some(progress.pass_rate).filter(|rate| !rate.is_nan()),
+            buckets: self.buckets.clone(),
+            queue: self.queue.clone(),
+            policies: self.policies.snapshot()?,
+            heldout_before: progress.heldout_before,
+        };
+        checkpoint::write(&self.dir, &state, &self.actor, &self.pool, self.config.checkpoint.keep)
+    }
+}
+
+/// Runs a stage and notes its seconds.
+fn timed<T>(metrics: &mut Metrics, key: &str, stage: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let result = stage();
+    metrics.set(key, begin.elapsed().as_secs_f64());
+    result
+}
+
+/// Keeps one row a question and step: the latest, with the bucket from before the first.
+fn merge_problems(problems: &mut BTreeMap<u32, ProblemRow>, rows: Vec<ProblemRow>) {
+    for mut row in rows {
+        if let Some(earlier) = problems.get(&row.question_row) {
+            row.bucket_before = earlier.bucket_before;
+        }
+        problems.insert(row.question_row, row);
+    }
+}

@@ -1,0 +1,206 @@
+//! Stage 1: which questions a step trains on, and which stored trajectory joins a replayed question's group.
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use crate::config::{Config, Mode};
+use crate::curriculum;
+use crate::dataset::{Dataset, QuestionQueue};
+use crate::guest::{PolicySet, Stop};
+use crate::model::{Actor, Sequence};
+use crate::pool::{Draw, ExperiencePool};
+use crate::rng::Streams;
+
+/// What selection reads and draws from.
+#[derive(Debug)]
+pub struct Selection<'a> {
+    /// Configuration.
+    pub config: &'a Config,
+    /// Questions.
+    pub dataset: &'a Dataset,
+    /// Random streams.
+    pub streams: &'a Streams,
+    /// Step being planned.
+    pub step: u32,
+    /// True once replay has started.
+    pub replay_open: bool,
+    /// Share of correct rollouts in the latest step; NaN before the first.
+    pub pass_rate: f32,
+}
+
+/// One group to be rolled out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedGroup {
+    /// Row of the question.
+    pub row: u32,
+    /// Bucket that it was drawn from, when it was drawn for replay.
+    pub drawn_from: Option<u32>,
+    /// Position among the question's stored trajectories of the one that joins the group.
+    pub replay: Option<usize>,
+}
+
+/// A step's groups, mini-batch by mini-batch, each mini-batch with its share of replayed and fresh questions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// `[P]`
+    pub groups: Vec<PlannedGroup>,
+    /// True when this step learns from experience: replay has started and its ratio is not 0.
+    pub is_mixed: bool,
+    /// Share of questions asked for replay.
+    pub replay_ratio: f32,
+}
+
+impl Selection<'_> {
+    /// Plans a step: up to ⌊ρ·P⌋ questions from the pool, the rest fresh from the queue.
+    pub fn plan(
+        &self,
+        queue: &mut QuestionQueue,
+        pool: &mut ExperiencePool,
+        policies: &mut PolicySet,
+        actor: &Actor,
+    ) -> anyhow::Result<Plan> {
+        let num_questions = self.config.rollout.questions;
+        let replay_ratio = self.replay_ratio(policies)?;
+        let wanted = (f64::from(num_questions) * f64::from(replay_ratio)) as usize;
+        let draws = if wanted > 0 { self.draw(wanted, pool, policies)? } else { Vec::new() };
+        let mut replayed = self.choose(&draws, pool, policies, actor)?;
+        let mut fresh = self.fresh(num_questions as usize - replayed.len(), queue, pool);
+        let mut rng = self.streams.stream("batch", u64::from(self.step), 0);
+        replayed.shuffle(&mut rng);
+        fresh.shuffle(&mut rng);
+        let groups = deal(replayed, fresh, self.config.objective.updates as usize);
+        Ok(Plan { groups, is_mixed: replay_ratio > 0.0, replay_ratio })
+    }
+
+    fn replay_ratio(&self, policies: &mut PolicySet) -> Result<f32, Stop> {
+        let replay = &self.config.replay;
+        if !replay.enabled || !self.replay_open {
+            return Ok(0.0);
+        }
+        policies.replay_ratio(
+            self.step,
+            self.config.rollout.questions,
+            self.pass_rate,
+            replay.experience_ratio,
+        )
+    }
+
+    /// Up to `wanted` different questions of the pool.
+    fn draw(
+        &self,
+        wanted: usize,
+        pool: &mut ExperiencePool,
+        policies: &mut PolicySet,
+    ) -> Result<Vec<Draw>, Stop> {
+        let wanted = wanted.min(pool.num_drawable());
+        if wanted == 0 {
+            return Ok(Vec::new());
+        }
+        if policies.fills_selection() {
+            let rows = pool.drawable_rows();
+            let columns = curriculum::columns(pool, self.dataset, &rows);
+            let seed = self.streams.stream("selection", u64::from(self.step), 0).random();
+            if let Some(chosen) = policies.select(self.step, &columns, wanted as u32, seed)? {
+                let draw = |position: u32| {
+                    let row = rows[position as usize];
+                    Draw { row, bucket: pool.problem(row).bucket().unwrap_or_default() }
+                };
+                return Ok(chosen.into_iter().map(draw).collect());
+            }
+        }
+        let counts = pool.counts();
+        let weights = policies.bucket_weights(self.step, &counts, self.config.rollout.group_size)?;
+        Ok(pool.draw(&weights, wanted, &mut self.streams.stream("sampling", u64::from(self.step), 0)))
+    }
+
+    /// Asks for one stored trajectory a question, all of them scored under the current weights.
+    fn choose(
+        &self,
+        draws: &[Draw],
+        pool: &ExperiencePool,
+        policies: &mut PolicySet,
+        actor: &Actor,
+    ) -> anyhow::Result<Vec<PlannedGroup>> {
+        if draws.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<u32> = draws.iter().map(|draw| draw.row).collect();
+        let columns = pool.trajectory_columns(&rows, mean_entropies(&rows, pool, self.dataset, actor)?);
+        let seed = self.streams.stream("trajectories", u64::from(self.step), 0).random();
+        let chosen = policies.choose(self.step, &columns, seed)?;
+        let groups = draws.iter().zip(chosen).zip(&columns.offsets);
+        Ok(groups
+            .map(|((draw, chosen), &start)| PlannedGroup {
+                row: draw.row,
+                drawn_from: Some(draw.bucket),
+                replay: chosen.map(|row| (row - start) as usize),
+            })
+            .collect())
+    }
+
+    fn fresh(&self, count: usize, queue: &mut QuestionQueue, pool: &ExperiencePool) -> Vec<PlannedGroup> {
+        let rows = match self.config.mode {
+            Mode::Paper => queue.take(count, self.streams, |_| false),
+            Mode::Reference => {
+                let skip = |row| pool.problem(row).retired;
+                let mut rows = queue.take(self.config.rollout.questions as usize, self.streams, skip);
+                rows.truncate(count);
+                rows
+            }
+        };
+        rows.into_iter().map(|row| PlannedGroup { row, drawn_from: None, replay: None }).collect()
+    }
+}
+
+/// Mean token entropy under the current weights of every trajectory stored for `rows`, question by question.
+pub fn mean_entropies(
+    rows: &[u32],
+    pool: &ExperiencePool,
+    dataset: &Dataset,
+    actor: &Actor,
+) -> anyhow::Result<Vec<f32>> {
+    let sequences: Vec<Sequence<'_>> = rows
+        .iter()
+        .flat_map(|&row| {
+            let prompt = dataset.questions[row as usize].prompt_ids.as_slice();
+            let stored = pool.experiences(row).iter();
+            stored.map(move |experience| Sequence { prompt, completion: &experience.completion_ids })
+        })
+        .collect();
+    let scores = actor.score(&sequences)?;
+    let mut at = 0;
+    let means = sequences.iter().map(|sequence| {
+        let end = at + sequence.completion.len();
+        let mean = scores.entropies[at..end].iter().sum::<f32>() / sequence.completion.len() as f32;
+        at = end;
+        mean
+    });
+    Ok(means.collect())
+}
+
+/// Lays groups out so that each of `num_parts` equal parts has its share of both kinds.
+fn deal(replayed: Vec<PlannedGroup>, fresh: Vec<PlannedGroup>, num_parts: usize) -> Vec<PlannedGroup> {
+    let mut parts: Vec<Vec<PlannedGroup>> = vec![Vec::new(); num_parts];
+    for (index, group) in replayed.into_iter().chain(fresh).enumerate() {
+        parts[index % num_parts].push(group);
+    }
+    parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mini_batch_gets_its_share_of_both_kinds() {
+        let group = |row, replay| PlannedGroup { row, drawn_from: None, replay };
+        let replayed = (0..5).map(|row| group(row, Some(0))).collect();
+        let fresh = (5..12).map(|row| group(row, None)).collect();
+        let groups = deal(replayed, fresh, 3);
+        assert_eq!(groups.len(), 12);
+        for part in groups.chunks(4) {
+            let num_replayed = part.iter().filter(|group| group.replay.is_some()).count();
+            assert!((1..=2).contains(&num_replayed), "{part:?}");
+        }
+    }
+}

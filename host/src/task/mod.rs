@@ -1,0 +1,3 @@
+//! Tasks that ship with exgrpo.
+
+pub mod arithmetic;

@@ -1,0 +1,107 @@
+//! Runs in a process of their own that is killed at any moment and resumed.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::compare::Leavings;
+
+const STEPS: &str = "6";
+
+/// Kills of the quick run; `EXGRPO_KILLS=20 cargo xtask test interruptions` does more.
+const KILLS: u64 = 4;
+
+fn host(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-under-test"));
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn start(out: &Path) -> Command {
+    let (policy, verifier) = (exgrpo_tests::policy("gaussian_medium"), exgrpo_tests::policy("exact_answer"));
+    let mut command = host(&["--quiet", "--steps", STEPS, "--seed", "3"]);
+    for setting in [
+        "rollout.questions=4",
+        "rollout.group_size=4",
+        "eval.enabled=false",
+        "replay.replay_start_accuracy=-1",
+    ] {
+        command.args(["--set", setting]);
+    }
+    command.arg("--policy").arg(policy).arg("--policy").arg(verifier).arg("--out").arg(out);
+    command
+}
+
+#[test]
+fn a_run_killed_at_any_moment_and_resumed_equals_one_that_was_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    let begin = std::time::Instant::now();
+    let output = start(&whole).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let seconds = begin.elapsed().as_secs_f64();
+    let expected = Leavings::of(&whole);
+
+    let kills = std::env::var("EXGRPO_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    for kill in 0..kills {
+        let out = dir.path().join(format!("killed-{kill}"));
+        let mut child = start(&out).spawn().unwrap();
+        // Moments spread over the run's length; the golden ratio keeps them apart.
+        let share = (0.5 + kill as f64 * 0.618_033_988_75).fract();
+        std::thread::sleep(Duration::from_secs_f64(seconds * share));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if !out.join("run.toml").exists() {
+            // Killed before it was a run: there is nothing to resume and nothing was lost.
+            continue;
+        }
+        let resumed = host(&["--quiet", "--resume"]).arg(&out).output().unwrap();
+        assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+        Leavings::of(&out).assert_equals(&expected);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupt_finishes_the_step_and_exits_130() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let mut child = start(&out).args(["--steps", "100000"]).spawn();
+    if child.is_err() {
+        child = start(&out).spawn();
+    }
+    let mut child = child.unwrap();
+    while !out.join("checkpoints/000002").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended early");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let steps = exgrpo_host::log::read::metrics(&out).unwrap().len() as u32;
+    let checkpoints = exgrpo_host::rundir::RunDir::at(&out).checkpoint_steps().unwrap();
+    assert_eq!(checkpoints.last(), Some(&steps), "the last step that was logged is in a checkpoint");
+}
+
+#[test]
+fn bad_input_ends_at_once_with_one_line_and_a_hint() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = dir.path().join("broken.wasm");
+    std::fs::write(&broken, b"not wasm").unwrap();
+    let broken = broken.to_string_lossy().into_owned();
+    for (arguments, expected) in [
+        (vec!["--policy", "nowhere.wasm"], "nowhere.wasm"),
+        (vec!["--policy", broken.as_str()], "broken.wasm"),
+        (vec!["--set", "rollout.question=3"], "question"),
+        (vec!["--set", "model.path=nowhere"], "nowhere"),
+        (vec!["--set", "dataset.train=nowhere.jsonl"], "nowhere.jsonl"),
+        (vec!["--policy-param", "sigma=1"], "sigma"),
+        (vec!["--resume", "nowhere"], "nowhere"),
+    ] {
+        let output = host(&arguments).current_dir(dir.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.starts_with("error: ") && text.contains(expected), "{arguments:?}: {text}");
+        assert!(!dir.path().join("runs").exists(), "{arguments:?}: nothing is made before input is checked");
+    }
+}

@@ -1,0 +1,7 @@
+//! Integration tests: the real host over shipped policies and hostile guests.
+
+mod buckets;
+mod compare;
+mod guest_limits;
+mod interruptions;
+mod runs;

@@ -1,0 +1,17 @@
+//! `cargo xtask demo`: builds the policies and runs the main command.
+
+use anyhow::Result;
+
+use crate::{policies, workspace};
+
+/// The main command: ExGRPO on the embedded model, the paper's policy, the default task's verifier.
+const MAIN: [&str; 4] =
+    ["--policy", "policies/gaussian_medium.wasm", "--policy", "policies/exact_answer.wasm"];
+
+/// Further arguments go to the host.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    policies::build()?;
+    let mut cargo = workspace::cargo();
+    cargo.args(["run", "--release", "--package", "exgrpo-host", "--"]).args(MAIN).args(arguments);
+    workspace::run(&mut cargo)
+}
