@@ -7,8 +7,8 @@ use crate::Policy;
 
 /// Exports a policy's slots. Goes once into a crate, at its top level.
 ///
-/// A slot that is not listed stays with the host's built-in, which does what the paper does. Name and version are those of
-/// the crate's Cargo.toml.
+/// A slot that is not listed stays with another policy of the run, or with the host's built-in. Name and version are
+/// those of the crate's Cargo.toml.
 ///
 /// ```
 /// use exgrpo_guest_sdk::{Policy, Result, Sampling};
@@ -60,7 +60,7 @@ macro_rules! export {
     };
 }
 
-/// What [`export!`](crate::export) does for each slot.
+/// What [`export!`](crate::export!) does for each slot.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __slot {
@@ -101,7 +101,7 @@ macro_rules! __slot {
     };
 }
 
-/// A policy with what [`export!`](crate::export) knows of it.
+/// A policy with what [`export!`](crate::export!) knows of it.
 #[doc(hidden)]
 pub trait Exported: Policy {
     /// Name of its crate.

@@ -12,7 +12,7 @@ use crate::export::Exported;
 use crate::{
     BucketInfo, Column, Decision, Difficulty, Level, Outcome, Parameters, PolicyError, ProblemColumns,
     Request, Result, Retirement, Sampling, Selection, State, Trajectories, TrajectoryColumns, Verdict,
-    Verifier, log, parameters,
+    Verifier, log,
 };
 
 /// Asks the instance. One that was never configured has its default parameters.
@@ -20,7 +20,7 @@ fn ask<P: Exported, T>(question: impl FnOnce(&P) -> Result<T>) -> Result<T, type
     P::instance().with_borrow_mut(|instance| {
         let policy = match instance {
             Some(policy) => policy,
-            None => instance.insert(P::new(parameters::parse("")?)?),
+            None => instance.insert(P::new(P::Parameters::parse("")?)?),
         };
         Ok(question(policy)?)
     })
@@ -37,14 +37,14 @@ impl<P: Exported> metadata::Guest for P {
         metadata::Info {
             name: P::NAME.into(),
             version: P::VERSION.into(),
-            params_schema: parameters::schema(&P::Parameters::declared()),
+            params_schema: P::Parameters::schema(),
             stateless: P::STATELESS,
         }
     }
 
     fn configure(params: String) -> Result<(), types::PolicyError> {
         forward_panics();
-        let policy = P::new(parameters::parse(&params)?)?;
+        let policy = P::new(P::Parameters::parse(&params)?)?;
         P::instance().set(Some(policy));
         Ok(())
     }

@@ -80,7 +80,7 @@ pub fn success_counts(problems: &ProblemColumns) -> Result<Vec<u32>> {
 /// `sigma` is not above 0, or `mean` is not finite.
 pub fn gaussian_weights(counts: &[u32], mean: f64, sigma: f64) -> Result<Vec<f32>> {
     if !(sigma > 0.0 && sigma.is_finite() && mean.is_finite()) {
-        return Err(PolicyError::invalid_config(format!("no Gaussian has mean {mean} and sigma {sigma}")));
+        return Err(PolicyError::invalid_config("a Gaussian has a finite mean and a sigma above 0"));
     }
     let group_size = counts.len().saturating_sub(1);
     let drawable = |bucket: usize| (1..group_size).contains(&bucket) && counts[bucket] > 0;

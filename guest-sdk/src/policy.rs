@@ -43,7 +43,7 @@ use crate::{Parameters, Result};
 /// # Ok::<(), PolicyError>(())
 /// ```
 pub trait Policy: Sized + 'static {
-    /// What a run may set: a struct declared with [`parameters!`](crate::parameters), or `()` for nothing.
+    /// What a run may set: a struct declared with [`parameters!`](crate::parameters!), or `()` for nothing.
     type Parameters: Parameters;
 
     /// Makes the policy.

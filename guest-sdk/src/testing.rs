@@ -7,7 +7,7 @@
 //! assert_eq!(paper::success_counts(&problems), Ok(vec![0, 3, 8]));
 //! ```
 
-use crate::{Parameters, Policy, ProblemColumns, Request, Result, TrajectoryColumns, parameters};
+use crate::{Parameters, Policy, ProblemColumns, Request, Result, TrajectoryColumns};
 
 /// A policy configured as a run does it, from a JSON object of parameters.
 ///
@@ -30,12 +30,12 @@ use crate::{Parameters, Policy, ProblemColumns, Request, Result, TrajectoryColum
 /// # Errors
 /// The text is no flat JSON object, a parameter is unknown or out of its range, or the policy refuses them together.
 pub fn policy<P: Policy>(parameters: &str) -> Result<P> {
-    P::new(parameters::parse(parameters)?)
+    P::new(P::Parameters::parse(parameters)?)
 }
 
 /// The JSON Schema of the policy's parameters that a run shows; empty when it takes none.
 pub fn schema<P: Policy>() -> String {
-    parameters::schema(&P::Parameters::declared())
+    P::Parameters::schema()
 }
 
 /// Questions after their first group of `group_size`, with that many correct members each. Ids count from 1. Every

@@ -6,13 +6,17 @@ use anyhow::Result;
 
 mod bindings;
 mod demo;
+mod imports;
 mod policies;
 mod sdk_deps;
 mod test;
 mod workspace;
 
-/// Name, what it does, and the function that does it with the arguments behind the name.
-const COMMANDS: &[(&str, &str, fn(&[String]) -> Result<()>)] = &[
+/// Runs a command with the arguments behind its name.
+type Run = fn(&[String]) -> Result<()>;
+
+/// Name, what it does, and the function that does it.
+const COMMANDS: &[(&str, &str, Run)] = &[
     ("demo", "build the policies and train the embedded model with ExGRPO", demo::run),
     ("test", "build the policies and run all tests", test::run),
     ("policies", "build every crate under policies/ to policies/<name>.wasm", policies::run),

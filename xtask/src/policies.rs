@@ -5,8 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{say, workspace};
+use crate::{imports, say, workspace};
 
+/// The one thing that a policy may ask its host for. (Its version is the interface's.)
+const ALLOWED_IMPORT: &str = "exgrpo:policy/host-log@0.1.0 log";
 /// What policies are built for: no system interface at all, so that nothing has to be taken away again.
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The cargo profile of policies, in the workspace's Cargo.toml: release, but small.
@@ -45,6 +47,7 @@ pub(crate) fn build() -> Result<Vec<PathBuf>> {
     for name in &names {
         let file_name = format!("{}.wasm", name.replace('-', "_"));
         let (built, path) = (built_dir.join(&file_name), folder.join(&file_name));
+        check_imports(&built)?;
         copy(&built, &path)?;
         paths.push(path);
     }
@@ -69,6 +72,21 @@ fn crate_names(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// A policy that asks for more than the log would be refused by the host: say so at once, and what to look for.
+fn check_imports(path: &Path) -> Result<()> {
+    let module = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    let imports = imports::of(&module).with_context(|| format!("could not read {}", path.display()))?;
+    let surplus: Vec<String> = imports.into_iter().filter(|import| import != ALLOWED_IMPORT).collect();
+    if !surplus.is_empty() {
+        bail!(
+            "{} asks the host for {}, which no policy gets; a dependency wants a clock, randomness or JavaScript",
+            path.display(),
+            surplus.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// Copies over a temporary name, so that a run that watches the policy never loads half a file.

@@ -176,7 +176,7 @@ pub mod exgrpo {
                 }
             }
             /// Trajectories of several questions, ragged: those of question p are rows
-            /// offsets[p] .. offsets[p + 1] of every other column, oldest first.
+            /// `offsets[p] .. offsets[p + 1]` of every other column, oldest first.
             #[derive(Clone)]
             pub struct TrajectoryColumns {
                 /// One entry more than there are questions; starts at 0, never falls.

@@ -55,6 +55,9 @@ pub(super) struct PretrainArgs {
     /// Questions that the corpus must not contain: the held-out split.
     #[arg(long, default_value = "datasets/arithmetic/test.jsonl")]
     exclude: PathBuf,
+    /// Weights to begin with, in place of random ones: a folder that an earlier call wrote.
+    #[arg(long, value_name = "DIR")]
+    init: Option<PathBuf>,
     /// Optimizer steps.
     #[arg(long, default_value_t = 3000)]
     steps: u32,
@@ -92,7 +95,10 @@ pub(super) fn pretrain(args: &PretrainArgs) -> anyhow::Result<()> {
     let config: ModelConfig = serde_json::from_slice(EMBEDDED_CONFIG)?;
     let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "the embedded tokenizer")?;
     let streams = Streams::new(args.seed);
-    let weights = Weights::random(&config, &mut streams.stream("weights", 0, 0));
+    let weights = match &args.init {
+        Some(init) => Weights::load(init, &config)?,
+        None => Weights::random(&config, &mut streams.stream("weights", 0, 0)),
+    };
     let mut actor = Actor::candle(config, weights, candle_core::Device::Cpu)?;
     super::say(&format!("{} parameters", actor.num_parameters()));
     let pretraining =

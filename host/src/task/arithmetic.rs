@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_GRADE: u32 = 5;
 
 /// Largest running total; the smallest is 0.
-const MAX_TOTAL: i64 = 999;
+const MAX_TOTAL: i64 = 199;
 
 /// One row of the dataset's JSONL files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Row {
     pub question: String,
     /// The result, `66`.
     pub answer: String,
-    /// 1 (two operations, one digit) to 5 (five operations, two digits, a product first).
+    /// 1 (two operations, one digit) to 5 (four operations, two digits, a product first in half of them).
     pub grade: u32,
 }
 
@@ -62,17 +62,17 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Draws a chain of this grade, 1 to [`MAX_GRADE`]. Running totals stay within 0 to 999.
+    /// Draws a chain of this grade, 1 to [`MAX_GRADE`]. Running totals stay within 0 to 199.
     pub fn sample(grade: u32, rng: &mut ChaCha8Rng) -> Self {
         let (num_operations, largest, product) = match grade {
             1 => (2, 9, false),
-            2 => (2, 99, false),
-            3 => (3, 99, false),
-            4 => (4, 99, rng.random_bool(0.5)),
-            _ => (5, 99, rng.random_bool(0.5)),
+            2 => (3, 9, false),
+            3 => (2, 49, false),
+            4 => (3, 49, rng.random_bool(0.5)),
+            _ => (4, 49, rng.random_bool(0.5)),
         };
         let smallest = if largest > 9 { 10 } else { 1 };
-        let first = rng.random_range(smallest..=largest);
+        let first = if product { rng.random_range(2..=9) } else { rng.random_range(smallest..=largest) };
         let mut total = first;
         let mut rest = Vec::with_capacity(num_operations);
         for position in 0..num_operations {
@@ -167,7 +167,7 @@ pub struct Habits {
 
 impl Default for Habits {
     fn default() -> Self {
-        Self { careful: 0.35, hasty: 0.35, slip: 0.05 }
+        Self { careful: 0.45, hasty: 0.3, slip: 0.02 }
     }
 }
 

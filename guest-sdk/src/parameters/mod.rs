@@ -1,11 +1,12 @@
 //! Parameters that a run may set: declared in Rust, shown as a JSON Schema, read from a flat JSON object.
 
-use std::ops::{RangeFrom, RangeInclusive, RangeToInclusive};
-
 use crate::json::{self, quote};
 use crate::{PolicyError, Result};
 
 pub use crate::json::Value;
+pub use types::{Limits, ParameterType};
+
+mod types;
 
 /// Declares the parameters of a policy as a struct with public fields.
 ///
@@ -28,10 +29,10 @@ pub use crate::json::Value;
 ///     }
 /// }
 ///
-/// let settings: Settings = parameters::parse(r#"{ "sigma": 2 }"#)?;
+/// let settings = Settings::parse(r#"{ "sigma": 2 }"#)?;
 /// assert_eq!((settings.sigma, settings.retire_after, settings.order.as_str()), (2.0, 1, "lowest"));
 ///
-/// let error = parameters::parse::<Settings>(r#"{ "sigma": 0 }"#).unwrap_err();
+/// let error = Settings::parse(r#"{ "sigma": 0 }"#).unwrap_err();
 /// assert_eq!(error.to_string(), "parameter `sigma` is 0, it must be above 0");
 /// # Ok::<(), exgrpo_guest_sdk::PolicyError>(())
 /// ```
@@ -76,16 +77,31 @@ macro_rules! parameters {
     };
 }
 
-/// The parameters of a policy; implemented by [`parameters!`](crate::parameters), and by `()` for none.
+/// The parameters of a policy; implemented by [`parameters!`](crate::parameters!), and by `()` for none.
 ///
 /// ```
 /// use exgrpo_guest_sdk::Parameters;
 ///
 /// assert!(<()>::declared().is_empty());
+/// assert!(<()>::parse(r#"{ "sigma": 1 }"#).is_err());
 /// ```
 pub trait Parameters: Sized {
     /// What can be set.
     fn declared() -> Vec<Parameter>;
+
+    /// JSON Schema of an object of these parameters; empty without any.
+    fn schema() -> String {
+        schema(&Self::declared())
+    }
+
+    /// Reads the parameters from a flat JSON object; those left out have their defaults. No text at all is `{}`.
+    ///
+    /// # Errors
+    /// The text is no flat JSON object, a parameter is unknown, or a value breaks a rule; the message names the
+    /// parameter.
+    fn parse(text: &str) -> Result<Self> {
+        Self::from_values(parse(Self::declared(), text)?)
+    }
 
     /// The struct from one value a declared parameter.
     ///
@@ -97,6 +113,20 @@ pub trait Parameters: Sized {
 impl Parameters for () {
     fn declared() -> Vec<Parameter> {
         Vec::new()
+    }
+
+    // The two methods below are written out so that a policy without parameters carries no JSON reader.
+
+    fn schema() -> String {
+        String::new()
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let rest: String = text.split_ascii_whitespace().collect();
+        if rest.is_empty() || rest == "{}" {
+            return Ok(());
+        }
+        Err(PolicyError::invalid_config("this policy takes no parameters"))
     }
 
     fn from_values(_: Values) -> Result<Self> {
@@ -209,121 +239,6 @@ impl Parameter {
     }
 }
 
-/// The ends of a range, both included.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// Smallest value.
-    pub minimum: Option<f64>,
-    /// Greatest value.
-    pub maximum: Option<f64>,
-}
-
-impl<T: Into<f64> + Copy> From<RangeInclusive<T>> for Limits {
-    fn from(range: RangeInclusive<T>) -> Self {
-        Self { minimum: Some((*range.start()).into()), maximum: Some((*range.end()).into()) }
-    }
-}
-
-impl<T: Into<f64>> From<RangeFrom<T>> for Limits {
-    fn from(range: RangeFrom<T>) -> Self {
-        Self { minimum: Some(range.start.into()), maximum: None }
-    }
-}
-
-impl<T: Into<f64>> From<RangeToInclusive<T>> for Limits {
-    fn from(range: RangeToInclusive<T>) -> Self {
-        Self { minimum: None, maximum: Some(range.end.into()) }
-    }
-}
-
-/// A type that a parameter can have.
-pub trait ParameterType: Sized {
-    /// The type's name in a JSON Schema.
-    const TYPE_NAME: &'static str;
-    /// What the type itself can hold.
-    const LIMITS: Limits;
-
-    /// As a value.
-    fn to_value(&self) -> Value;
-    /// Back from a value of the right kind.
-    fn from_value(value: &Value) -> Option<Self>;
-}
-
-const NO_LIMITS: Limits = Limits { minimum: None, maximum: None };
-
-impl ParameterType for f64 {
-    const TYPE_NAME: &'static str = "number";
-    const LIMITS: Limits = NO_LIMITS;
-
-    fn to_value(&self) -> Value {
-        Value::Number(*self)
-    }
-
-    fn from_value(value: &Value) -> Option<Self> {
-        if let Value::Number(number) = value { Some(*number) } else { None }
-    }
-}
-
-impl ParameterType for f32 {
-    const TYPE_NAME: &'static str = "number";
-    const LIMITS: Limits = Limits { minimum: Some(Self::MIN as f64), maximum: Some(Self::MAX as f64) };
-
-    fn to_value(&self) -> Value {
-        // By way of its digits, so that 0.1 is shown as 0.1.
-        Value::Number(self.to_string().parse().unwrap_or(f64::from(*self)))
-    }
-
-    fn from_value(value: &Value) -> Option<Self> {
-        f64::from_value(value).map(|number| number as Self)
-    }
-}
-
-macro_rules! integer {
-    ($($kind:ty),*) => {$(
-        impl ParameterType for $kind {
-            const TYPE_NAME: &'static str = "integer";
-            const LIMITS: Limits = Limits { minimum: Some(Self::MIN as f64), maximum: Some(Self::MAX as f64) };
-
-            fn to_value(&self) -> Value {
-                Value::Number(f64::from(*self))
-            }
-
-            fn from_value(value: &Value) -> Option<Self> {
-                // In range by now, and `as` saturates if not.
-                f64::from_value(value).map(|number| number as Self)
-            }
-        }
-    )*};
-}
-
-integer!(u32, i32);
-
-impl ParameterType for bool {
-    const TYPE_NAME: &'static str = "boolean";
-    const LIMITS: Limits = NO_LIMITS;
-
-    fn to_value(&self) -> Value {
-        Value::Boolean(*self)
-    }
-
-    fn from_value(value: &Value) -> Option<Self> {
-        if let Value::Boolean(boolean) = value { Some(*boolean) } else { None }
-    }
-}
-
-impl ParameterType for String {
-    const TYPE_NAME: &'static str = "string";
-    const LIMITS: Limits = NO_LIMITS;
-
-    fn to_value(&self) -> Value {
-        Value::Text(self.clone())
-    }
-
-    fn from_value(value: &Value) -> Option<Self> {
-        if let Value::Text(text) = value { Some(text.clone()) } else { None }
-    }
-}
-
 /// One checked value a declared parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Values(Vec<(String, Value)>);
@@ -342,33 +257,18 @@ impl Values {
     }
 }
 
-/// JSON Schema of an object of these parameters; empty without any.
-pub fn schema(declared: &[Parameter]) -> String {
-    if declared.is_empty() {
-        return String::new();
-    }
-    let members: Vec<String> = declared
-        .iter()
-        .map(|parameter| format!("{}:{}", quote(parameter.name), parameter.schema()))
-        .collect();
+fn schema(declared: &[Parameter]) -> String {
+    let member = |parameter: &Parameter| format!("{}:{}", quote(parameter.name), parameter.schema());
+    let members: Vec<String> = declared.iter().map(member).collect();
     format!("{{\"type\":\"object\",\"properties\":{{{}}},\"additionalProperties\":false}}", members.join(","))
 }
 
-/// Reads parameters from a flat JSON object; those left out have their defaults. No text at all is `{}`.
-///
-/// # Errors
-/// The text is no flat JSON object, a parameter is unknown, or a value breaks a rule; the message names the parameter.
-pub fn parse<P: Parameters>(text: &str) -> Result<P> {
-    let declared = P::declared();
+fn parse(declared: Vec<Parameter>, text: &str) -> Result<Values> {
     let mut given = json::parse_flat_object(text)?;
     if let Some((name, _)) = given.iter().find(|(name, _)| declared.iter().all(|known| known.name != name)) {
         let known: Vec<&str> = declared.iter().map(|parameter| parameter.name).collect();
-        let known = if known.is_empty() {
-            "it takes none".to_owned()
-        } else {
-            format!("known: {}", known.join(", "))
-        };
-        return Err(PolicyError::invalid_config(format!("there is no parameter `{name}`; {known}")));
+        let message = format!("there is no parameter `{name}`; known: {}", known.join(", "));
+        return Err(PolicyError::invalid_config(message));
     }
     let mut values = Vec::with_capacity(declared.len());
     for parameter in declared {
@@ -380,7 +280,7 @@ pub fn parse<P: Parameters>(text: &str) -> Result<P> {
         parameter.check(&value)?;
         values.push((parameter.name.to_owned(), value));
     }
-    P::from_values(Values(values))
+    Ok(Values(values))
 }
 
 #[cfg(test)]
@@ -407,7 +307,7 @@ mod tests {
     }
 
     fn message(text: &str) -> String {
-        parse::<Every>(text).unwrap_err().to_string()
+        Every::parse(text).unwrap_err().to_string()
     }
 
     #[test]
@@ -423,15 +323,15 @@ mod tests {
             r#""word":{"type":"string","enum":["a","b"],"default":"a","description":"A \"word\"."}"#,
             r#"},"additionalProperties":false}"#,
         );
-        assert_eq!(schema(&Every::declared()), expected);
-        assert_eq!(schema(&<()>::declared()), "");
+        assert_eq!(Every::schema(), expected);
+        assert_eq!(<()>::schema(), "");
     }
 
     #[test]
     fn what_is_left_out_has_its_default() {
-        assert_eq!(parse::<Every>(""), Ok(Every::default()));
+        assert_eq!(Every::parse(""), Ok(Every::default()));
         let text = r#"{"word":"b","flag":true,"signed":-7,"count":2.0,"single":2.5,"number":1}"#;
-        let every = parse::<Every>(text).unwrap();
+        let every = Every::parse(text).unwrap();
         assert_eq!((every.number, every.single, every.count, every.signed), (1.0, 2.5, 2, -7));
         assert_eq!((every.flag, every.word.as_str()), (true, "b"));
     }
@@ -448,9 +348,7 @@ mod tests {
             message(r#"{"nmber":1}"#),
             "there is no parameter `nmber`; known: number, single, count, signed, flag, word"
         );
-        assert_eq!(
-            parse::<()>(r#"{"x":1}"#).unwrap_err().to_string(),
-            "there is no parameter `x`; it takes none"
-        );
+        assert_eq!(<()>::parse(r#"{"x":1}"#).unwrap_err().to_string(), "this policy takes no parameters");
+        assert_eq!(<()>::parse(" { } "), Ok(()));
     }
 }
