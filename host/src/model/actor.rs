@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::Device;
 
 use super::candle::CandleActor;
+use super::cpu::{self, CpuActor};
 use super::optim::Update;
 use super::{
     AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError, Weights,
@@ -15,6 +16,8 @@ use crate::types::Completion;
 pub enum Actor {
     /// On candle, on any of its devices.
     Candle(CandleActor),
+    /// On the engine of our own, on the processor.
+    Cpu(Box<CpuActor>),
 }
 
 impl Actor {
@@ -26,10 +29,19 @@ impl Actor {
         CandleActor::new(config, weights, device).map(Self::Candle)
     }
 
+    /// An Actor on the processor with the given weights and a fresh optimizer.
+    ///
+    /// # Errors
+    /// The configuration is not valid, or the weights are not those of `config`.
+    pub fn cpu(config: ModelConfig, weights: &Weights) -> anyhow::Result<Self> {
+        Ok(Self::Cpu(Box::new(CpuActor::new(config, weights)?)))
+    }
+
     /// Shape of the network.
     pub fn config(&self) -> &ModelConfig {
         match self {
             Self::Candle(actor) => actor.config(),
+            Self::Cpu(actor) => actor.config(),
         }
     }
 
@@ -52,6 +64,7 @@ impl Actor {
     ) -> anyhow::Result<()> {
         match self {
             Self::Candle(actor) => actor.accumulate(batch, loss),
+            Self::Cpu(actor) => actor.accumulate(batch, loss),
         }
     }
 
@@ -62,6 +75,7 @@ impl Actor {
             batch.iter().map(|sequence| sequence.prompt.len() + sequence.completion.len()).collect();
         match self {
             Self::Candle(_) => super::micro_batches(&lengths, token_budget),
+            Self::Cpu(_) => cpu::micro_batches(batch, token_budget),
         }
     }
 
@@ -72,6 +86,7 @@ impl Actor {
     pub fn grad_norm(&self) -> anyhow::Result<f64> {
         match self {
             Self::Candle(actor) => actor.grad_norm(),
+            Self::Cpu(actor) => Ok(actor.grad_norm()),
         }
     }
 
@@ -83,6 +98,7 @@ impl Actor {
     pub fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update> {
         match self {
             Self::Candle(actor) => actor.apply(optim, max_norm),
+            Self::Cpu(actor) => Ok(actor.apply(optim, max_norm)),
         }
     }
 
@@ -90,6 +106,7 @@ impl Actor {
     pub fn zero_grad(&mut self) {
         match self {
             Self::Candle(actor) => actor.zero_grad(),
+            Self::Cpu(actor) => actor.zero_grad(),
         }
     }
 
@@ -100,6 +117,7 @@ impl Actor {
     pub fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
         match self {
             Self::Candle(actor) => actor.score(batch),
+            Self::Cpu(actor) => actor.score(batch),
         }
     }
 
@@ -115,6 +133,7 @@ impl Actor {
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         match self {
             Self::Candle(actor) => actor.sample(requests, sampling),
+            Self::Cpu(actor) => actor.sample(requests, sampling),
         }
     }
 
@@ -125,6 +144,7 @@ impl Actor {
     pub fn weights(&self) -> anyhow::Result<Weights> {
         match self {
             Self::Candle(actor) => actor.weights(),
+            Self::Cpu(actor) => actor.weights(),
         }
     }
 
@@ -143,6 +163,7 @@ impl Actor {
     pub fn save_optimizer(&self, path: &Path) -> anyhow::Result<()> {
         match self {
             Self::Candle(actor) => actor.save_optimizer(path),
+            Self::Cpu(actor) => actor.save_optimizer(path),
         }
     }
 
@@ -153,6 +174,7 @@ impl Actor {
     pub fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()> {
         match self {
             Self::Candle(actor) => actor.load_optimizer(path),
+            Self::Cpu(actor) => actor.load_optimizer(path),
         }
     }
 
@@ -164,6 +186,7 @@ impl Actor {
     pub fn gradients(&self) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
         match self {
             Self::Candle(actor) => actor.gradients(),
+            Self::Cpu(actor) => Ok(actor.gradients()),
         }
     }
 }

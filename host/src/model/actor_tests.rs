@@ -8,8 +8,10 @@ use crate::model::NamedTensor;
 use crate::types::TokenId;
 
 /// The engines by name.
-const ENGINES: [(&str, fn(&ModelConfig, Weights) -> Actor); 1] =
-    [("candle", |config, weights| Actor::candle(config.clone(), weights, Device::Cpu).unwrap())];
+const ENGINES: [(&str, fn(&ModelConfig, Weights) -> Actor); 2] = [
+    ("candle", |config, weights| Actor::candle(config.clone(), weights, Device::Cpu).unwrap()),
+    ("cpu", |config, weights| Actor::cpu(config.clone(), &weights).unwrap()),
+];
 
 pub(crate) fn configs() -> Vec<ModelConfig> {
     // Llama: own head, biases on all four projections, stretched rotations. Qwen2: tied head. Qwen3: a head that

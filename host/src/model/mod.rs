@@ -9,6 +9,7 @@ mod batch;
 pub mod candle;
 mod config;
 mod config_file;
+pub mod cpu;
 mod optim;
 mod sampler;
 mod tensor_file;
@@ -90,5 +91,3 @@ pub struct AdamW {
     /// Decoupled weight decay, applied to matrices only, not to norms and biases.
     pub weight_decay: f64,
 }
-
-pub mod cpu;

@@ -16,7 +16,7 @@ use super::network::Shape;
 use super::plan::Group;
 
 /// Queries that are worked on at a time.
-const QUERY_BLOCK: usize = 48;
+pub(super) const QUERY_BLOCK: usize = 48;
 
 /// Columns of several panels: `out[rows, cols] (+)= left · panels`, each panel holding `panel_depth` rows, of which
 /// the first `depth` are used.

@@ -255,14 +255,6 @@ vectorized! {
             *z = -exp(logprob) * dentropy.mul_add(logprob + entropy, dlogprob);
         }
     }
-
-    /// `out[j] = exp(logits[j] · factor - max)`, weights to draw from.
-    pub(super) fn draw_weights(logits: &[f32], factor: f32, out: &mut [f32]) {
-        let max = lane_max(logits, factor);
-        for (out, &z) in out.iter_mut().zip(logits) {
-            *out = exp(z.mul_add(factor, -max));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! How a batch is laid out as rows: sequences packed one after another without padding, the prompt of a group once.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use anyhow::ensure;
@@ -52,29 +53,22 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Lays out `batch`.
+    /// Lays out `batch`, which must have been checked.
     ///
     /// # Errors
-    /// An empty prompt or completion, a token outside the vocabulary, more positions than the network has.
-    pub(super) fn new(batch: &[Sequence<'_>], vocab: usize, max_positions: usize) -> anyhow::Result<Self> {
+    /// More rows than an index can name.
+    pub(super) fn new(batch: &[Sequence<'_>]) -> anyhow::Result<Self> {
         let mut plan = Self::default();
         let mut rest = batch;
         while let Some(first) = rest.first() {
             let size = rest.iter().take_while(|sequence| sequence.prompt == first.prompt).count();
             let (group, others) = rest.split_at(size);
-            plan.check(first.prompt, "prompt", vocab)?;
             let start = plan.push_rows(first.prompt, 0);
             let prompt = start..plan.tokens.len();
             let last_prompt_row = plan.head_rows.len() as u32;
             plan.head_rows.push(prompt.end as u32 - 1);
             let mut completions = Vec::with_capacity(size);
             for sequence in group {
-                plan.check(sequence.completion, "completion", vocab)?;
-                let length = prompt.len() + sequence.completion.len();
-                ensure!(
-                    length <= max_positions,
-                    "a sequence of {length} tokens exceeds max_position_embeddings ({max_positions})"
-                );
                 let inputs = &sequence.completion[..sequence.completion.len() - 1];
                 let first_head_row = plan.head_rows.len() as u32;
                 let start = plan.push_rows(inputs, prompt.len());
@@ -93,28 +87,15 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Lays out prompts alone, each with its last row as a head row.
-    ///
-    /// # Errors
-    /// An empty prompt, a token outside the vocabulary.
-    pub(super) fn of_prompts(prompts: &[&[TokenId]], vocab: usize) -> anyhow::Result<Self> {
+    /// Lays out prompts alone, each with its last row as a head row. They must have been checked.
+    pub(super) fn of_prompts(prompts: &[&[TokenId]]) -> Self {
         let mut plan = Self::default();
         for prompt in prompts {
-            plan.check(prompt, "prompt", vocab)?;
             let start = plan.push_rows(prompt, 0);
             plan.head_rows.push(plan.tokens.len() as u32 - 1);
             plan.groups.push(Group { prompt: start..plan.tokens.len(), completions: Vec::new() });
         }
-        Ok(plan)
-    }
-
-    fn check(&self, ids: &[TokenId], what: &str, vocab: usize) -> anyhow::Result<()> {
-        let group = self.groups.len();
-        ensure!(!ids.is_empty(), "an empty {what} in group {group} of the batch");
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab) {
-            anyhow::bail!("token {id} in a {what} of group {group}, the vocabulary has {vocab}");
-        }
-        Ok(())
+        plan
     }
 
     fn push_rows(&mut self, ids: &[TokenId], first_position: usize) -> usize {
@@ -155,6 +136,40 @@ impl Plan {
     pub(super) fn num_positions(&self) -> usize {
         self.positions.iter().max().map_or(1, |&last| last as usize + 1)
     }
+}
+
+/// Splits a mini-batch into micro-batches: indices into `batch`, sequences with an equal prompt side by side, at most
+/// `token_budget` rows each; a sequence longer than that is alone.
+pub fn micro_batches(batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut group_of: HashMap<&[TokenId], usize> = HashMap::new();
+    for (index, sequence) in batch.iter().enumerate() {
+        let group = *group_of.entry(sequence.prompt).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[group].push(index);
+    }
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut rows = 0;
+    for group in groups {
+        let mut shared = 0;
+        for index in group {
+            let (prompt, own) = (batch[index].prompt.len(), batch[index].completion.len() - 1);
+            match batches.last_mut() {
+                Some(last) if rows + prompt - shared + own <= token_budget => {
+                    rows += prompt - shared + own;
+                    last.push(index);
+                }
+                _ => {
+                    rows = prompt + own;
+                    batches.push(vec![index]);
+                }
+            }
+            shared = prompt;
+        }
+    }
+    batches
 }
 
 /// Cosines and sines of the rotary embedding.
@@ -203,7 +218,7 @@ mod tests {
             Sequence { prompt: &[1, 2], completion: &[6] },
             Sequence { prompt: &[7], completion: &[8, 9] },
         ];
-        let plan = Plan::new(&batch, 10, 8).unwrap();
+        let plan = Plan::new(&batch).unwrap();
         assert_eq!(plan.tokens, [1, 2, 3, 4, 7, 8]);
         assert_eq!(plan.positions, [0, 1, 2, 3, 0, 1]);
         assert_eq!(plan.groups[0], Group { prompt: 0..2, completions: vec![2..4, 4..4] });
@@ -216,14 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_scored_is_refused() {
-        let refused = |prompt, completion| {
-            Plan::new(&[Sequence { prompt, completion }], 10, 3).err().map(|error| error.to_string())
-        };
-        assert!(refused(&[], &[1]).unwrap().contains("empty prompt"));
-        assert!(refused(&[1], &[]).unwrap().contains("empty completion"));
-        assert!(refused(&[1], &[10]).unwrap().contains("token 10"));
-        assert!(refused(&[1, 2], &[3, 4]).unwrap().contains("max_position_embeddings"));
-        assert_eq!(refused(&[1], &[2, 3]), None);
+    fn micro_batches_keep_groups_together_and_count_a_prompt_once() {
+        let (long, short) = ([1; 5], [2; 2]);
+        let sequence = |prompt| Sequence { prompt, completion: &[3, 4, 5] };
+        let batch = [&long[..], &short, &long, &short, &long].map(sequence);
+        assert_eq!(micro_batches(&batch, 11), [vec![0, 2], vec![4], vec![1, 3]]);
+        assert_eq!(micro_batches(&batch, 14), [vec![0, 2, 4], vec![1, 3]]);
+        assert_eq!(micro_batches(&batch, 1), [vec![0], vec![2], vec![4], vec![1], vec![3]]);
     }
 }

@@ -1,0 +1,1 @@
+//! What this engine promises beyond what every engine must do.
