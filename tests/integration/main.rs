@@ -3,5 +3,6 @@
 mod buckets;
 mod compare;
 mod guest_limits;
+mod guest_swaps;
 mod interruptions;
 mod runs;
