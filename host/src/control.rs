@@ -212,6 +212,8 @@ impl Watcher {
         let mut paths: Vec<PathBuf> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+            // A request that is still being written has a hidden name.
+            .filter(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")))
             .collect();
         paths.sort();
         for path in paths {
