@@ -106,7 +106,7 @@ fn after_a_fault_the_slot_goes_back_to_the_last_good_one_in_a_restored_set_too()
 
     let sources =
         [source(&exgrpo_tests::policy("on_policy"), None, 0).bytes, source(&hostile, None, 0).bytes];
-    let snapshots = set.snapshot().unwrap();
+    let snapshots = set.snapshot();
     assert_eq!(snapshots.len(), 2, "the last good one goes into the checkpoint although it is swapped out");
     let restored = PolicySet::restore(&bad, snapshots.into_iter().zip(sources).collect()).unwrap();
 
@@ -123,6 +123,37 @@ fn after_a_fault_the_slot_goes_back_to_the_last_good_one_in_a_restored_set_too()
         assert!(kinds.ends_with(&[EventKind::Fault, EventKind::Swap]), "{events:?}");
         weight(&mut set, 3);
         assert!(set.drain().0[0].fault.is_none(), "for good, not for one call");
+    }
+}
+
+#[test]
+fn a_file_gets_a_slot_back_that_it_lost_by_a_fault() {
+    let files =
+        [exgrpo_tests::policy("on_policy"), exgrpo_tests::counter(), exgrpo_tests::policy("exact_answer")];
+    let bytes = |count: usize| files[..count].iter().map(|file| source(file, None, 0).bytes);
+    let bad = loader(FailureRule::KeepLastGood, &[("panic_from", "2")]);
+    let first = candidate(&plain(), &files[0], Some("a.wasm"), 0);
+    let good = first.info().digest.clone();
+    let mut set = PolicySet::new(&plain(), vec![first]).unwrap();
+    weight(&mut set, 1);
+    // Somebody asks for another component in one slot. From then on its file is watched.
+    set.swap(2, candidate(&bad, &files[1], None, 0)).unwrap();
+    let mut snapshots = set.snapshot();
+    snapshots[1].path = Some(PathBuf::from("b.wasm"));
+    let mut set = PolicySet::restore(&bad, snapshots.into_iter().zip(bytes(2)).collect()).unwrap();
+    weight(&mut set, 2);
+    assert_eq!(set.digest(Slot::Sampling), good, "it faulted, the first one stands in");
+    set.swap(3, candidate(&plain(), &files[2], None, 0)).unwrap();
+    assert_eq!(set.components().len(), 3, "a swap of other slots unloads nobody");
+
+    let restored = PolicySet::restore(&bad, set.snapshot().into_iter().zip(bytes(3)).collect()).unwrap();
+    for mut set in [set, restored] {
+        let fixed = candidate(&plain(), &files[1], Some("b.wasm"), 1);
+        let digest = fixed.info().digest.clone();
+        set.swap(4, fixed).unwrap();
+        assert_eq!(set.digest(Slot::Sampling), digest);
+        assert_eq!(set.digest(Slot::Retirement), good);
+        assert_eq!(set.components().len(), 3);
     }
 }
 
@@ -155,7 +186,7 @@ fn state_outlives_checkpoints_faults_and_swaps() {
     assert_eq!(weight(&mut set, 1), 1.0, "the probe leaves no trace");
     assert_eq!(weight(&mut set, 2), 2.0);
 
-    let snapshots = set.snapshot().unwrap();
+    let snapshots = set.snapshot();
     let json = serde_json::to_string(&snapshots).unwrap();
     assert_eq!(serde_json::from_str::<Vec<exgrpo_host::guest::PolicySnapshot>>(&json).unwrap(), snapshots);
     let bytes = source(&counter, None, 0).bytes;
@@ -178,7 +209,7 @@ fn state_outlives_checkpoints_faults_and_swaps() {
     );
     assert_eq!(weight(&mut set, 7), 6.0);
 
-    let pairs = set.snapshot().unwrap().into_iter().map(|snapshot| (snapshot, Arc::clone(&bytes))).collect();
+    let pairs = set.snapshot().into_iter().map(|snapshot| (snapshot, Arc::clone(&bytes))).collect();
     let error = format!("{:#}", PolicySet::restore(&plain(), pairs).unwrap_err());
     assert!(error.contains("the checkpoint names"), "other bytes than the digest's: {error}");
 }

@@ -5,5 +5,8 @@
 mod buckets;
 mod compare;
 mod guest_limits;
+mod guest_swaps;
 mod interruptions;
+mod process;
 mod runs;
+mod swap_command;

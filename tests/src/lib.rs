@@ -7,6 +7,11 @@ pub fn policy(name: &str) -> PathBuf {
     Path::new(env!("POLICIES_DIR")).join(format!("{name}.wasm"))
 }
 
+/// The guest that remembers how often it was asked.
+pub fn counter() -> PathBuf {
+    Path::new(env!("GUESTS_DIR")).join("counter.wasm")
+}
+
 /// The guest that misbehaves as its parameters say.
 pub fn hostile() -> PathBuf {
     Path::new(env!("GUESTS_DIR")).join("hostile.wasm")
