@@ -140,10 +140,9 @@ impl PolicySet {
     /// Marks the replaced component as swapped out, and those of `displaced` that are left without a slot.
     fn unload(&mut self, replaced: Option<MemberId>, displaced: &[MemberId]) {
         for &id in displaced {
-            if Some(id) == replaced || self.slots_of(id).is_empty() {
-                if let Some(member) = self.members.get_mut(&id) {
-                    member.loaded = false;
-                }
+            let is_out = Some(id) == replaced || self.slots_of(id).is_empty();
+            if let Some(member) = self.members.get_mut(&id).filter(|_| is_out) {
+                member.loaded = false;
             }
         }
         self.forget_unused();
