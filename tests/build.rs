@@ -18,7 +18,11 @@ fn main() {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     build(root, &out.join("policies"), &policies);
-    build(&root.join("tests/guests"), &out.join("guests"), &["counter".to_owned(), "hostile".to_owned()]);
+    build(
+        &root.join("tests/guests"),
+        &out.join("guests"),
+        &["chooser", "counter", "hostile"].map(str::to_owned),
+    );
     println!("cargo::rustc-env=POLICIES_DIR={}", folder(&out.join("policies")).display());
     println!("cargo::rustc-env=GUESTS_DIR={}", folder(&out.join("guests")).display());
 }

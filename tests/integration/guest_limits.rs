@@ -29,7 +29,7 @@ fn loader(config: &GuestConfig, attack: &str, amount: u32, from_step: u32) -> Lo
 
 fn hostile_set(config: &GuestConfig, attack: &str, amount: u32) -> PolicySet {
     let loader = loader(config, attack, amount, 2);
-    let source = PolicySource::read(exgrpo_tests::hostile()).unwrap();
+    let source = PolicySource::read(exgrpo_tests::guest("hostile")).unwrap();
     let candidate = loader.prepare(source, &Probe { step: 1, ..Probe::default() }).unwrap();
     PolicySet::new(&loader, vec![candidate]).unwrap()
 }
@@ -115,7 +115,7 @@ fn a_panic_leaves_its_message_in_the_log() {
 fn candidates_that_misbehave_in_their_probe_or_are_no_policies_are_refused() {
     for attack in ["loop", "memory", "panic", "nan", "out-of-range"] {
         let loader = loader(&config(), attack, 64, 0);
-        let source = PolicySource::read(exgrpo_tests::hostile()).unwrap();
+        let source = PolicySource::read(exgrpo_tests::guest("hostile")).unwrap();
         let refused = loader.prepare(source, &Probe { step: 1, ..Probe::default() });
         assert!(matches!(refused, Err(Reject::Probe { .. })), "{attack}");
     }

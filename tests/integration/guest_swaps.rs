@@ -47,7 +47,7 @@ const PANIC_AT_2: [(&str, &str); 2] = [("attack", "panic"), ("from_step", "2")];
 
 #[test]
 fn a_file_that_changed_replaces_itself_wholly_and_takes_nothing_from_others() {
-    let (hostile, exact) = (exgrpo_tests::hostile(), exgrpo_tests::policy("exact_answer"));
+    let (hostile, exact) = (exgrpo_tests::guest("hostile"), exgrpo_tests::policy("exact_answer"));
     let loader = plain();
     let first = candidate(&loader, &hostile, Some("a.wasm"), 0);
     let mut set = PolicySet::new(&loader, vec![first]).unwrap();
@@ -81,7 +81,7 @@ fn a_file_that_changed_replaces_itself_wholly_and_takes_nothing_from_others() {
 
 #[test]
 fn two_that_claim_a_slot_and_parameters_that_nobody_takes_are_errors() {
-    let hostile = exgrpo_tests::hostile();
+    let hostile = exgrpo_tests::guest("hostile");
     let loader = plain();
     let both = ["a.wasm", "b.wasm"].map(|path| candidate(&loader, &hostile, Some(path), 0));
     let error = PolicySet::new(&loader, both.into()).unwrap_err().to_string();
@@ -94,7 +94,7 @@ fn two_that_claim_a_slot_and_parameters_that_nobody_takes_are_errors() {
 
 #[test]
 fn after_a_fault_the_slot_goes_back_to_the_last_good_one_in_a_restored_set_too() {
-    let hostile = exgrpo_tests::hostile();
+    let hostile = exgrpo_tests::guest("hostile");
     let bad = loader(FailureRule::KeepLastGood, &PANIC_AT_2);
     let first = candidate(&plain(), &exgrpo_tests::policy("on_policy"), Some("a.wasm"), 0);
     let good = first.info().digest.clone();
@@ -128,8 +128,11 @@ fn after_a_fault_the_slot_goes_back_to_the_last_good_one_in_a_restored_set_too()
 
 #[test]
 fn a_file_gets_a_slot_back_that_it_lost_by_a_fault() {
-    let files =
-        [exgrpo_tests::policy("on_policy"), exgrpo_tests::counter(), exgrpo_tests::policy("exact_answer")];
+    let files = [
+        exgrpo_tests::policy("on_policy"),
+        exgrpo_tests::guest("counter"),
+        exgrpo_tests::policy("exact_answer"),
+    ];
     let bytes = |count: usize| files[..count].iter().map(|file| source(file, None, 0).bytes);
     let bad = loader(FailureRule::KeepLastGood, &[("panic_from", "2")]);
     let first = candidate(&plain(), &files[0], Some("a.wasm"), 0);
@@ -159,7 +162,7 @@ fn a_file_gets_a_slot_back_that_it_lost_by_a_fault() {
 
 #[test]
 fn the_failure_rule_decides_who_answers() {
-    let hostile = exgrpo_tests::hostile();
+    let hostile = exgrpo_tests::guest("hostile");
     for failure in [FailureRule::BuiltIn, FailureRule::KeepLastGood] {
         let loader = loader(failure, &PANIC_AT_2);
         let mut set = PolicySet::new(&loader, vec![candidate(&loader, &hostile, None, 0)]).unwrap();
@@ -180,7 +183,7 @@ fn the_failure_rule_decides_who_answers() {
 
 #[test]
 fn state_outlives_checkpoints_faults_and_swaps() {
-    let counter = exgrpo_tests::counter();
+    let counter = exgrpo_tests::guest("counter");
     let until_5 = loader(FailureRule::KeepLastGood, &[("panic_from", "5")]);
     let mut set = PolicySet::new(&until_5, vec![candidate(&until_5, &counter, Some("a.wasm"), 0)]).unwrap();
     assert_eq!(weight(&mut set, 1), 1.0, "the probe leaves no trace");

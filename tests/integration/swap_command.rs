@@ -44,7 +44,7 @@ fn a_run_takes_over_what_it_is_asked_to_and_says_why_it_does_not() {
     let whole = std::fs::read(&uniform).unwrap();
     let cut = dir.path().join("cut.wasm");
     std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
-    for bad in [cut, exgrpo_tests::hostile()] {
+    for bad in [cut, exgrpo_tests::guest("hostile")] {
         // The hostile guest is fine in itself; it claims the slot of the verifier and answers like one.
         let answer = swap(&out, &bad);
         let is_cut = bad.ends_with("cut.wasm");
