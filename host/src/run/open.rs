@@ -179,7 +179,7 @@ impl Datasets {
 pub(super) fn build_actor(config: &Config, shape: ModelConfig, weights: Weights) -> anyhow::Result<Actor> {
     match config.model.engine {
         Engine::Candle => Actor::candle(shape, weights, candle_core::Device::Cpu),
-        Engine::Cpu => bail!("model.engine = \"cpu\" is not there yet\nhint: use \"candle\""),
+        Engine::Cpu => Actor::cpu(shape, &weights, config.model.threads),
     }
 }
 
