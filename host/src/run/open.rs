@@ -45,6 +45,11 @@ impl Run {
         Self::assemble(config, dir, lock, loader, start, actor, source, datasets, None)
     }
 
+    /// The engine that the run in `root` has; none when its configuration can't be read, which [`Run::resume`] says.
+    pub fn recorded_engine(root: &Path) -> Option<Engine> {
+        read_run_toml(&RunDir::at(root)).ok().map(|config| config.model.engine)
+    }
+
     /// Goes on with the run in `root` from its latest checkpoint, up to `steps` steps if given.
     pub fn resume(root: &Path, steps: Option<u32>) -> anyhow::Result<Self> {
         let (dir, lock) = RunDir::open(root)?;
