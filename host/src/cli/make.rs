@@ -99,7 +99,7 @@ pub(super) fn pretrain(args: &PretrainArgs) -> anyhow::Result<()> {
         Some(init) => Weights::load(init, &config)?,
         None => Weights::random(&config, &mut streams.stream("weights", 0, 0)),
     };
-    let mut actor = Actor::candle(config, weights, candle_core::Device::Cpu)?;
+    let mut actor = Actor::cpu(config, &weights, 0)?;
     super::say(&format!("{} parameters", actor.num_parameters()));
     let pretraining =
         Pretraining { steps: args.steps, batch: args.batch, lr: args.lr, habits, seed: args.seed };

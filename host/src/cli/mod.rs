@@ -2,6 +2,7 @@
 
 mod make;
 mod progress;
+mod restart;
 mod swap;
 mod train;
 

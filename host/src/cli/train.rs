@@ -8,8 +8,9 @@ use anyhow::bail;
 use clap::Args;
 
 use super::progress::Reporter;
+use super::restart::without_spinning_pool;
 use super::{print, say};
-use crate::config::Config;
+use crate::config::{Config, Engine};
 use crate::run::{Run, Summary};
 
 /// Exit code after Ctrl-C.
@@ -72,9 +73,21 @@ pub(super) fn print_config(args: &TrainArgs) -> anyhow::Result<()> {
 }
 
 pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
+    let prepare = |engine| {
+        if engine == Engine::Candle {
+            without_spinning_pool();
+        }
+    };
     let mut run = match &args.resume {
-        Some(root) => Run::resume(root, args.steps)?,
-        None => Run::create(args.resolve()?, args.out.as_deref())?,
+        Some(root) => {
+            Run::recorded_engine(root).map(prepare);
+            Run::resume(root, args.steps)?
+        }
+        None => {
+            let config = args.resolve()?;
+            prepare(config.model.engine);
+            Run::create(config, args.out.as_deref())?
+        }
     };
     print(&run.dir().display().to_string());
     let mut reporter = Reporter::new(&run, args.quiet);

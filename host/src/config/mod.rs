@@ -107,6 +107,9 @@ impl Config {
                 bail!("{key} must be at least 1");
             }
         }
+        if self.model.threads > 0 && self.model.engine != Engine::Cpu {
+            bail!("model.threads is for model.engine = \"cpu\"; candle takes a thread a core");
+        }
         if self.rollout.group_size < 2 {
             bail!(
                 "rollout.group_size is {}: an advantage compares at least 2 rollouts of a question",
@@ -220,6 +223,7 @@ mod tests {
     fn unknown_keys_and_contradictions_name_the_key() {
         for (item, expected) in [
             ("rollout.question=16", "question"),
+            ("model.engine=tpu", "tpu"),
             ("rollout.group_size=1", "group_size"),
             ("rollout.questions=31", "objective.updates"),
             ("replay.max_success=8", "max_success"),
@@ -232,5 +236,7 @@ mod tests {
             let error = format!("{:#}", resolve(&[item]).unwrap_err());
             assert!(error.contains(expected), "{item}: {error}");
         }
+        let error = resolve(&["model.engine=candle", "model.threads=2"]).unwrap_err();
+        assert!(format!("{error:#}").contains("model.threads"), "{error:#}");
     }
 }

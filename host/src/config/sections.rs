@@ -22,7 +22,7 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
-    /// exgrpo's own engine, f32 on the CPU.
+    /// exgrpo's own engine, f32 on the processor.
     Cpu,
     /// candle's differentiable operations: the reference, and the path to CUDA.
     Candle,
@@ -36,13 +36,13 @@ pub struct ModelSection {
     pub path: String,
     /// Engine.
     pub engine: Engine,
-    /// Threads for the network's arithmetic; 0 uses all cores.
+    /// Threads of the `cpu` engine; 0 uses all cores. Results don't depend on it.
     pub threads: usize,
 }
 
 impl Default for ModelSection {
     fn default() -> Self {
-        Self { path: "embedded:arithmetic".to_owned(), engine: Engine::Candle, threads: 0 }
+        Self { path: "embedded:arithmetic".to_owned(), engine: Engine::Cpu, threads: 0 }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::Device;
 
 use super::candle::CandleActor;
+use super::cpu::{self, CpuActor};
 use super::optim::Update;
 use super::{
     AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError, Weights,
@@ -14,7 +15,9 @@ use crate::types::Completion;
 /// The network being trained, with its gradient and its optimizer's state.
 pub enum Actor {
     /// On candle, on any of its devices.
-    Candle(CandleActor),
+    Candle(Box<CandleActor>),
+    /// On the engine of our own, on the processor.
+    Cpu(Box<CpuActor>),
 }
 
 impl Actor {
@@ -23,13 +26,23 @@ impl Actor {
     /// # Errors
     /// The device has no room.
     pub fn candle(config: ModelConfig, weights: Weights, device: Device) -> anyhow::Result<Self> {
-        CandleActor::new(config, weights, device).map(Self::Candle)
+        Ok(Self::Candle(Box::new(CandleActor::new(config, weights, device)?)))
+    }
+
+    /// An Actor on the engine of our own with the given weights and a fresh optimizer, computed by `threads` threads;
+    /// 0 uses a thread a core. Results don't depend on the number.
+    ///
+    /// # Errors
+    /// The configuration is not valid, the weights are not those of `config`, or the system has no more threads.
+    pub fn cpu(config: ModelConfig, weights: &Weights, threads: usize) -> anyhow::Result<Self> {
+        Ok(Self::Cpu(Box::new(CpuActor::new(config, weights, threads)?)))
     }
 
     /// Shape of the network.
     pub fn config(&self) -> &ModelConfig {
         match self {
             Self::Candle(actor) => actor.config(),
+            Self::Cpu(actor) => actor.config(),
         }
     }
 
@@ -52,6 +65,7 @@ impl Actor {
     ) -> anyhow::Result<()> {
         match self {
             Self::Candle(actor) => actor.accumulate(batch, loss),
+            Self::Cpu(actor) => actor.accumulate(batch, loss),
         }
     }
 
@@ -62,6 +76,7 @@ impl Actor {
             batch.iter().map(|sequence| sequence.prompt.len() + sequence.completion.len()).collect();
         match self {
             Self::Candle(_) => super::micro_batches(&lengths, token_budget),
+            Self::Cpu(_) => cpu::micro_batches(batch, token_budget),
         }
     }
 
@@ -72,6 +87,7 @@ impl Actor {
     pub fn grad_norm(&self) -> anyhow::Result<f64> {
         match self {
             Self::Candle(actor) => actor.grad_norm(),
+            Self::Cpu(actor) => Ok(actor.grad_norm()),
         }
     }
 
@@ -83,6 +99,7 @@ impl Actor {
     pub fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update> {
         match self {
             Self::Candle(actor) => actor.apply(optim, max_norm),
+            Self::Cpu(actor) => Ok(actor.apply(optim, max_norm)),
         }
     }
 
@@ -90,6 +107,7 @@ impl Actor {
     pub fn zero_grad(&mut self) {
         match self {
             Self::Candle(actor) => actor.zero_grad(),
+            Self::Cpu(actor) => actor.zero_grad(),
         }
     }
 
@@ -100,6 +118,7 @@ impl Actor {
     pub fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
         match self {
             Self::Candle(actor) => actor.score(batch),
+            Self::Cpu(actor) => actor.score(batch),
         }
     }
 
@@ -115,6 +134,7 @@ impl Actor {
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         match self {
             Self::Candle(actor) => actor.sample(requests, sampling),
+            Self::Cpu(actor) => actor.sample(requests, sampling),
         }
     }
 
@@ -125,6 +145,7 @@ impl Actor {
     pub fn weights(&self) -> anyhow::Result<Weights> {
         match self {
             Self::Candle(actor) => actor.weights(),
+            Self::Cpu(actor) => actor.weights(),
         }
     }
 
@@ -143,6 +164,7 @@ impl Actor {
     pub fn save_optimizer(&self, path: &Path) -> anyhow::Result<()> {
         match self {
             Self::Candle(actor) => actor.save_optimizer(path),
+            Self::Cpu(actor) => actor.save_optimizer(path),
         }
     }
 
@@ -153,6 +175,7 @@ impl Actor {
     pub fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()> {
         match self {
             Self::Candle(actor) => actor.load_optimizer(path),
+            Self::Cpu(actor) => actor.load_optimizer(path),
         }
     }
 
@@ -164,10 +187,11 @@ impl Actor {
     pub fn gradients(&self) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
         match self {
             Self::Candle(actor) => actor.gradients(),
+            Self::Cpu(actor) => Ok(actor.gradients()),
         }
     }
 }
 
 #[cfg(test)]
-#[path = "actor_tests.rs"]
+#[path = "actor_tests/mod.rs"]
 pub(crate) mod tests;

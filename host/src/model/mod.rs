@@ -9,6 +9,7 @@ mod batch;
 pub mod candle;
 mod config;
 mod config_file;
+pub mod cpu;
 mod optim;
 mod sampler;
 mod tensor_file;

@@ -19,14 +19,30 @@ impl Drawing {
         Self { completion: Completion::default(), stream }
     }
 
+    /// [`Drawing::push`] for an engine that knows `ln Σ exp(logit)` and the entropy.
+    pub(super) fn push_scored(
+        &mut self,
+        logits: &[f32],
+        log_sum: f32,
+        entropy: f32,
+        sampling: &Sampling,
+    ) -> anyhow::Result<bool> {
+        let id = pick(logits, sampling, &mut self.stream)?;
+        Ok(self.record(Draw { id: id as TokenId, logprob: logits[id] - log_sum, entropy }, sampling))
+    }
+
     /// Draws the next token from the softmax of `logits`, `[V]`; true when the completion ends with it.
     pub(super) fn push(&mut self, logits: &[f32], sampling: &Sampling) -> anyhow::Result<bool> {
         let draw = draw(logits, sampling, &mut self.stream)?;
+        Ok(self.record(draw, sampling))
+    }
+
+    fn record(&mut self, draw: Draw, sampling: &Sampling) -> bool {
         self.completion.ids.push(draw.id);
         self.completion.logprobs.push(draw.logprob);
         self.completion.entropies.push(draw.entropy);
         self.completion.finished = sampling.stop_ids.contains(&draw.id);
-        Ok(self.completion.finished || self.completion.ids.len() >= sampling.max_new_tokens)
+        self.completion.finished || self.completion.ids.len() >= sampling.max_new_tokens
     }
 }
 
@@ -39,9 +55,27 @@ struct Draw {
     entropy: f32,
 }
 
+fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow::Result<Draw> {
+    let id = pick(logits, sampling, stream)?;
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let (mut sum, mut weighted) = (0.0f64, 0.0f64);
+    for logit in logits {
+        let shifted = logit - max;
+        let exponential = f64::from(shifted.exp());
+        sum += exponential;
+        weighted += exponential * f64::from(shifted);
+    }
+    let log_sum = sum.ln();
+    Ok(Draw {
+        id: id as TokenId,
+        logprob: (f64::from(logits[id] - max) - log_sum) as f32,
+        entropy: (log_sum - weighted / sum) as f32,
+    })
+}
+
 /// Takes one 64-bit number from `stream` unless the temperature is 0, walks the cumulative distribution in the order
 /// of the vocabulary, in f64.
-fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow::Result<Draw> {
+fn pick(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow::Result<usize> {
     let mut best = 0;
     for (id, logit) in logits.iter().enumerate() {
         ensure!(logit.is_finite(), "the logit of token {id} is {logit}: have the weights diverged?");
@@ -51,14 +85,7 @@ fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow:
     }
     ensure!(!logits.is_empty(), "there is no token to draw from");
     let max = logits[best];
-    let (mut sum, mut weighted) = (0.0f64, 0.0f64);
-    for logit in logits {
-        let shifted = logit - max;
-        let exponential = f64::from(shifted.exp());
-        sum += exponential;
-        weighted += exponential * f64::from(shifted);
-    }
-    let id = match sampling.temperature {
+    Ok(match sampling.temperature {
         0.0 => best,
         temperature => {
             let mut weights: Vec<f64> =
@@ -68,12 +95,6 @@ fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow:
             }
             walk(&weights, unit_interval(stream))
         }
-    };
-    let log_sum = sum.ln();
-    Ok(Draw {
-        id: id as TokenId,
-        logprob: (f64::from(logits[id] - max) - log_sum) as f32,
-        entropy: (log_sum - weighted / sum) as f32,
     })
 }
 

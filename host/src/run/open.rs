@@ -45,6 +45,11 @@ impl Run {
         Self::assemble(config, dir, lock, loader, start, actor, source, datasets, None)
     }
 
+    /// The engine that the run in `root` has; none when its configuration can't be read, which [`Run::resume`] says.
+    pub fn recorded_engine(root: &Path) -> Option<Engine> {
+        read_run_toml(&RunDir::at(root)).ok().map(|config| config.model.engine)
+    }
+
     /// Goes on with the run in `root` from its latest checkpoint, up to `steps` steps if given.
     pub fn resume(root: &Path, steps: Option<u32>) -> anyhow::Result<Self> {
         let (dir, lock) = RunDir::open(root)?;
@@ -179,7 +184,7 @@ impl Datasets {
 pub(super) fn build_actor(config: &Config, shape: ModelConfig, weights: Weights) -> anyhow::Result<Actor> {
     match config.model.engine {
         Engine::Candle => Actor::candle(shape, weights, candle_core::Device::Cpu),
-        Engine::Cpu => bail!("model.engine = \"cpu\" is not there yet\nhint: use \"candle\""),
+        Engine::Cpu => Actor::cpu(shape, &weights, config.model.threads),
     }
 }
 

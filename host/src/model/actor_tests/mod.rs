@@ -1,0 +1,151 @@
+//! What every engine must do, on small networks of all three architectures.
+
+mod agreement;
+mod gradients;
+mod input;
+mod optimizer;
+mod sampling;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::*;
+use crate::types::TokenId;
+
+type Build = fn(&ModelConfig, Weights) -> Actor;
+
+/// The engines by name, the oracle first.
+const ENGINES: [(&str, Build); 2] = [
+    ("candle", |config, weights| Actor::candle(config.clone(), weights, Device::Cpu).unwrap()),
+    ("cpu", |config, weights| Actor::cpu(config.clone(), &weights, 0).unwrap()),
+];
+
+pub(crate) fn configs() -> Vec<ModelConfig> {
+    // Llama: own head, biases on all four projections, stretched rotations. Qwen2: tied head. Qwen3: a head that
+    // isn't the quotient.
+    [
+        r#"{"model_type": "llama", "vocab_size": 19, "hidden_size": 16, "intermediate_size": 20,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-5,
+            "rope_theta": 10000.0, "max_position_embeddings": 64, "attention_bias": true,
+            "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                             "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}"#,
+        r#"{"model_type": "qwen2", "vocab_size": 19, "hidden_size": 16, "intermediate_size": 20,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 1, "rms_norm_eps": 1e-6,
+            "rope_theta": 1000000.0, "max_position_embeddings": 64, "tie_word_embeddings": true}"#,
+        r#"{"model_type": "qwen3", "vocab_size": 19, "hidden_size": 16, "intermediate_size": 20,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6,
+            "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "max_position_embeddings": 64,
+            "tie_word_embeddings": false}"#,
+    ]
+    .map(|text| serde_json::from_str(text).unwrap())
+    .to_vec()
+}
+
+/// Weights far from their initial values, so that no gradient is small and no bias or norm is neutral.
+pub(crate) fn lively_weights(config: &ModelConfig, seed: u64) -> Weights {
+    let mut stream = ChaCha8Rng::seed_from_u64(seed);
+    let tensors = Weights::random(config, &mut stream)
+        .into_tensors()
+        .into_iter()
+        .map(|mut tensor| {
+            for value in &mut tensor.data {
+                *value = match tensor.shape.len() {
+                    1 => *value + uniform(&mut stream) * 0.6 - 0.3,
+                    _ => *value * 12.0,
+                };
+            }
+            tensor
+        })
+        .collect();
+    Weights::from_tensors(tensors, "test", config).unwrap()
+}
+
+fn uniform(stream: &mut ChaCha8Rng) -> f32 {
+    (stream.next_u32() >> 8) as f32 / (1 << 24) as f32
+}
+
+fn tokens(stream: &mut ChaCha8Rng, len: usize, vocab_size: usize) -> Vec<TokenId> {
+    (0..len).map(|_| stream.next_u32() % vocab_size as u32).collect()
+}
+
+/// Prompts and completions of unequal lengths, two of them a group.
+fn ragged(config: &ModelConfig, seed: u64) -> Vec<(Vec<TokenId>, Vec<TokenId>)> {
+    let mut stream = ChaCha8Rng::seed_from_u64(seed);
+    let mut batch: Vec<(Vec<TokenId>, Vec<TokenId>)> = [(3, 5), (1, 1), (7, 2), (2, 9)]
+        .map(|(prompt, completion)| {
+            (
+                tokens(&mut stream, prompt, config.vocab_size),
+                tokens(&mut stream, completion, config.vocab_size),
+            )
+        })
+        .to_vec();
+    let prompt = batch[3].0.clone();
+    batch.push((prompt, tokens(&mut stream, 4, config.vocab_size)));
+    batch
+}
+
+fn sequences(batch: &[(Vec<TokenId>, Vec<TokenId>)]) -> Vec<Sequence<'_>> {
+    batch.iter().map(|(prompt, completion)| Sequence { prompt, completion }).collect()
+}
+
+/// Derivatives that differ from token to token: of Σ a_i logprob_i + b_i entropy_i.
+fn coefficients(len: usize) -> ScoreGrads {
+    let mut stream = ChaCha8Rng::seed_from_u64(77);
+    let mut column = || (0..len).map(|_| uniform(&mut stream) * 2.0 - 1.0).collect();
+    ScoreGrads { logprobs: column(), entropies: column() }
+}
+
+fn weighted_sum(scores: &Scores) -> f64 {
+    let grads = coefficients(scores.logprobs.len());
+    let pairs =
+        scores.logprobs.iter().zip(&grads.logprobs).chain(scores.entropies.iter().zip(&grads.entropies));
+    pairs.map(|(score, grad)| f64::from(*score) * f64::from(*grad)).sum()
+}
+
+fn cases() -> impl Iterator<Item = (String, ModelConfig, Weights, Actor)> {
+    ENGINES.into_iter().flat_map(|(engine, build)| {
+        configs().into_iter().map(move |config| {
+            let weights = lively_weights(&config, 1);
+            let actor = build(&config, weights.clone());
+            (format!("{engine}, {}", config.architecture.model_type()), config, weights, actor)
+        })
+    })
+}
+
+fn rebuild(case: &str, config: &ModelConfig, weights: Weights) -> Actor {
+    let (_, build) = ENGINES.into_iter().find(|(engine, _)| case.starts_with(engine)).unwrap();
+    build(config, weights)
+}
+
+fn close(got: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (at, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert!((got - expected).abs() <= tolerance, "{what}, entry {at}: {got} but expected {expected}");
+    }
+}
+
+fn sampling() -> Sampling {
+    Sampling { temperature: 0.9, top_p: 0.95, max_new_tokens: 12, stop_ids: vec![3, 4] }
+}
+
+fn requests<'a>(prompts: &'a [Vec<TokenId>], members: usize) -> Vec<SampleRequest<'a>> {
+    let stream = |request: usize, member: usize| ChaCha8Rng::seed_from_u64((request * 100 + member) as u64);
+    prompts
+        .iter()
+        .enumerate()
+        .map(|(request, prompt)| SampleRequest {
+            prompt,
+            streams: (0..members).map(|member| stream(request, member)).collect(),
+        })
+        .collect()
+}
+
+fn optim() -> AdamW {
+    AdamW { lr: 1e-2, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 }
+}
+
+fn train(actor: &mut Actor, config: &ModelConfig, seed: u64, max_norm: f64) -> Update {
+    let batch = ragged(config, seed);
+    actor.accumulate(&sequences(&batch), &mut |scores| coefficients(scores.logprobs.len())).unwrap();
+    actor.apply(&optim(), max_norm).unwrap()
+}

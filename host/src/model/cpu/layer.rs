@@ -1,0 +1,344 @@
+//! A decoder layer, forward and backward, over rows of tokens.
+
+use rayon::prelude::*;
+
+use super::attention::{self, Saved};
+use super::elementwise::{
+    add, add_rows, rms_norm, rms_norm_again, rms_norm_backward, rotate, swiglu, swiglu_backward,
+};
+use super::network::{Network, PackedLayer, Shape};
+use super::plan::{Plan, Rope};
+use super::product::{Packed, accumulate_outer, multiply};
+
+/// Rows that are worked on at a time outside products; fixed, because partial sums of gradients depend on it.
+const ROW_BLOCK: usize = 128;
+
+/// The first `len` values of `buffer`, which grows when it must.
+pub(super) fn fit(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
+/// What a layer's forward pass leaves for its backward pass.
+#[derive(Debug, Default)]
+pub(super) struct Saves {
+    /// 1/rms of the layer's input. `[M]`
+    pub(super) input_inverse: Vec<f32>,
+    /// Queries, keys and values, rotated. `[M, qkv]`
+    pub(super) qkv: Vec<f32>,
+    /// Queries and keys before their norms, for networks that have them. `[M, query + key]`
+    pub(super) raw: Vec<f32>,
+    /// 1/rms of each head of `raw`. `[M, heads + key_heads]`
+    pub(super) raw_inverse: Vec<f32>,
+    /// Log-sums of attention. `[M, heads]`
+    pub(super) log_sums: Vec<f32>,
+    /// Attention's result before its output projection. `[M, query]`
+    pub(super) attended: Vec<f32>,
+    /// Residual stream after attention. `[M, hidden]`
+    pub(super) middle: Vec<f32>,
+    /// 1/rms of `middle`. `[M]`
+    pub(super) middle_inverse: Vec<f32>,
+    /// Gate and up. `[M, 2 * intermediate]`
+    pub(super) gate_up: Vec<f32>,
+}
+
+/// Buffers that live within a layer.
+#[derive(Debug, Default)]
+pub(super) struct LayerScratch {
+    /// Normed rows. `[M, hidden]`
+    pub(super) normed: Vec<f32>,
+    /// The gated activation, or its gradient. `[M, intermediate]`
+    pub(super) gated: Vec<f32>,
+    /// Attention's results by task. `[M, query + 2 key]`
+    pub(super) region: Vec<f32>,
+    /// Gradient of a norm's output. `[M, hidden]`
+    dnormed: Vec<f32>,
+    /// Gradient of `attended`. `[M, query]`
+    dattended: Vec<f32>,
+    /// Gradient of `qkv`. `[M, qkv]`
+    dqkv: Vec<f32>,
+    /// A weight packed for the backward product.
+    weight: Packed,
+}
+
+/// `out = norm(x)`, row blocks in parallel.
+pub(super) fn norm_rows(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32], inverse: &mut [f32]) {
+    let block = ROW_BLOCK * gain.len();
+    x.par_chunks(block)
+        .zip(out.par_chunks_mut(block))
+        .zip(inverse.par_chunks_mut(ROW_BLOCK))
+        .for_each(|((x, out), inverse)| rms_norm(x, gain, eps, out, inverse));
+}
+
+fn norm_rows_again(x: &[f32], gain: &[f32], inverse: &[f32], out: &mut [f32]) {
+    let block = ROW_BLOCK * gain.len();
+    x.par_chunks(block)
+        .zip(out.par_chunks_mut(block))
+        .zip(inverse.par_chunks(ROW_BLOCK))
+        .for_each(|((x, out), inverse)| rms_norm_again(x, gain, inverse, out));
+}
+
+/// Backward of [`norm_rows`]: adds to `dx` and to `dgain`, the latter block after block.
+pub(super) fn norm_rows_backward(
+    dy: &[f32],
+    x: &[f32],
+    gain: &[f32],
+    inverse: &[f32],
+    dx: &mut [f32],
+    dgain: &mut [f32],
+) {
+    let block = ROW_BLOCK * gain.len();
+    let parts: Vec<Vec<f32>> = dy
+        .par_chunks(block)
+        .zip(x.par_chunks(block))
+        .zip(inverse.par_chunks(ROW_BLOCK))
+        .zip(dx.par_chunks_mut(block))
+        .map(|(((dy, x), inverse), dx)| {
+            let mut part = vec![0.0; gain.len()];
+            rms_norm_backward(dy, x, gain, inverse, dx, &mut part);
+            part
+        })
+        .collect();
+    parts.iter().for_each(|part| add(dgain, part));
+}
+
+/// `sums += Σ rows`, block after block.
+fn bias_gradient(rows: &[f32], sums: &mut [f32]) {
+    let parts: Vec<Vec<f32>> = rows
+        .par_chunks(ROW_BLOCK * sums.len())
+        .map(|rows| {
+            let mut part = vec![0.0; sums.len()];
+            add_rows(rows, &mut part);
+            part
+        })
+        .collect();
+    parts.iter().for_each(|part| add(sums, part));
+}
+
+/// Fills the rows of `out` with `bias`; false without a bias: nothing to continue from.
+fn begin_with_bias(bias: Option<&[f32]>, out: &mut [f32]) -> bool {
+    if let Some(bias) = bias {
+        out.par_chunks_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
+    }
+    bias.is_some()
+}
+
+fn rotate_rows(shape: &Shape, rows: &mut [f32], positions: &[u32], rope: &Rope, backward: bool) {
+    let (stride, heads) = (shape.qkv(), shape.heads + shape.key_heads);
+    rows.par_chunks_mut(ROW_BLOCK * stride).zip(positions.par_chunks(ROW_BLOCK)).for_each(
+        |(rows, positions)| {
+            rotate(rows, stride, heads, positions, &rope.cos, &rope.sin, rope.half(), backward);
+        },
+    );
+}
+
+impl Network {
+    /// Norm, projections, norms of queries and keys, rotation: fills `saves.qkv`.
+    #[expect(clippy::too_many_arguments, reason = "operands and results of one operation")]
+    pub(super) fn project(
+        &self,
+        layer: usize,
+        packed: &PackedLayer,
+        x: &[f32],
+        positions: &[u32],
+        rope: &Rope,
+        saves: &mut Saves,
+        scratch: &mut LayerScratch,
+    ) {
+        let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], positions.len());
+        let normed = fit(&mut scratch.normed, rows * shape.hidden);
+        let inverse = fit(&mut saves.input_inverse, rows);
+        norm_rows(x, self.part(&ranges.input_norm), shape.eps, normed, inverse);
+        let qkv = fit(&mut saves.qkv, rows * shape.qkv());
+        let biased = begin_with_bias(ranges.qkv_bias.as_ref().map(|range| self.part(range)), qkv);
+        multiply(normed, &packed.qkv, qkv, biased);
+        if let (Some(query), Some(key)) = (&ranges.query_norm, &ranges.key_norm) {
+            let gains = [self.part(query), self.part(key)];
+            let raw = fit(&mut saves.raw, rows * (shape.query() + shape.key()));
+            let inverse = fit(&mut saves.raw_inverse, rows * (shape.heads + shape.key_heads));
+            norm_heads(shape, gains, qkv, raw, inverse);
+        }
+        rotate_rows(shape, qkv, positions, rope, false);
+    }
+
+    /// Attention's output projection and the gated layer, both added to the residual stream: from `x` and
+    /// `saves.attended` to `saves.middle` and `out`.
+    pub(super) fn mix(
+        &self,
+        layer: usize,
+        packed: &PackedLayer,
+        x: &[f32],
+        saves: &mut Saves,
+        scratch: &mut LayerScratch,
+    ) {
+        let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], x.len() / self.shape.hidden);
+        let middle = fit(&mut saves.middle, rows * shape.hidden);
+        middle.copy_from_slice(x);
+        if let Some(bias) = &ranges.out_bias {
+            middle.par_chunks_mut(shape.hidden).for_each(|row| add(row, self.part(bias)));
+        }
+        multiply(&saves.attended[..rows * shape.query()], &packed.out, middle, true);
+        let normed = fit(&mut scratch.normed, rows * shape.hidden);
+        let inverse = fit(&mut saves.middle_inverse, rows);
+        norm_rows(middle, self.part(&ranges.post_norm), shape.eps, normed, inverse);
+        let gate_up = fit(&mut saves.gate_up, rows * 2 * shape.intermediate);
+        multiply(normed, &packed.gate_up, gate_up, false);
+        let gated = fit(&mut scratch.gated, rows * shape.intermediate);
+        let width = shape.intermediate;
+        gate_up
+            .par_chunks(ROW_BLOCK * 2 * width)
+            .zip(gated.par_chunks_mut(ROW_BLOCK * width))
+            .for_each(|(gate_up, gated)| swiglu(gate_up, gated, width));
+    }
+
+    /// The end of a layer: `out = middle + down(gated)`.
+    pub(super) fn finish(packed: &PackedLayer, saves: &Saves, scratch: &LayerScratch, out: &mut [f32]) {
+        let rows = out.len() / packed.down.cols();
+        out.copy_from_slice(&saves.middle[..out.len()]);
+        multiply(&scratch.gated[..rows * packed.down.depth()], &packed.down, out, true);
+    }
+
+    /// Attention over the rows of `plan`: fills `saves.attended`.
+    pub(super) fn attend(&self, plan: &Plan, saves: &mut Saves, scratch: &mut LayerScratch) {
+        let (shape, rows) = (&self.shape, plan.num_rows());
+        let attended = fit(&mut saves.attended, rows * shape.query());
+        let log_sums = fit(&mut saves.log_sums, rows * shape.heads);
+        let region = fit(&mut scratch.region, rows * shape.query());
+        let qkv = &saves.qkv[..rows * shape.qkv()];
+        attention::forward(shape, &plan.groups, qkv, region, log_sums, attended);
+    }
+
+    /// Backward of a layer: turns `dx`, the gradient of the layer's output, into that of its input `x`, and adds
+    /// to `gradient`. Overwrites `saves`.
+    #[expect(clippy::too_many_arguments, reason = "operands and results of one operation")]
+    pub(super) fn layer_backward(
+        &self,
+        layer: usize,
+        plan: &Plan,
+        rope: &Rope,
+        x: &[f32],
+        saves: &mut Saves,
+        scratch: &mut LayerScratch,
+        dx: &mut [f32],
+        gradient: &mut [f32],
+    ) {
+        let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], plan.num_rows());
+        let Shape { hidden, intermediate, .. } = *shape;
+        let LayerScratch { normed, gated, region, dnormed, dattended, dqkv, weight } = scratch;
+        let normed = fit(normed, rows * hidden);
+        let dnormed = fit(dnormed, rows * hidden);
+
+        // The gated layer.
+        let gated = fit(gated, rows * intermediate);
+        weight.pack_plain(self.part(&ranges.down), hidden, intermediate);
+        multiply(dx, weight, gated, false);
+        let gate_up = &mut saves.gate_up[..rows * 2 * intermediate];
+        gate_up
+            .par_chunks_mut(ROW_BLOCK * 2 * intermediate)
+            .zip(gated.par_chunks_mut(ROW_BLOCK * intermediate))
+            .for_each(|(gate_up, gated)| swiglu_backward(gate_up, gated, intermediate));
+        accumulate_outer(dx, gated, hidden, intermediate, &mut gradient[ranges.down.clone()]);
+        let middle = &saves.middle[..rows * hidden];
+        let (post_norm, middle_inverse) = (self.part(&ranges.post_norm), &saves.middle_inverse[..rows]);
+        norm_rows_again(middle, post_norm, middle_inverse, normed);
+        accumulate_outer(gate_up, normed, 2 * intermediate, hidden, &mut gradient[ranges.gate_up.clone()]);
+        weight.pack_plain(self.part(&ranges.gate_up), 2 * intermediate, hidden);
+        multiply(gate_up, weight, dnormed, false);
+        let dgain = &mut gradient[ranges.post_norm.clone()];
+        norm_rows_backward(dnormed, middle, post_norm, middle_inverse, dx, dgain);
+
+        // Attention.
+        let attended = &saves.attended[..rows * shape.query()];
+        accumulate_outer(dx, attended, hidden, shape.query(), &mut gradient[ranges.out.clone()]);
+        if let Some(bias) = &ranges.out_bias {
+            bias_gradient(dx, &mut gradient[bias.clone()]);
+        }
+        let dattended = fit(dattended, rows * shape.query());
+        weight.pack_plain(self.part(&ranges.out), hidden, shape.query());
+        multiply(dx, weight, dattended, false);
+        let dqkv = fit(dqkv, rows * shape.qkv());
+        let region = fit(region, rows * shape.qkv());
+        let qkv = &saves.qkv[..rows * shape.qkv()];
+        let saved = Saved { qkv, out: attended, log_sums: &saves.log_sums };
+        attention::backward(shape, &plan.groups, saved, dattended, region, dqkv);
+
+        // The projections.
+        rotate_rows(shape, dqkv, &plan.positions, rope, true);
+        if let (Some(query), Some(key)) = (&ranges.query_norm, &ranges.key_norm) {
+            let gains = [self.part(query), self.part(key)];
+            let dgains = norm_heads_backward(shape, gains, &saves.raw, &saves.raw_inverse, dqkv);
+            add(&mut gradient[query.clone()], &dgains[0]);
+            add(&mut gradient[key.clone()], &dgains[1]);
+        }
+        if let Some(bias) = &ranges.qkv_bias {
+            bias_gradient(dqkv, &mut gradient[bias.clone()]);
+        }
+        let (input_norm, input_inverse) = (self.part(&ranges.input_norm), &saves.input_inverse[..rows]);
+        norm_rows_again(x, input_norm, input_inverse, normed);
+        accumulate_outer(dqkv, normed, shape.qkv(), hidden, &mut gradient[ranges.qkv.clone()]);
+        weight.pack_plain(self.part(&ranges.qkv), shape.qkv(), hidden);
+        multiply(dqkv, weight, dnormed, false);
+        let dgain = &mut gradient[ranges.input_norm.clone()];
+        norm_rows_backward(dnormed, x, input_norm, input_inverse, dx, dgain);
+    }
+}
+
+/// Norms each head of queries and keys in place; `raw` keeps what was there.
+fn norm_heads(shape: &Shape, gains: [&[f32]; 2], qkv: &mut [f32], raw: &mut [f32], inverse: &mut [f32]) {
+    let (query, normed) = (shape.query(), shape.query() + shape.key());
+    let heads = shape.heads + shape.key_heads;
+    qkv.par_chunks_mut(shape.qkv())
+        .zip(raw.par_chunks_mut(normed))
+        .zip(inverse.par_chunks_mut(heads))
+        .for_each(|((qkv, raw), inverse)| {
+            raw.copy_from_slice(&qkv[..normed]);
+            let (queries, keys) = qkv[..normed].split_at_mut(query);
+            let (query_inverse, key_inverse) = inverse.split_at_mut(shape.heads);
+            rms_norm(&raw[..query], gains[0], shape.eps, queries, query_inverse);
+            rms_norm(&raw[query..], gains[1], shape.eps, keys, key_inverse);
+        });
+}
+
+/// Backward of [`norm_heads`] in place; the gradients of the two gains.
+fn norm_heads_backward(
+    shape: &Shape,
+    gains: [&[f32]; 2],
+    raw: &[f32],
+    inverse: &[f32],
+    dqkv: &mut [f32],
+) -> [Vec<f32>; 2] {
+    let (query, normed, dim) = (shape.query(), shape.query() + shape.key(), shape.head_dim);
+    let heads = shape.heads + shape.key_heads;
+    let parts: Vec<[Vec<f32>; 2]> = dqkv
+        .par_chunks_mut(ROW_BLOCK * shape.qkv())
+        .zip(raw.par_chunks(ROW_BLOCK * normed))
+        .zip(inverse.par_chunks(ROW_BLOCK * heads))
+        .map(|((dqkv, raw), inverse)| {
+            let mut dgains = [vec![0.0; dim], vec![0.0; dim]];
+            let mut dx = vec![0.0; normed];
+            for ((dqkv, raw), inverse) in dqkv
+                .chunks_exact_mut(shape.qkv())
+                .zip(raw.chunks_exact(normed))
+                .zip(inverse.chunks_exact(heads))
+            {
+                dx.fill(0.0);
+                for (part, range, inverse) in
+                    [(0, 0..query, &inverse[..shape.heads]), (1, query..normed, &inverse[shape.heads..])]
+                {
+                    let (dy, x) = (&dqkv[range.clone()], &raw[range.clone()]);
+                    rms_norm_backward(dy, x, gains[part], inverse, &mut dx[range], &mut dgains[part]);
+                }
+                dqkv[..normed].copy_from_slice(&dx);
+            }
+            dgains
+        })
+        .collect();
+    let mut sums = [vec![0.0; dim], vec![0.0; dim]];
+    for part in &parts {
+        add(&mut sums[0], &part[0]);
+        add(&mut sums[1], &part[1]);
+    }
+    sums
+}

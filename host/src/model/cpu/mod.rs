@@ -1,0 +1,209 @@
+//! Engine of our own for processors: hand-written forward and backward passes in f32 over preallocated buffers.
+//!
+//! Sequences are packed without padding, and a prompt that consecutive sequences share is computed once. Sampling,
+//! scoring and training do the same operations in the same order for every row, so that they agree bit for bit, with
+//! each other, for any number of threads and any batch, and on any processor with fused multiply-adds.
+
+mod attention;
+mod decoder;
+mod elementwise;
+mod head;
+mod kernel;
+mod layer;
+mod network;
+mod optim;
+mod pass;
+mod plan;
+mod product;
+mod threads;
+
+use std::path::Path;
+
+use network::{Network, flatten, unflatten};
+use optim::Moments;
+use pass::{Inference, Training};
+use plan::{Plan, Rope};
+use threads::Threads;
+
+use super::batch::{check_grads, check_requests, check_sequences};
+use super::optim::{OptimState, Update, clip_factor};
+use super::{AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
+use crate::types::Completion;
+
+pub use plan::micro_batches;
+pub use product::product_rate;
+
+/// Rows of one forward pass without gradient.
+const SCORE_TOKENS: usize = 2048;
+
+/// An Actor on the processor.
+#[derive(Debug)]
+pub struct CpuActor {
+    network: Network,
+    /// Laid out like the parameters.
+    gradient: Vec<f32>,
+    moments: Moments,
+    training: Training,
+    rope: Rope,
+    threads: Threads,
+}
+
+impl CpuActor {
+    /// An Actor with the given weights and a fresh optimizer, computed by `threads` threads of its own; 0 shares the
+    /// process's pool, a thread a core. Results don't depend on it.
+    ///
+    /// # Errors
+    /// The configuration is not valid, the weights are not those of `config`, or the system has no more threads.
+    pub fn new(config: ModelConfig, weights: &Weights, threads: usize) -> anyhow::Result<Self> {
+        let threads = Threads::new(threads)?;
+        let network = Network::new(config, weights)?;
+        let len = network.layout.num_values;
+        Ok(Self {
+            gradient: vec![0.0; len],
+            moments: Moments::new(len),
+            training: Training::default(),
+            rope: Rope::new(&network.config.rope_frequencies()),
+            network,
+            threads,
+        })
+    }
+
+    /// See [`super::Actor::config`].
+    pub fn config(&self) -> &ModelConfig {
+        &self.network.config
+    }
+
+    /// See [`super::Actor::accumulate`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn accumulate(
+        &mut self,
+        batch: &[Sequence<'_>],
+        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
+    ) -> anyhow::Result<()> {
+        check_sequences(&self.network.config, batch)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let plan = Plan::new(batch)?;
+        self.rope.extend(plan.num_positions());
+        let Self { network, gradient, training, rope, threads, .. } = self;
+        let scores = threads.run(|| training.forward(network, &plan, rope));
+        let grads = loss(&scores);
+        check_grads(&scores, &grads)?;
+        if grads.logprobs.iter().chain(&grads.entropies).any(|grad| *grad != 0.0) {
+            threads.run(|| training.backward(network, &plan, rope, &grads, gradient));
+        }
+        Ok(())
+    }
+
+    /// See [`super::Actor::grad_norm`].
+    pub fn grad_norm(&self) -> f64 {
+        self.threads.run(|| optim::norm(&self.gradient))
+    }
+
+    /// See [`super::Actor::apply`].
+    pub fn apply(&mut self, optim: &AdamW, max_norm: f64) -> Update {
+        let grad_norm = self.grad_norm();
+        let applied = grad_norm.is_finite();
+        if applied {
+            let Self { network, gradient, moments, threads, .. } = self;
+            let clip = clip_factor(grad_norm, max_norm);
+            let num_decayed = network.layout.num_matrix_values;
+            threads.run(|| moments.step(optim, clip, num_decayed, &mut network.parameters, gradient));
+        }
+        self.zero_grad();
+        Update { grad_norm, applied }
+    }
+
+    /// See [`super::Actor::zero_grad`].
+    pub fn zero_grad(&mut self) {
+        self.gradient.fill(0.0);
+    }
+
+    /// See [`super::Actor::score`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
+        check_sequences(&self.network.config, batch)?;
+        let mut starts = vec![0];
+        for sequence in batch {
+            starts.push(starts[starts.len() - 1] + sequence.completion.len());
+        }
+        let total = starts[batch.len()];
+        let mut scores = Scores { logprobs: vec![0.0; total], entropies: vec![0.0; total] };
+        let mut inference = Inference::default();
+        let mut rope = Rope::new(&self.network.config.rope_frequencies());
+        for indices in micro_batches(batch, SCORE_TOKENS) {
+            let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
+            let plan = Plan::new(&sequences)?;
+            rope.extend(plan.num_positions());
+            let part = self.threads.run(|| inference.score(&self.network, &plan, &rope));
+            let mut begin = 0;
+            for index in indices {
+                let span = starts[index]..starts[index + 1];
+                let end = begin + span.len();
+                scores.logprobs[span.clone()].copy_from_slice(&part.logprobs[begin..end]);
+                scores.entropies[span].copy_from_slice(&part.entropies[begin..end]);
+                begin = end;
+            }
+        }
+        Ok(scores)
+    }
+
+    /// See [`super::Actor::sample`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn sample(
+        &self,
+        requests: Vec<SampleRequest<'_>>,
+        sampling: &Sampling,
+    ) -> anyhow::Result<Vec<Vec<Completion>>> {
+        check_requests(&self.network.config, &requests, sampling)?;
+        self.threads.run(|| decoder::sample(&self.network, requests, sampling))
+    }
+
+    /// See [`super::Actor::weights`].
+    ///
+    /// # Errors
+    /// None that the caller can cause.
+    pub fn weights(&self) -> anyhow::Result<Weights> {
+        let tensors = unflatten(&self.network.layout, &self.network.parameters);
+        Ok(Weights::from_tensors(tensors, "the actor", &self.network.config)?)
+    }
+
+    /// See [`super::Actor::save_optimizer`].
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn save_optimizer(&self, path: &Path) -> anyhow::Result<()> {
+        let named = |flat: &[f32]| unflatten(&self.network.layout, flat);
+        let Moments { first, second, steps } = &self.moments;
+        Ok(OptimState { step: *steps, first: named(first), second: named(second) }.save(path)?)
+    }
+
+    /// See [`super::Actor::load_optimizer`].
+    ///
+    /// # Errors
+    /// The file can't be read or belongs to a network of another shape.
+    pub fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()> {
+        let OptimState { step, first, second } = OptimState::load(path, &self.network.config)?;
+        let mut moments = Moments { steps: step, ..Moments::new(self.gradient.len()) };
+        flatten(&self.network.layout, &first, &mut moments.first)?;
+        flatten(&self.network.layout, &second, &mut moments.second)?;
+        self.moments = moments;
+        Ok(())
+    }
+
+    /// See [`super::Actor::gradients`].
+    pub fn gradients(&self) -> Vec<(String, Vec<f32>)> {
+        let tensors = unflatten(&self.network.layout, &self.gradient);
+        tensors.into_iter().map(|tensor| (tensor.name, tensor.data)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
