@@ -47,7 +47,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             seed: 1,
-            steps: 80,
+            steps: 150,
             mode: Mode::Paper,
             model: ModelSection::default(),
             dataset: DatasetSection::default(),

@@ -83,7 +83,7 @@ pub struct RolloutSection {
 impl Default for RolloutSection {
     fn default() -> Self {
         Self {
-            questions: 32,
+            questions: 64,
             group_size: 8,
             temperature: 1.0,
             top_p: 1.0,
