@@ -52,12 +52,25 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let versions = workspace::output(python.args(["-c", versions])).with_context(|| {
         format!("{} can't import the peers; see cargo xtask bench --help", options.python.display())
     })?;
-    workspace::run(workspace::cargo().args(["bench", "--locked", "-p", "exgrpo-host", "--bench", "turns", "--no-run"]))?;
-    print(&format!("{}; medians of {} rounds, ratios as median [least, most]\n", versions.trim(), options.rounds));
+    workspace::run(workspace::cargo().args([
+        "bench",
+        "--locked",
+        "-p",
+        "exgrpo-host",
+        "--bench",
+        "turns",
+        "--no-run",
+    ]))?;
+    print(&format!(
+        "{}; medians of {} rounds, ratios as median [least, most]\n",
+        versions.trim(),
+        options.rounds
+    ));
     print("| work | ours | peer | peer / ours | memory ours | memory peer |");
     print("|---|---|---|---|---|---|");
     for comparison in COMPARISONS {
-        let is_wanted = options.names.is_empty() || options.names.iter().any(|name| comparison.0.contains(name));
+        let is_wanted =
+            options.names.is_empty() || options.names.iter().any(|name| comparison.0.contains(name));
         if is_wanted {
             compare(comparison, &options)?;
         }
@@ -107,7 +120,8 @@ fn compare((name, our_arguments, peers): &Comparison, options: &Options) -> Resu
         }
     }
     for ((label, _), (seconds, side)) in peers.iter().zip(their_seconds.into_iter().zip(&sides)) {
-        let mut ratios: Vec<f64> = seconds.iter().zip(&our_seconds).map(|(theirs, ours)| theirs / ours).collect();
+        let mut ratios: Vec<f64> =
+            seconds.iter().zip(&our_seconds).map(|(theirs, ours)| theirs / ours).collect();
         let ratio = median(&mut ratios);
         print(&format!(
             "| {name} | {} | {label} {} | {ratio:.2} [{:.2}, {:.2}] | {:.2} GB | {:.2} GB |",
