@@ -2,8 +2,9 @@
 
     python bench/peers/peer.py WORK SHAPE [bf16]
 
-WORK is `step` (a whole GRPO step by TRL), `train` (forward, backward and AdamW on the step's sequences by PyTorch),
-`sample` (completions of all prompts by transformers' generate) or `sample-1` (one completion). The work is done once
+WORK is `step` (a whole GRPO step by TRL), `train` (forward, backward and AdamW by PyTorch on eight sequences, every token
+scored), `train-shared` (the same where only completions are scored and the prompt is one), `sample` (64 completions by
+transformers' generate) or `sample-1` (one). The work is done once
 for every line that arrives on standard input and answered by a line of JSON with seconds and the process's peak memory.
 """
 
@@ -79,13 +80,15 @@ def autocast(bf16: bool):
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16)
 
 
-def train(shape: str, bf16: bool, num_sequences: int) -> None:
+def train(shape: str, bf16: bool, is_shared: bool) -> None:
     """Plain cross-entropy with PyTorch: the least that a training step can be."""
     model = build(shape).train()
     _, _, prompt, new = SHAPES[shape]
-    ids = torch.randint(3, model.config.vocab_size, (num_sequences, prompt + new))
+    ids = torch.randint(3, model.config.vocab_size, (GROUP_SIZE, prompt + new))
     labels = ids.clone()
-    labels[:, :prompt] = -100
+    if is_shared:
+        ids[:, :prompt] = ids[0, :prompt]
+        labels[:, :prompt] = -100
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
     for _ in requests():
         begin = time.perf_counter()
@@ -185,8 +188,8 @@ def main(work: str, shape: str, bf16: bool) -> None:
     match work:
         case "step":
             step(shape, bf16)
-        case "train":
-            train(shape, bf16, 8)
+        case "train" | "train-shared":
+            train(shape, bf16, work == "train-shared")
         case "sample":
             sample(shape, bf16, 64)
         case "sample-1":

@@ -28,7 +28,7 @@ const COMPARISONS: &[Comparison] = &[
     ("step-small", "step small", &[("TRL f32", "step small"), ("TRL bf16", "step small bf16")]),
     ("step-smollm", "step smollm", &[("TRL f32", "step smollm"), ("TRL bf16", "step smollm bf16")]),
     ("train-smollm", "train smollm", &[("PyTorch f32", "train smollm")]),
-    ("train-shared-smollm", "train-shared smollm", &[("PyTorch f32", "train smollm")]),
+    ("train-shared-smollm", "train-shared smollm", &[("PyTorch f32", "train-shared smollm")]),
     ("sample-64-small", "sample small", &[("generate f32", "sample small")]),
     ("sample-1-small", "sample-1 small", &[("generate f32", "sample-1 small")]),
     ("sample-64-smollm", "sample smollm", &[("generate f32", "sample smollm")]),
