@@ -10,21 +10,21 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// Members of a group.
-pub const GROUP_SIZE: usize = 8;
+pub(crate) const GROUP_SIZE: usize = 8;
 
 /// A network and the size of its step.
-pub struct Shape {
-    pub name: &'static str,
-    pub model: &'static str,
-    pub questions: usize,
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) model: &'static str,
+    pub(crate) questions: usize,
     /// Tokens of a prompt.
-    pub prompt: usize,
+    pub(crate) prompt: usize,
     /// Tokens of a completion; none ends early.
-    pub new: usize,
-    pub token_budget: usize,
+    pub(crate) new: usize,
+    pub(crate) token_budget: usize,
 }
 
-pub const SHAPES: [Shape; 3] = [
+pub(crate) const SHAPES: [Shape; 3] = [
     Shape {
         name: "default",
         model: r#"{"model_type": "qwen2", "vocab_size": 64, "hidden_size": 128, "intermediate_size": 384,
@@ -62,31 +62,31 @@ pub const SHAPES: [Shape; 3] = [
 
 impl Shape {
     /// The shape of this name.
-    pub fn named(name: &str) -> Option<&'static Self> {
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
         SHAPES.iter().find(|shape| shape.name == name)
     }
 
     /// A network with random weights on the engine of our own, on all cores.
-    pub fn actor(&self) -> Actor {
+    pub(crate) fn actor(&self) -> Actor {
         let config: ModelConfig = serde_json::from_str(self.model).unwrap();
         let weights = Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(1));
         Actor::cpu(config, &weights, 0).unwrap()
     }
 
     /// `count` random sequences of `len` tokens.
-    pub fn tokens(&self, count: usize, len: usize, seed: u64) -> Vec<Vec<TokenId>> {
+    pub(crate) fn tokens(&self, count: usize, len: usize, seed: u64) -> Vec<Vec<TokenId>> {
         let config: ModelConfig = serde_json::from_str(self.model).unwrap();
         let mut stream = ChaCha8Rng::seed_from_u64(seed);
         let vocab_size = config.vocab_size as u32;
         (0..count).map(|_| (0..len).map(|_| stream.next_u32() % vocab_size).collect()).collect()
     }
 
-    pub fn prompts(&self) -> Vec<Vec<TokenId>> {
+    pub(crate) fn prompts(&self) -> Vec<Vec<TokenId>> {
         self.tokens(self.questions, self.prompt, 2)
     }
 
     /// `members` completions of each prompt.
-    pub fn sample(&self, actor: &Actor, prompts: &[Vec<TokenId>], members: usize) -> Vec<Vec<Completion>> {
+    pub(crate) fn sample(&self, actor: &Actor, prompts: &[Vec<TokenId>], members: usize) -> Vec<Vec<Completion>> {
         let sampling =
             Sampling { temperature: 1.0, top_p: 1.0, max_new_tokens: self.new, stop_ids: Vec::new() };
         let stream = |at: usize| ChaCha8Rng::seed_from_u64(at as u64);
@@ -98,7 +98,7 @@ impl Shape {
     }
 
     /// Forward and backward on a batch of which every other sequence is rewarded.
-    pub fn accumulate(&self, actor: &mut Actor, batch: &[Sequence<'_>]) {
+    pub(crate) fn accumulate(&self, actor: &mut Actor, batch: &[Sequence<'_>]) {
         for indices in actor.micro_batches(batch, self.token_budget) {
             let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
             let slopes: Vec<f32> = indices
@@ -118,13 +118,13 @@ impl Shape {
 }
 
 /// One step of the optimizer.
-pub fn apply(actor: &mut Actor) {
+pub(crate) fn apply(actor: &mut Actor) {
     let optim = AdamW { lr: 1e-6, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01 };
     assert!(actor.apply(&optim, 1.0).unwrap().applied);
 }
 
 /// Prompts and completions as sequences, group by group.
-pub fn sequences<'a>(prompts: &'a [Vec<TokenId>], groups: &'a [Vec<Completion>]) -> Vec<Sequence<'a>> {
+pub(crate) fn sequences<'a>(prompts: &'a [Vec<TokenId>], groups: &'a [Vec<Completion>]) -> Vec<Sequence<'a>> {
     let groups = prompts.iter().zip(groups);
     let of = |(prompt, group): (&'a Vec<TokenId>, &'a Vec<Completion>)| {
         group.iter().map(move |completion| Sequence { prompt, completion: &completion.ids })
@@ -133,7 +133,7 @@ pub fn sequences<'a>(prompts: &'a [Vec<TokenId>], groups: &'a [Vec<Completion>])
 }
 
 /// Largest resident set so far in 10^9 bytes; 0 where the system doesn't say.
-pub fn peak_memory() -> f64 {
+pub(crate) fn peak_memory() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     line.split_whitespace().next().and_then(|kb| kb.parse::<f64>().ok()).unwrap_or_default() * 1024.0 / 1e9
