@@ -86,7 +86,12 @@ impl Shape {
     }
 
     /// `members` completions of each prompt.
-    pub(crate) fn sample(&self, actor: &Actor, prompts: &[Vec<TokenId>], members: usize) -> Vec<Vec<Completion>> {
+    pub(crate) fn sample(
+        &self,
+        actor: &Actor,
+        prompts: &[Vec<TokenId>],
+        members: usize,
+    ) -> Vec<Vec<Completion>> {
         let sampling =
             Sampling { temperature: 1.0, top_p: 1.0, max_new_tokens: self.new, stop_ids: Vec::new() };
         let stream = |at: usize| ChaCha8Rng::seed_from_u64(at as u64);

@@ -120,9 +120,9 @@ impl Inputs {
             );
         }
         let loader = loader(&config)?;
-        let max = config.rollout.max_prompt_tokens as usize;
-        let train = Dataset::read(&config.dataset.train, &source.tokenizer, max)?;
-        let test = Dataset::read(&config.dataset.test, &source.tokenizer, max)?;
+        let mapping = config.mapping();
+        let train = Dataset::read(&config.dataset.train, &mapping, &source.tokenizer)?;
+        let test = Dataset::read(&config.dataset.test, &mapping, &source.tokenizer)?;
         Ok(Self { config, loader, source, train, test })
     }
 
