@@ -12,7 +12,7 @@ use anyhow::bail;
 use sha2::{Digest, Sha256};
 
 use crate::tokenizer::Tokenizer;
-use crate::types::Question;
+use crate::types::{Question, TokenId};
 
 pub use layout::{Columns, Layout};
 pub use queue::QuestionQueue;
@@ -32,6 +32,8 @@ pub struct Mapping {
     pub columns: Columns,
     /// Longest prompt in tokens; 0 sets no limit.
     pub max_prompt_tokens: usize,
+    /// Longest demonstration in tokens, its stop token included; none when solutions are not wanted.
+    pub max_demonstration_tokens: Option<usize>,
 }
 
 /// All questions of one split, numbered from 0.
@@ -45,6 +47,8 @@ pub struct Dataset {
     pub extra: Vec<Vec<f32>>,
     /// Rows that are no questions.
     pub unusable: Unusable,
+    /// Solutions that can't be demonstrated although that is wanted; their questions are there all the same.
+    pub not_demonstrable: Unusable,
 }
 
 /// Rows that can't be used, counted by reason.
@@ -91,10 +95,16 @@ impl fmt::Display for Unusable {
 
 impl Dataset {
     /// Reads `source`: an embedded name, or a JSONL, JSON or Parquet file. Rows that can't be used are counted by reason.
+    /// Demonstrations end with `stop_id`.
     ///
     /// # Errors
     /// The file can't be read, or none of its rows can be used.
-    pub fn read(source: &str, mapping: &Mapping, tokenizer: &Tokenizer) -> anyhow::Result<Self> {
+    pub fn read(
+        source: &str,
+        mapping: &Mapping,
+        tokenizer: &Tokenizer,
+        stop_id: TokenId,
+    ) -> anyhow::Result<Self> {
         let rows = match source.strip_prefix(EMBEDDED) {
             Some("arithmetic/train") => rows::of_text(ARITHMETIC_TRAIN),
             Some("arithmetic/test") => rows::of_text(ARITHMETIC_TEST),
@@ -103,7 +113,7 @@ impl Dataset {
             }
             None => rows::of_file(Path::new(source))?,
         };
-        Self::collect(rows, source, mapping, tokenizer)
+        Self::collect(rows, source, mapping, tokenizer, stop_id)
     }
 
     fn collect(
@@ -111,10 +121,12 @@ impl Dataset {
         source: &str,
         mapping: &Mapping,
         tokenizer: &Tokenizer,
+        stop_id: TokenId,
     ) -> anyhow::Result<Self> {
         let mut reader = Reader {
             mapping,
             tokenizer,
+            stop_id,
             layout: mapping.layout,
             known: HashSet::new(),
             dataset: Self::empty(),
@@ -148,6 +160,7 @@ impl Dataset {
             extra_names: Vec::new(),
             extra: Vec::new(),
             unusable: Unusable::default(),
+            not_demonstrable: Unusable::default(),
         }
     }
 
@@ -165,6 +178,7 @@ impl Dataset {
 struct Reader<'a> {
     mapping: &'a Mapping,
     tokenizer: &'a Tokenizer,
+    stop_id: TokenId,
     layout: Layout,
     known: HashSet<u64>,
     dataset: Dataset,
@@ -175,13 +189,13 @@ impl Reader<'_> {
         if self.layout == Layout::Auto {
             self.layout = Layout::of(row);
         }
-        if let Err((reason, detail)) = self.question(row).map(|question| self.keep(row, question)) {
+        if let Err((reason, detail)) = self.question(number, row).map(|question| self.keep(row, question)) {
             self.dataset.unusable.add(number, reason, detail);
         }
     }
 
     /// The row's question, or a reason that rows share and what is particular about this one.
-    fn question(&mut self, row: &rows::Row) -> Result<Question, (String, String)> {
+    fn question(&mut self, number: usize, row: &rows::Row) -> Result<Question, (String, String)> {
         let shared = |reason: String| (reason, String::new());
         let content = layout::read(row, self.layout, &self.mapping.columns).map_err(shared)?;
         let id = question_id(&content.question, &content.answer);
@@ -198,14 +212,40 @@ impl Reader<'_> {
             return Err((reason, format!("{} tokens", prompt_ids.len())));
         }
         self.known.insert(id);
+        let demonstration_ids = self.demonstration(number, content.solution);
         Ok(Question {
             id,
             prompt: content.question,
             system: content.system,
             answer: content.answer,
-            solution: content.solution,
             prompt_ids,
+            demonstration_ids,
         })
+    }
+
+    fn demonstration(&mut self, number: usize, solution: Option<String>) -> Option<Vec<TokenId>> {
+        let longest = self.mapping.max_demonstration_tokens?;
+        let ids = match solution.map(|solution| self.tokenizer.encode(&solution)) {
+            Some(Ok(mut ids)) => {
+                ids.push(self.stop_id);
+                ids
+            }
+            Some(Err(error)) => {
+                let reason = "not in the tokenizer's vocabulary".to_owned();
+                self.dataset.not_demonstrable.add(number, reason, format!("{error:#}"));
+                return None;
+            }
+            None => {
+                self.dataset.not_demonstrable.add(number, "no solution".to_owned(), String::new());
+                return None;
+            }
+        };
+        if ids.len() > longest {
+            let reason = format!("longer than rollout.max_new_tokens = {longest}");
+            self.dataset.not_demonstrable.add(number, reason, format!("{} tokens", ids.len()));
+            return None;
+        }
+        Some(ids)
     }
 
     fn keep(&mut self, row: &rows::Row, question: Question) {
@@ -242,7 +282,7 @@ mod tests {
     fn parse(text: &str) -> anyhow::Result<Dataset> {
         let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded")?;
         let mapping = Mapping { max_prompt_tokens: 8, ..Mapping::default() };
-        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &tokenizer)
+        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &tokenizer, 0)
     }
 
     #[test]
@@ -312,7 +352,7 @@ mod tests {
         let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
-        let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &tokenizer);
+        let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &tokenizer, 0);
         let expected = read("a.jsonl").unwrap().questions;
         assert_eq!(expected.len(), 2);
         assert_eq!(read("a.json").unwrap().questions, expected);

@@ -10,7 +10,7 @@ use super::{Progress, Run};
 use crate::checkpoint::{self, RunState};
 use crate::config::{Config, Engine};
 use crate::control::Control;
-use crate::dataset::{Dataset, QuestionQueue};
+use crate::dataset::{Dataset, Mapping, QuestionQueue};
 use crate::guest::{Loader, PolicySet, PolicySource, Probe};
 use crate::log::RunLog;
 use crate::model::{Actor, Weights};
@@ -121,8 +121,19 @@ impl Inputs {
         }
         let loader = loader(&config)?;
         let mapping = config.mapping();
-        let train = Dataset::read(&config.dataset.train, &mapping, &source.tokenizer)?;
-        let test = Dataset::read(&config.dataset.test, &mapping, &source.tokenizer)?;
+        let read = |name: &str, mapping: &Mapping| {
+            Dataset::read(name, mapping, &source.tokenizer, source.stop_ids[0])
+        };
+        let train = read(&config.dataset.train, &mapping)?;
+        let test = read(&config.dataset.test, &Mapping { max_demonstration_tokens: None, ..mapping })?;
+        if config.demonstrations.enabled && train.not_demonstrable.len() == train.len() {
+            bail!(
+                "demonstrations.enabled, but no question of {} has a solution that can be shown: {}\n\
+                 hint: dataset.solution names the column",
+                config.dataset.train,
+                train.not_demonstrable
+            );
+        }
         Ok(Self { config, loader, source, train, test })
     }
 
