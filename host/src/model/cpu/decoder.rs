@@ -10,7 +10,7 @@ use super::attention::{KeyValues, QUERY_BLOCK, attend, write_column, write_row};
 use super::head::RowSums;
 use super::kernel::{Left, PANEL};
 use super::layer::fit;
-use super::network::{Network, PackedLayer, Shape};
+use super::network::{Network, PackedNetwork, Shape};
 use super::pass::{Inference, embed};
 use super::plan::{Plan, Rope};
 use crate::model::sampler::Drawing;
@@ -129,6 +129,8 @@ impl Member {
 /// One completion a stream of every request, which must have been checked.
 pub(super) fn sample(
     network: &Network,
+    packed: &PackedNetwork,
+    buffers: &mut Inference,
     requests: Vec<SampleRequest<'_>>,
     sampling: &Sampling,
 ) -> anyhow::Result<Vec<Vec<Completion>>> {
@@ -137,7 +139,7 @@ pub(super) fn sample(
     let longest = requests.iter().map(|request| request.prompt.len()).max().unwrap_or(0);
     let mut rope = Rope::new(&network.config.rope_frequencies());
     rope.extend(longest + sampling.max_new_tokens);
-    let mut decoder = Decoder::new(network, rope, sampling);
+    let mut decoder = Decoder::new(network, packed, buffers, rope, sampling);
     let mut requests: VecDeque<_> = requests.into_iter().enumerate().collect();
     let mut waiting: VecDeque<Member> = VecDeque::new();
     let mut active: Vec<Member> = Vec::new();
@@ -174,8 +176,8 @@ struct Decoder<'a> {
     network: &'a Network,
     sampling: &'a Sampling,
     rope: Rope,
-    layers: Vec<PackedLayer>,
-    inference: Inference,
+    packed: &'a PackedNetwork,
+    inference: &'a mut Inference,
     spare_caches: Vec<Cache>,
     /// Tokens that a member's cache holds.
     capacity: usize,
@@ -183,22 +185,19 @@ struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    fn new(network: &'a Network, rope: Rope, sampling: &'a Sampling) -> Self {
-        let layers = (0..network.layout.layers.len())
-            .map(|layer| {
-                let mut packed = PackedLayer::default();
-                network.pack_layer(layer, &mut packed);
-                packed
-            })
-            .collect();
-        let mut inference = Inference::default();
-        inference.head.pack(network);
+    fn new(
+        network: &'a Network,
+        packed: &'a PackedNetwork,
+        inference: &'a mut Inference,
+        rope: Rope,
+        sampling: &'a Sampling,
+    ) -> Self {
         // The last token of a completion is never an input.
         let capacity = (sampling.max_new_tokens - 1).max(1);
         let size: usize = Cache::sizes(&network.shape, capacity).iter().sum();
         let size = size * network.shape.key_heads * network.layout.layers.len();
         let max_active = (CACHE_BUDGET / size).clamp(1, MAX_ACTIVE);
-        Self { network, sampling, rope, layers, inference, spare_caches: Vec::new(), capacity, max_active }
+        Self { network, sampling, rope, packed, inference, spare_caches: Vec::new(), capacity, max_active }
     }
 
     fn take_cache(&mut self) -> Cache {
@@ -234,7 +233,7 @@ impl<'a> Decoder<'a> {
             .collect();
         let rows = plan.num_rows();
         embed(network, &plan.tokens, fit(&mut self.inference.x, rows * network.shape.hidden));
-        for (layer, packed) in self.layers.iter().enumerate() {
+        for (layer, packed) in self.packed.layers.iter().enumerate() {
             self.inference.layer(network, layer, packed, &plan, &self.rope);
             let qkv = &self.inference.saves.qkv;
             prompts.par_iter_mut().zip(&plan.groups).for_each(|(prompt, group)| {
@@ -244,7 +243,8 @@ impl<'a> Decoder<'a> {
                 }
             });
         }
-        let logits = self.inference.head.logits(network, &plan.head_rows, &self.inference.x);
+        let logits =
+            self.inference.head.logits(network, &self.packed.head, &plan.head_rows, &self.inference.x);
         let mut members = Vec::with_capacity(members);
         for (((request, SampleRequest { streams, .. }), prompt), logits) in
             taken.into_iter().zip(prompts).zip(logits.chunks_exact(network.shape.vocab))
@@ -268,7 +268,7 @@ impl<'a> Decoder<'a> {
     /// Gives every member its next token.
     fn step(&mut self, members: &mut [Member]) -> anyhow::Result<()> {
         let (network, shape) = (self.network, &self.network.shape);
-        let Inference { x, saves, scratch, head } = &mut self.inference;
+        let Inference { x, saves, scratch, head } = &mut *self.inference;
         fn ids(member: &Member) -> &[u32] {
             &member.drawing.completion.ids
         }
@@ -279,7 +279,7 @@ impl<'a> Decoder<'a> {
         let rows = members.len();
         let x = fit(x, rows * shape.hidden);
         embed(network, &tokens, x);
-        for (layer, packed) in self.layers.iter().enumerate() {
+        for (layer, packed) in self.packed.layers.iter().enumerate() {
             network.project(layer, packed, x, &positions, &self.rope, saves, scratch);
             let attended = fit(&mut saves.attended, rows * shape.query());
             members
@@ -294,7 +294,7 @@ impl<'a> Decoder<'a> {
             Network::finish(packed, saves, scratch, x);
         }
         let head_rows: Vec<u32> = (0..rows as u32).collect();
-        let logits = head.logits(network, &head_rows, x);
+        let logits = head.logits(network, &self.packed.head, &head_rows, x);
         members
             .par_iter_mut()
             .zip(logits.par_chunks(shape.vocab))
