@@ -42,7 +42,7 @@ const SHAPES: [Shape; 3] = [
         questions: 32,
         prompt: 16,
         new: 34,
-        token_budget: 8192,
+        token_budget: 4096,
         rounds: 9,
     },
     Shape {
@@ -54,7 +54,7 @@ const SHAPES: [Shape; 3] = [
         questions: 32,
         prompt: 32,
         new: 64,
-        token_budget: 8192,
+        token_budget: 4096,
         rounds: 7,
     },
     Shape {

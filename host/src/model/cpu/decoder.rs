@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::attention::{KeyValues, QUERY_BLOCK, attend, write_column, write_row};
+use super::attention::{KeyValues, QUERY_BLOCK, attend};
 use super::head::RowSums;
 use super::kernel::{Left, PANEL};
 use super::layer::fit;
 use super::network::{Network, PackedNetwork, Shape};
+use super::panels::{write_column, write_row};
 use super::pass::{Inference, embed};
 use super::plan::{Plan, Rope};
 use crate::model::sampler::Drawing;
@@ -24,9 +25,9 @@ const CACHE_BUDGET: usize = 1 << 28;
 /// Prompt tokens that are computed together.
 const PREFILL_TOKENS: usize = 2048;
 
-/// Keys and values of one segment, for every layer and key head.
+/// Keys and values of one segment, for every layer and key head. What lies beyond the tokens pushed is arbitrary.
 #[derive(Debug, Default)]
-struct Cache {
+pub(super) struct Cache {
     /// `[layers][key_heads][_][head_dim][PANEL]`
     keys: Vec<f32>,
     /// `[layers][key_heads][_][capacity][PANEL]`
@@ -35,11 +36,13 @@ struct Cache {
 }
 
 impl Cache {
-    /// Room for `capacity` tokens.
-    fn new(network: &Network, capacity: usize) -> Self {
+    /// Makes room for `capacity` tokens.
+    fn reserve(&mut self, network: &Network, capacity: usize) {
         let parts = network.layout.layers.len() * network.shape.key_heads;
         let [keys, values] = Self::sizes(&network.shape, capacity);
-        Self { keys: vec![0.0; parts * keys], values: vec![0.0; parts * values], capacity }
+        fit(&mut self.keys, parts * keys);
+        fit(&mut self.values, parts * values);
+        self.capacity = capacity;
     }
 
     /// Values that keys and values of one layer and head take.
@@ -146,7 +149,7 @@ pub(super) fn sample(
     loop {
         while active.len() < decoder.max_active {
             if let Some(mut member) = waiting.pop_front() {
-                member.cache = decoder.take_cache();
+                member.cache = decoder.take_cache(decoder.capacity);
                 active.push(member);
             } else if requests.is_empty() {
                 break;
@@ -165,9 +168,11 @@ pub(super) fn sample(
         decoder.step(&mut active)?;
         let (ended, going) = active.into_iter().partition(|member| member.finished);
         active = going;
-        for member in ended {
-            completions[member.request][member.index] = member.drawing.completion;
-            decoder.spare_caches.push(member.cache);
+        for Member { request, index, prompt, drawing, cache, .. } in ended {
+            completions[request][index] = drawing.completion;
+            let spare = &mut decoder.inference.caches;
+            spare.push(cache);
+            spare.extend(Arc::into_inner(prompt).map(|prompt| prompt.cache));
         }
     }
 }
@@ -178,7 +183,6 @@ struct Decoder<'a> {
     rope: Rope,
     packed: &'a PackedNetwork,
     inference: &'a mut Inference,
-    spare_caches: Vec<Cache>,
     /// Tokens that a member's cache holds.
     capacity: usize,
     max_active: usize,
@@ -197,11 +201,13 @@ impl<'a> Decoder<'a> {
         let size: usize = Cache::sizes(&network.shape, capacity).iter().sum();
         let size = size * network.shape.key_heads * network.layout.layers.len();
         let max_active = (CACHE_BUDGET / size).clamp(1, MAX_ACTIVE);
-        Self { network, sampling, rope, packed, inference, spare_caches: Vec::new(), capacity, max_active }
+        Self { network, sampling, rope, packed, inference, capacity, max_active }
     }
 
-    fn take_cache(&mut self) -> Cache {
-        self.spare_caches.pop().unwrap_or_else(|| Cache::new(self.network, self.capacity))
+    fn take_cache(&mut self, capacity: usize) -> Cache {
+        let mut cache = self.inference.caches.pop().unwrap_or_default();
+        cache.reserve(self.network, capacity);
+        cache
     }
 
     /// Computes the prompts of the next requests and draws their members' first tokens.
@@ -229,7 +235,7 @@ impl<'a> Decoder<'a> {
         let plan = Plan::of_prompts(&prompts);
         let mut prompts: Vec<Prompt> = prompts
             .iter()
-            .map(|prompt| Prompt { cache: Cache::new(network, prompt.len()), len: prompt.len() })
+            .map(|prompt| Prompt { cache: self.take_cache(prompt.len()), len: prompt.len() })
             .collect();
         let rows = plan.num_rows();
         embed(network, &plan.tokens, fit(&mut self.inference.x, rows * network.shape.hidden));
@@ -268,7 +274,7 @@ impl<'a> Decoder<'a> {
     /// Gives every member its next token.
     fn step(&mut self, members: &mut [Member]) -> anyhow::Result<()> {
         let (network, shape) = (self.network, &self.network.shape);
-        let Inference { x, saves, scratch, head } = &mut *self.inference;
+        let Inference { x, saves, scratch, head, .. } = &mut *self.inference;
         fn ids(member: &Member) -> &[u32] {
             &member.drawing.completion.ids
         }

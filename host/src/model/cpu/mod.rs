@@ -12,6 +12,7 @@ mod kernel;
 mod layer;
 mod network;
 mod optim;
+mod panels;
 mod pass;
 mod plan;
 mod product;
@@ -50,7 +51,7 @@ pub struct CpuActor {
     workspace: Mutex<Workspace>,
 }
 
-/// What passes without gradient share, and the packed weights.
+/// Packed weights and the buffers that all passes share.
 #[derive(Debug, Default)]
 struct Workspace {
     packed: PackedNetwork,
@@ -99,15 +100,15 @@ impl CpuActor {
         let plan = Plan::new(batch)?;
         self.rope.extend(plan.num_positions());
         let Self { network, gradient, training, rope, threads, workspace, .. } = self;
-        let packed = &mut workspace.get_mut().unwrap_or_else(PoisonError::into_inner).packed;
+        let Workspace { packed, inference } = workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
         let scores = threads.run(|| {
             network.pack(packed);
-            training.forward(network, packed, &plan, rope)
+            training.forward(network, packed, inference, &plan, rope)
         });
         let grads = loss(&scores);
         check_grads(&scores, &grads)?;
         if grads.logprobs.iter().chain(&grads.entropies).any(|grad| *grad != 0.0) {
-            threads.run(|| training.backward(network, packed, &plan, rope, &grads, gradient));
+            threads.run(|| training.backward(network, packed, inference, &plan, rope, &grads, gradient));
         }
         Ok(())
     }
