@@ -33,7 +33,7 @@ use super::{AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Seq
 use crate::types::Completion;
 
 pub use plan::micro_batches;
-pub use product::product_rate;
+pub use product::repeat_product;
 
 /// Rows of one forward pass without gradient.
 const SCORE_TOKENS: usize = 2048;
