@@ -1,5 +1,5 @@
-//! Builds the shipped policies and the hostile guests to Wasm, in a target directory of their own so that the outer
-//! cargo's lock is not waited for, and hands their folder to the tests.
+//! Builds the shipped policies, as `cargo xtask policies` does, and the guests of the tests to Wasm, in a target
+//! directory of their own so that the outer cargo's lock is not waited for, and hands their folder to the tests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,13 +18,17 @@ fn main() {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     build(root, &out.join("policies"), &policies);
-    build(&root.join("tests/guests"), &out.join("guests"), &["hostile".to_owned()]);
+    build(
+        &root.join("tests/guests"),
+        &out.join("guests"),
+        &["chooser", "counter", "hostile"].map(str::to_owned),
+    );
     println!("cargo::rustc-env=POLICIES_DIR={}", folder(&out.join("policies")).display());
     println!("cargo::rustc-env=GUESTS_DIR={}", folder(&out.join("guests")).display());
 }
 
 fn folder(target: &Path) -> PathBuf {
-    target.join("wasm32-unknown-unknown/release")
+    target.join("wasm32-unknown-unknown/policy")
 }
 
 fn build(workspace: &Path, target: &Path, packages: &[String]) {
@@ -34,7 +38,7 @@ fn build(workspace: &Path, target: &Path, packages: &[String]) {
     for variable in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
         cargo.env_remove(variable);
     }
-    cargo.args(["build", "--release", "--locked", "--target", "wasm32-unknown-unknown"]);
+    cargo.args(["build", "--profile", "policy", "--locked", "--target", "wasm32-unknown-unknown"]);
     for package in packages {
         cargo.args(["--package", package]);
     }

@@ -104,7 +104,7 @@ pub enum Decision {
 /// ```
 /// use exgrpo_guest_sdk::{Decision, Policy, ProblemColumns, Result, Retirement, testing};
 ///
-/// /// A question rests when it was solved, and comes back 100 steps later.
+/// /// A question rests while all of its latest group was correct.
 /// struct Rest;
 /// # impl Policy for Rest {
 /// #     type Parameters = ();
@@ -114,23 +114,18 @@ pub enum Decision {
 /// # }
 ///
 /// impl Retirement for Rest {
-///     fn decide(&self, problems: &ProblemColumns, step: u32) -> Result<Vec<Decision>> {
-///         let rows = problems.solved_streak.iter().zip(&problems.last_step);
-///         let decision = |(&streak, &last_step): (&u32, &u32)| match (streak, step - last_step) {
-///             (0, _) => Decision::Keep,
-///             (_, 0..100) => Decision::Retire,
-///             (_, _) => Decision::Revive,
-///         };
-///         Ok(rows.map(decision).collect())
+///     fn decide(&self, problems: &ProblemColumns, _step: u32) -> Result<Vec<Decision>> {
+///         let decision = |&streak: &u32| if streak > 0 { Decision::Retire } else { Decision::Revive };
+///         Ok(problems.solved_streak.iter().map(decision).collect())
 ///     }
 /// }
 ///
 /// let problems = testing::problems(8, &[3, 8]);
-/// assert_eq!(Rest.decide(&problems, 1), Ok(vec![Decision::Keep, Decision::Retire]));
-/// assert_eq!(Rest.decide(&problems, 500), Ok(vec![Decision::Keep, Decision::Revive]));
+/// assert_eq!(Rest.decide(&problems, 1), Ok(vec![Decision::Revive, Decision::Retire]));
 /// ```
 pub trait Retirement: Policy {
-    /// One decision a row. Only rows that changed are sent.
+    /// One decision a row. Only rows that changed are sent: questions that were just tried, retired ones among them
+    /// when they came from the dataset, and all after a swap. Reviving one that is not retired does nothing.
     ///
     /// # Errors
     /// Up to the policy.

@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 /// Names of unfinished files and folders start with this; readers' patterns skip hidden names.
 pub const TEMP_PREFIX: &str = ".tmp-";
 
+/// True for what is not finished yet, or never will be because its writer died.
+pub fn is_temp(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes()))
+}
+
 /// Why something could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("can't {action} {path}: {source}{hint}", path = .path.display(), hint = hint(.source))]
@@ -115,7 +120,7 @@ pub fn remove_leftovers(dir: &Path) -> Result<usize, AtomicError> {
     let mut num_removed = 0;
     for entry in entries {
         let entry = entry.map_err(AtomicError::new("list", dir))?;
-        if entry.file_name().to_string_lossy().starts_with(TEMP_PREFIX) {
+        if is_temp(&entry.path()) {
             remove(&entry.path())?;
             num_removed += 1;
         }

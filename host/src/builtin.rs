@@ -40,9 +40,10 @@ pub fn bucket_weights(counts: &[u32]) -> Vec<f32> {
     vec![1.0; counts.len()]
 }
 
-/// Share of the batch for replay: nothing.
-pub fn replay_ratio() -> f32 {
-    0.0
+/// Share of the batch for replay: nothing, or the `configured` share when a policy `chooses` what is replayed, because
+/// one that fills `selection` or `trajectories` alone would never be asked otherwise.
+pub fn replay_ratio(configured: f32, chooses: bool) -> f32 {
+    if chooses { configured } else { 0.0 }
 }
 
 /// The trajectory with the lowest entropy, the first of equals; one whose entropy is NaN only when all are.

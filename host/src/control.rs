@@ -22,8 +22,6 @@ pub const REQUESTS: &str = "control";
 
 /// A policy that somebody wants in force, loaded and probed, or refused.
 pub struct Proposal {
-    /// The file, or the request's file.
-    pub path: PathBuf,
     /// Bytes of the component.
     pub bytes: Arc<[u8]>,
     /// What loading and probing gave.
@@ -201,8 +199,8 @@ impl Watcher {
         }
         changed.sort_by(|a, b| a.0.cmp(&b.0));
         for (path, bytes) in changed {
-            let source = PolicySource { path: Some(path.clone()), bytes: Arc::clone(&bytes) };
-            self.propose(source, path, None)?;
+            let source = PolicySource { path: Some(path), bytes };
+            self.propose(source, None)?;
         }
         self.poll_requests()
     }
@@ -212,8 +210,7 @@ impl Watcher {
         let mut paths: Vec<PathBuf> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
-            // A request that is still being written has a hidden name.
-            .filter(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")))
+            .filter(|path| !atomic::is_temp(path))
             .collect();
         paths.sort();
         for path in paths {
@@ -223,17 +220,15 @@ impl Watcher {
                 continue;
             }
             let source = PolicySource { path: None, bytes: bytes.into() };
-            self.propose(source, path, Some(reply_to))?;
+            self.propose(source, Some(reply_to))?;
         }
         Ok(())
     }
 
-    fn propose(&self, source: PolicySource, path: PathBuf, reply_to: Option<PathBuf>) -> Result<(), Gone> {
+    fn propose(&self, source: PolicySource, reply_to: Option<PathBuf>) -> Result<(), Gone> {
         let probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let bytes = Arc::clone(&source.bytes);
         let candidate = self.loader.prepare(source, &probe);
-        self.sender
-            .send(Proposal { path, bytes, candidate, requester: Requester(reply_to) })
-            .map_err(|_| Gone)
+        self.sender.send(Proposal { bytes, candidate, requester: Requester(reply_to) }).map_err(|_| Gone)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use anyhow::Context;
 use rand::Rng;
 
-use crate::model::{Actor, AdamW, SampleRequest, Sampling, ScoreGrads, Sequence};
+use crate::model::{Actor, AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Sequence, Weights};
 use crate::rng::Streams;
 use crate::task::arithmetic::{Chain, Habits, MAX_GRADE, Row};
 use crate::tokenizer::Tokenizer;
@@ -27,6 +27,13 @@ pub struct Pretraining {
     pub seed: u64,
 }
 
+/// How the shipped weights were made.
+impl Default for Pretraining {
+    fn default() -> Self {
+        Self { steps: 1200, batch: 64, lr: 2e-3, habits: Habits::default(), seed: 0 }
+    }
+}
+
 /// What a pretraining step reports.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PretrainReport {
@@ -39,6 +46,11 @@ pub struct PretrainReport {
 struct Example {
     prompt: Vec<TokenId>,
     completion: Vec<TokenId>,
+}
+
+/// Random weights of `config`, the same for the same seed.
+pub fn random_weights(config: &ModelConfig, seed: u64) -> Weights {
+    Weights::random(config, &mut Streams::new(seed).stream("weights", 0, 0))
 }
 
 /// Trains `actor` on workings of chains that are not among `excluded`, and reports every step.
@@ -130,4 +142,27 @@ pub fn successes(
         counts.push(count);
     }
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::model_source::ModelSource;
+
+    #[test]
+    #[ignore = "takes two minutes: cargo test --release -p exgrpo-host --lib pretrain -- --ignored"]
+    fn the_shipped_weights_are_made_again_bit_for_bit() {
+        let shipped = ModelSource::read(&Config::default().model.path).unwrap();
+        let held_out = include_str!("../../datasets/arithmetic/test.jsonl").lines();
+        let excluded = held_out.map(|line| serde_json::from_str::<Row>(line).unwrap().question).collect();
+        let pretraining = Pretraining::default();
+        let weights = random_weights(&shipped.config, pretraining.seed);
+        let mut actor = Actor::cpu(shipped.config, &weights, 0).unwrap();
+        run(&mut actor, &shipped.tokenizer, &pretraining, &excluded, |_| {}).unwrap();
+        let made = actor.weights().unwrap().into_tensors();
+        for (made, shipped) in made.iter().zip(shipped.weights.into_tensors()) {
+            assert!(made.data == shipped.data, "{} differs", shipped.name);
+        }
+    }
 }

@@ -188,6 +188,10 @@ fn deal(replayed: Vec<PlannedGroup>, fresh: Vec<PlannedGroup>, num_parts: usize)
 }
 
 #[cfg(test)]
+#[path = "select_tests.rs"]
+mod entropy_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

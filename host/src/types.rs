@@ -8,15 +8,19 @@ pub type TokenId = u32;
 
 /// One dataset row.
 ///
-/// Example: `Question { id: 0x51…, prompt: "38+47-19=", answer: "66", prompt_ids: vec![7, 12, 15, …] }`.
+/// Example: `Question { id: 0x51…, prompt: "38+47-19=", answer: "66", prompt_ids: vec![7, 12, 15, …], … }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// Stable id: a hash of prompt and answer.
     pub id: u64,
     /// Text that the Actor continues.
     pub prompt: String,
+    /// System message that the row brings along, for models that are asked by a chat template.
+    pub system: Option<String>,
     /// Gold answer as the dataset gives it; only a verifier reads it.
     pub answer: String,
+    /// A solution that somebody else wrote, when the row has one.
+    pub solution: Option<String>,
     /// `prompt` as token ids.
     pub prompt_ids: Vec<TokenId>,
 }

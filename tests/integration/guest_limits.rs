@@ -29,7 +29,7 @@ fn loader(config: &GuestConfig, attack: &str, amount: u32, from_step: u32) -> Lo
 
 fn hostile_set(config: &GuestConfig, attack: &str, amount: u32) -> PolicySet {
     let loader = loader(config, attack, amount, 2);
-    let source = PolicySource::read(exgrpo_tests::hostile()).unwrap();
+    let source = PolicySource::read(exgrpo_tests::guest("hostile")).unwrap();
     let candidate = loader.prepare(source, &Probe { step: 1, ..Probe::default() }).unwrap();
     PolicySet::new(&loader, vec![candidate]).unwrap()
 }
@@ -59,11 +59,8 @@ fn each_limit_is_obeyed_and_violated() {
         ("work", 10_000, 20_000_000, "fuel"),
         ("memory", 4, 64, "memory"),
         ("recursion", 50, 1_000_000, "stack"),
-        ("huge-output", 0, 2, "output-size"),
     ] {
-        if attack != "huge-output" {
-            assert_eq!(reason_of(&config, attack, obeyed), None, "{attack} below its limit");
-        }
+        assert_eq!(reason_of(&config, attack, obeyed), None, "{attack} below its limit");
         let have = reason_of(&config, attack, violated);
         // Recursion on the shadow stack runs out of its memory before the frames run out of theirs.
         let is_stack = attack == "recursion" && matches!(have, Some("stack" | "trap"));
@@ -118,7 +115,7 @@ fn a_panic_leaves_its_message_in_the_log() {
 fn candidates_that_misbehave_in_their_probe_or_are_no_policies_are_refused() {
     for attack in ["loop", "memory", "panic", "nan", "out-of-range"] {
         let loader = loader(&config(), attack, 64, 0);
-        let source = PolicySource::read(exgrpo_tests::hostile()).unwrap();
+        let source = PolicySource::read(exgrpo_tests::guest("hostile")).unwrap();
         let refused = loader.prepare(source, &Probe { step: 1, ..Probe::default() });
         assert!(matches!(refused, Err(Reject::Probe { .. })), "{attack}");
     }
@@ -139,9 +136,9 @@ fn one_bad_row_costs_one_verdict_whatever_the_number_of_threads() {
         response,
         finished: true,
     };
-    let requests: Vec<VerifyRequest> = (0..40)
+    let requests: Vec<VerifyRequest> = (0..200)
         .map(|row| match row {
-            7 | 23 => request(format!("{row}!")),
+            7 | 123 => request(format!("{row}!")),
             row if row % 2 == 0 => request("2".to_owned()),
             row => request(row.to_string()),
         })
@@ -162,11 +159,194 @@ fn one_bad_row_costs_one_verdict_whatever_the_number_of_threads() {
         assert_eq!(judged[0], judged[2]);
         for (row, (have, _)) in judged[0].iter().enumerate() {
             let expected = match row {
-                7 | 23 => verdict,
+                7 | 123 => verdict,
                 row if row % 2 == 0 => Verdict::Correct,
                 _ => Verdict::Incorrect,
             };
             assert_eq!(*have, expected, "{attack} row {row}");
         }
     }
+}
+
+/// Fuel of a call after the attack began, and its fault.
+fn fuel_of(config: &GuestConfig, attack: &str, amount: u32) -> (u64, Option<String>) {
+    let mut set = hostile_set(config, attack, amount);
+    set.bucket_weights(2, &[1, 2, 0], 2).unwrap();
+    let decision = set.drain().0.remove(0);
+    (decision.fuel, decision.fault)
+}
+
+#[test]
+fn fuel_and_memory_are_allowed_up_to_their_limits() {
+    let (needed, fault) = fuel_of(&config(), "work", 200_000);
+    assert_eq!(fault, None);
+    assert_eq!(fuel_of(&config(), "work", 200_000).0, needed, "fuel repeats");
+    for (fuel_per_call, fault) in [(needed + needed / 100, None), (needed - needed / 100, Some("fuel"))] {
+        let config = GuestConfig { fuel_per_call, ..config() };
+        assert_eq!(reason_of(&config, "work", 200_000), fault, "{fuel_per_call} of {needed}");
+    }
+    for (mebibytes, fault) in [(14, None), (16, Some("memory"))] {
+        assert_eq!(reason_of(&config(), "memory", mebibytes), fault, "{mebibytes} MiB of 16");
+    }
+}
+
+#[test]
+fn an_honest_answer_may_fill_the_output_limit_but_not_pass_it() {
+    let mut set = hostile_set(&config(), "none", 0);
+    for (buckets, fault) in [(250_000, None), (270_000, Some("output-size"))] {
+        set.bucket_weights(2, &vec![1; buckets], 2).unwrap();
+        let (_, events) = set.drain();
+        let have = events.iter().find(|event| event.kind == EventKind::Fault).and_then(|event| event.reason);
+        assert_eq!(have, fault, "{buckets} weights of 4 bytes, 1 MiB allowed");
+    }
+    assert_eq!(reason_of(&config(), "huge-output", 2), Some("output-size"), "more than was asked for, too");
+}
+
+fn load(config: &GuestConfig, bytes: &[u8]) -> Result<(), Reject> {
+    let plain = Loader::new(config, &BTreeMap::new()).unwrap();
+    plain.prepare(PolicySource { path: None, bytes: Arc::from(bytes) }, &Probe::default()).map(drop)
+}
+
+#[test]
+fn files_that_are_cut_damaged_foreign_or_too_large_are_refused() {
+    let whole = std::fs::read(exgrpo_tests::policy("uniform")).unwrap();
+    // What follows the interface descriptions are names for backtraces; without them a policy is whole.
+    let names = whole.windows(5).position(|bytes| bytes == b"\x04name").unwrap() - 4;
+    for part in 0..60 {
+        let length = names * part / 60;
+        let refused = load(&config(), &whole[..length]);
+        assert!(matches!(refused, Err(Reject::Load { .. })), "first {length} bytes: {refused:?}");
+    }
+    // A changed byte may go unnoticed, in a constant say, but is never worse than a refusal.
+    for part in 0..60 {
+        let mut bytes = whole.clone();
+        let place = 8 + (bytes.len() - 8) * part / 60;
+        bytes[place] ^= 0xff;
+        let _taken_or_refused = load(&config(), &bytes);
+    }
+
+    let replaced = |from: &[u8], to: &[u8]| {
+        let mut bytes = whole.clone();
+        let places: Vec<usize> = bytes
+            .windows(from.len())
+            .enumerate()
+            .filter(|(_, at)| *at == from)
+            .map(|(place, _)| place)
+            .collect();
+        assert!(!places.is_empty());
+        for place in places {
+            bytes[place..place + to.len()].copy_from_slice(to);
+        }
+        bytes
+    };
+    let foreign = load(&config(), &replaced(b"exgrpo:policy", b"others:policy"));
+    assert!(matches!(foreign, Err(Reject::Load { .. })), "{foreign:?}");
+    let newer = load(&config(), &replaced(b"@0.1.0", b"@7.1.0"));
+    assert!(matches!(newer, Err(Reject::Load { .. })), "{newer:?}");
+    // A component that is valid and empty.
+    let empty = load(&config(), b"\0asm\x0d\0\x01\0");
+    assert!(matches!(&empty, Err(Reject::Load { detail, .. }) if detail.contains("metadata")), "{empty:?}");
+
+    // A custom section of 1 MiB: allowed by 2, refused by 1.
+    let mut large = whole.clone();
+    large.extend([0, 0x80, 0x80, 0x40, 1, b'v']);
+    large.extend(vec![0; (1 << 20) - 2]);
+    let limited = |file_mib| load(&GuestConfig { file_mib, ..config() }, &large);
+    assert_eq!(limited(2), Ok(()));
+    assert!(matches!(limited(1), Err(Reject::Load { detail, .. }) if detail.contains("file_mib")));
+}
+
+#[test]
+fn a_row_has_its_own_fuel_and_the_same_verdict_alone_as_in_company() {
+    let request = |response: &str| VerifyRequest {
+        prompt: String::new(),
+        reference: "2".to_owned(),
+        response: response.to_owned(),
+        finished: true,
+    };
+    let requests: Vec<VerifyRequest> = (0..150).map(|row| request(["2", "!", "3"][row % 3])).collect();
+    let needed = hostile_set(&config(), "work", 50_000).verify(1, &[request("!")]).unwrap()[0].fuel;
+    for (fuel_per_request, verdict) in
+        [(needed + needed / 100, Verdict::Incorrect), (needed - needed / 100, Verdict::OutOfBudget)]
+    {
+        let mut set = hostile_set(&GuestConfig { fuel_per_request, ..config() }, "work", 50_000);
+        let verdicts = |results: Vec<exgrpo_host::guest::VerifyResult>| -> Vec<Verdict> {
+            results.into_iter().map(|result| result.verdict).collect()
+        };
+        let together = verdicts(set.verify(1, &requests).unwrap());
+        assert_eq!(together[..3], [Verdict::Correct, verdict, Verdict::Incorrect]);
+        let mut alone = Vec::new();
+        for request in &requests {
+            alone.extend(verdicts(set.verify(1, std::slice::from_ref(request)).unwrap()));
+        }
+        assert_eq!(together, alone);
+        let mut backwards = requests.clone();
+        backwards.reverse();
+        let mut backwards = verdicts(set.verify(1, &backwards).unwrap());
+        backwards.reverse();
+        assert_eq!(together, backwards);
+    }
+}
+
+/// Not a test: prints what policies cost. `cargo test --release -p exgrpo-tests -- --ignored --nocapture cost`.
+#[test]
+#[ignore = "measures and asserts nothing"]
+fn cost_of_policies() {
+    let plain = Loader::new(&GuestConfig::default(), &BTreeMap::new()).unwrap();
+    let mut candidates = Vec::new();
+    for name in ["gaussian_medium", "exact_answer"] {
+        let source = PolicySource::read(exgrpo_tests::policy(name)).unwrap();
+        let started = std::time::Instant::now();
+        candidates.push(plain.prepare(source, &Probe::default()).unwrap());
+        eprintln!("{name}: loaded and probed in {:?}", started.elapsed());
+    }
+    let mut set = PolicySet::new(&plain, candidates).unwrap();
+    let requests = vec![
+        VerifyRequest {
+            prompt: "38+47-19=".to_owned(),
+            reference: "66".to_owned(),
+            response: "38+47=85;85-19=66;66".to_owned(),
+            finished: true,
+        };
+        256
+    ];
+    let rows = 1_000;
+    let problems = exgrpo_host::columns::ProblemColumns {
+        id: (0..rows).collect(),
+        num_success: (0..rows as u32).map(|row| row % 9).collect(),
+        group_size: vec![8; rows as usize],
+        attempts: vec![8; rows as usize],
+        solved_streak: vec![0; rows as usize],
+        last_step: vec![1; rows as usize],
+        stored: vec![1; rows as usize],
+        extra: Vec::new(),
+    };
+    let trajectories = TrajectoryColumns {
+        offsets: (0..=64).collect(),
+        id: (0..64).collect(),
+        entropy: vec![0.5; 64],
+        logprob: vec![-1.0; 64],
+        reward: vec![1.0; 64],
+        length: vec![9; 64],
+        step: vec![1; 64],
+        extra: Vec::new(),
+    };
+    let median = |call: &mut dyn FnMut()| {
+        let mut times: Vec<_> = (0..101)
+            .map(|_| {
+                let started = std::time::Instant::now();
+                call();
+                started.elapsed()
+            })
+            .collect();
+        times.sort();
+        times[50]
+    };
+    eprintln!("verify 256: {:?}", median(&mut || drop(set.verify(1, &requests).unwrap())));
+    let step = median(&mut || {
+        set.assign(1, &problems, 9).unwrap();
+        set.bucket_weights(1, &[1; 9], 8).unwrap();
+        set.choose(1, &trajectories, 1).unwrap();
+    });
+    eprintln!("assign 1000 + weights + choose 64: {step:?}");
 }

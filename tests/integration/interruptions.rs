@@ -1,36 +1,15 @@
 //! Runs in a process of their own that is killed at any moment and resumed.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::compare::Leavings;
+use crate::process::{host, start};
 
 const STEPS: &str = "6";
 
 /// Kills of the quick run; `EXGRPO_KILLS=20 cargo xtask test interruptions` does more.
 const KILLS: u64 = 4;
-
-fn host(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_host-under-test"));
-    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
-    command
-}
-
-fn start(out: &Path, steps: &str) -> Command {
-    let (policy, verifier) = (exgrpo_tests::policy("gaussian_medium"), exgrpo_tests::policy("exact_answer"));
-    let mut command = host(&["--quiet", "--steps", steps, "--seed", "3"]);
-    for setting in [
-        "rollout.questions=4",
-        "rollout.group_size=4",
-        "eval.enabled=false",
-        "replay.replay_start_accuracy=-1",
-    ] {
-        command.args(["--set", setting]);
-    }
-    command.arg("--policy").arg(policy).arg("--policy").arg(verifier).arg("--out").arg(out);
-    command
-}
 
 #[test]
 fn a_run_killed_at_any_moment_and_resumed_equals_one_that_was_not() {

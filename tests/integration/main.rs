@@ -5,5 +5,9 @@
 mod buckets;
 mod compare;
 mod guest_limits;
+mod guest_swaps;
 mod interruptions;
+mod pool_rules;
+mod process;
 mod runs;
+mod swap_command;

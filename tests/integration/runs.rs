@@ -21,7 +21,7 @@ pub(crate) fn small(policies: &[PathBuf], steps: u32) -> Config {
     config
 }
 
-fn finish(config: Config, out: &Path) -> Leavings {
+pub(crate) fn finish(config: Config, out: &Path) -> Leavings {
     let mut run = Run::create(config, Some(out)).unwrap();
     while !run.is_done() {
         run.step().unwrap();
@@ -157,7 +157,7 @@ fn a_policy_that_faults_is_contained_and_the_run_goes_on() {
     run.step().unwrap();
     drop(run);
     // The same run with a sampler that starts to loop at step 4.
-    config.policy.files = vec![exgrpo_tests::hostile()];
+    config.policy.files = vec![exgrpo_tests::guest("hostile")];
     config.policy.params.insert("attack".to_owned(), "loop".into());
     config.policy.params.insert("from_step".to_owned(), 4.into());
     let out = dir.path().join("hostile");

@@ -7,7 +7,7 @@ pub fn policy(name: &str) -> PathBuf {
     Path::new(env!("POLICIES_DIR")).join(format!("{name}.wasm"))
 }
 
-/// The guest that misbehaves as its parameters say.
-pub fn hostile() -> PathBuf {
-    Path::new(env!("GUESTS_DIR")).join("hostile.wasm")
+/// A guest of the tests by its name, see `tests/guests`.
+pub fn guest(name: &str) -> PathBuf {
+    Path::new(env!("GUESTS_DIR")).join(format!("{name}.wasm"))
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+mod bench;
 mod bindings;
 mod demo;
 mod imports;
@@ -19,6 +20,7 @@ type Run = fn(&[String]) -> Result<()>;
 const COMMANDS: &[(&str, &str, Run)] = &[
     ("demo", "build the policies and train the embedded model with ExGRPO", demo::run),
     ("test", "build the policies and run all tests", test::run),
+    ("bench", "measure the engine beside PyTorch and TRL; --help says how", bench::run),
     ("policies", "build every crate under policies/ to policies/<name>.wasm", policies::run),
     ("bindings", "generate guest-sdk/src/bindings from the WIT; --check compares only", bindings::run),
     ("sdk-deps", "check that guest-sdk stays free of the host's dependencies", sdk_deps::run),

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::model::{Actor, ModelConfig, Weights};
 use crate::model_source::{EMBEDDED_CONFIG, EMBEDDED_TOKENIZER};
-use crate::pretrain::{Pretraining, successes};
+use crate::pretrain::{Pretraining, random_weights, successes};
 use crate::rng::Streams;
 use crate::task::arithmetic::{self, Habits, Row};
 use crate::tokenizer::Tokenizer;
@@ -59,16 +59,16 @@ pub(super) struct PretrainArgs {
     #[arg(long, value_name = "DIR")]
     init: Option<PathBuf>,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = Pretraining::default().steps)]
     steps: u32,
     /// Workings a step.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = Pretraining::default().batch)]
     batch: u32,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = Pretraining::default().lr)]
     lr: f64,
     /// Seed of weights and corpus.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = Pretraining::default().seed)]
     seed: u64,
     /// Share of the corpus's writers that take one operation a step.
     #[arg(long, default_value_t = Habits::default().careful)]
@@ -97,7 +97,7 @@ pub(super) fn pretrain(args: &PretrainArgs) -> anyhow::Result<()> {
     let streams = Streams::new(args.seed);
     let weights = match &args.init {
         Some(init) => Weights::load(init, &config)?,
-        None => Weights::random(&config, &mut streams.stream("weights", 0, 0)),
+        None => random_weights(&config, args.seed),
     };
     let mut actor = Actor::cpu(config, &weights, 0)?;
     super::say(&format!("{} parameters", actor.num_parameters()));

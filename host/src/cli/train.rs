@@ -90,6 +90,9 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         }
     };
     print(&run.dir().display().to_string());
+    for (dataset, unusable) in run.unusable() {
+        say(&format!("warning: {} rows of {dataset} can't be used: {unusable}", unusable.len()));
+    }
     let mut reporter = Reporter::new(&run, args.quiet);
     let begin = Instant::now();
     let mut summary = Summary::default();

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::{Columns, Mapping};
 use crate::guest::GuestConfig;
 pub use sections::*;
 
@@ -47,7 +48,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             seed: 1,
-            steps: 80,
+            steps: 150,
             mode: Mode::Paper,
             model: ModelSection::default(),
             dataset: DatasetSection::default(),
@@ -87,6 +88,13 @@ impl Config {
     /// The configuration as TOML.
     pub fn to_toml(&self) -> anyhow::Result<String> {
         toml::to_string(self).context("can't write the configuration as TOML")
+    }
+
+    /// How rows of the datasets become questions.
+    pub fn mapping(&self) -> Mapping {
+        let DatasetSection { layout, question, answer, solution, .. } = self.dataset.clone();
+        let columns = Columns { question, answer, solution };
+        Mapping { layout, columns, max_prompt_tokens: self.rollout.max_prompt_tokens as usize }
     }
 
     /// First contradiction found, as an error that names the keys.

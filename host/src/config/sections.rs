@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::Layout;
+
 /// Which of paper and published code is followed where they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -50,15 +52,33 @@ impl Default for ModelSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatasetSection {
-    /// Training questions: a JSONL file of {question, answer}, or `embedded:arithmetic/train`.
+    /// Training questions: a JSONL, JSON or Parquet file, or `embedded:arithmetic/train`.
     pub train: String,
     /// Held-out questions, the same way.
     pub test: String,
+    /// Layout of the rows: `auto`, `plain`, `gsm8k`, `math`, `verl` or `multiple-choice`.
+    pub layout: Layout,
+    /// Column of the question, where it is not the layout's; a dotted path such as `prompt.0.content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// Column of the gold answer, the same way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// Column of a solution, the same way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solution: Option<String>,
 }
 
 impl Default for DatasetSection {
     fn default() -> Self {
-        Self { train: "embedded:arithmetic/train".to_owned(), test: "embedded:arithmetic/test".to_owned() }
+        Self {
+            train: "embedded:arithmetic/train".to_owned(),
+            test: "embedded:arithmetic/test".to_owned(),
+            layout: Layout::Auto,
+            question: None,
+            answer: None,
+            solution: None,
+        }
     }
 }
 
@@ -83,7 +103,7 @@ pub struct RolloutSection {
 impl Default for RolloutSection {
     fn default() -> Self {
         Self {
-            questions: 32,
+            questions: 64,
             group_size: 8,
             temperature: 1.0,
             top_p: 1.0,

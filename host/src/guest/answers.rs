@@ -151,10 +151,12 @@ impl PolicySet {
             num_rows: 0,
             inputs,
         };
+        let chooses =
+            [Slot::Selection, Slot::Trajectories].iter().any(|&slot| self.holder(slot).now.is_some());
         self.ask(
             question,
             &|policy, state| policy.replay_ratio(state, step, batch, pass_rate, configured),
-            builtin::replay_ratio,
+            || builtin::replay_ratio(configured, chooses),
             json,
         )
     }

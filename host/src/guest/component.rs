@@ -222,15 +222,21 @@ fn encode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     if !wasmparser::Parser::is_core_wasm(bytes) {
         return Err("it is no WebAssembly file".to_owned());
     }
-    wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(bytes)
-        .and_then(|encoder| encoder.encode())
-        .map(Cow::Owned)
-        .map_err(|error| {
-            format!(
-                "its core module can't be made a component: {error:#}; it must be built with a guest-sdk of this version \
-                 and import nothing but exgrpo:policy/host-log"
-            )
-        })
+    wasmparser::validate(bytes).map_err(|error| format!("it is no valid WebAssembly module: {error}"))?;
+    // The encoder panics on some damaged custom sections (wit-component 0.263); nobody's file may end the run.
+    std::panic::catch_unwind(|| {
+        wit_component::ComponentEncoder::default()
+            .validate(true)
+            .module(bytes)
+            .and_then(|encoder| encoder.encode())
+            .map(Cow::Owned)
+            .map_err(|error| format!("{error:#}"))
+    })
+    .unwrap_or_else(|_| Err("the interface description in it is damaged".to_owned()))
+    .map_err(|error| {
+        format!(
+            "its core module can't be made a component: {error}; it must be built with a guest-sdk of this version \
+             and import nothing but exgrpo:policy/host-log"
+        )
+    })
 }

@@ -28,6 +28,7 @@ mod loader;
 mod params;
 mod policy_set;
 mod probe;
+mod snapshot;
 mod store;
 mod swap;
 mod validate;
@@ -39,8 +40,9 @@ pub use component::{ComponentInfo, PolicySource};
 pub use config::{FailureRule, GuestConfig};
 pub use error::{Fault, FaultKind, PolicySetError, Reject, Stop};
 pub use loader::{Candidate, Loader};
-pub use policy_set::{PolicySet, PolicySnapshot};
+pub use policy_set::PolicySet;
 pub use probe::Probe;
+pub use snapshot::PolicySnapshot;
 
 /// One response to be verified.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

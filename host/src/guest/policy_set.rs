@@ -16,15 +16,11 @@
 //! are, because the built-in verifier's rules are other rules and its `incorrect` would be a wrong reward.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
-
 use super::calls::{Call, Outcome};
-use super::component::{ComponentInfo, GuestPolicy, PolicySource};
+use super::component::{ComponentInfo, GuestPolicy};
 use super::config::FailureRule;
 use super::error::{Fault, PolicySetError, Stop};
 use super::loader::{Candidate, Loader};
@@ -62,6 +58,8 @@ pub(super) struct Holder {
     pub(super) now: Option<MemberId>,
     /// The last component that answered well.
     pub(super) last_good: Option<MemberId>,
+    /// The component that the slot was taken from because it faulted; its file's next version may have it back.
+    pub(super) deposed: Option<MemberId>,
 }
 
 #[derive(Default)]
@@ -71,23 +69,6 @@ pub(super) struct Journal {
     num_log_events: usize,
     num_dropped_lines: usize,
     pub(super) time: Duration,
-}
-
-/// What a checkpoint keeps of one component; its bytes are kept elsewhere, by digest.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct PolicySnapshot {
-    /// SHA-256 of the component's bytes.
-    pub digest: String,
-    /// File that it was read from.
-    pub path: Option<PathBuf>,
-    /// Slots that it fills.
-    pub slots: Vec<String>,
-    /// Slots that it was the last to answer well.
-    pub last_good: Vec<String>,
-    /// False when it was swapped out and is kept as a last good one.
-    pub loaded: bool,
-    /// Its own state, when it keeps one.
-    pub state: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for PolicySet {
@@ -119,14 +100,14 @@ impl PolicySet {
             let slots = candidate.policy.info.slots.clone();
             let id = set.insert(0, candidate);
             for slot in slots {
-                set.slots.insert(slot, Holder { now: Some(id), last_good: None });
+                set.slots.insert(slot, Holder { now: Some(id), ..Holder::default() });
             }
         }
         set.check_params()?;
         Ok(set)
     }
 
-    fn empty(loader: &Loader) -> Self {
+    pub(super) fn empty(loader: &Loader) -> Self {
         Self {
             loader: loader.clone(),
             members: BTreeMap::new(),
@@ -205,60 +186,6 @@ impl PolicySet {
         std::mem::take(&mut self.journal.time).as_secs_f64() * 1e6
     }
 
-    /// Everything that a checkpoint needs to go on as if nothing had happened, the bytes of the components aside.
-    ///
-    /// # Errors
-    /// None today: states are kept by the host after every call.
-    pub fn snapshot(&mut self) -> Result<Vec<PolicySnapshot>, Stop> {
-        let names = |slots: Vec<Slot>| slots.into_iter().map(|slot| slot.as_str().to_owned()).collect();
-        Ok(self
-            .members
-            .iter()
-            .map(|(&id, member)| PolicySnapshot {
-                digest: member.policy.info.digest.clone(),
-                path: member.policy.info.path.clone(),
-                slots: names(self.slots_of(id)),
-                last_good: names(
-                    Slot::ALL.into_iter().filter(|&slot| self.holder(slot).last_good == Some(id)).collect(),
-                ),
-                loaded: member.loaded,
-                state: member.state.clone(),
-            })
-            .collect())
-    }
-
-    /// A set as it was when `snapshots` were taken, each given with its component's bytes.
-    ///
-    /// # Errors
-    /// When the bytes are not those of the digest, a component no longer loads, or a snapshot names an unknown slot.
-    pub fn restore(loader: &Loader, snapshots: Vec<(PolicySnapshot, Arc<[u8]>)>) -> anyhow::Result<Self> {
-        let mut set = Self::empty(loader);
-        for (snapshot, bytes) in snapshots {
-            let source = PolicySource { path: snapshot.path.clone(), bytes };
-            let candidate = loader
-                .load(&source)
-                .with_context(|| format!("can't restore the policy {}", snapshot.digest))?;
-            if candidate.policy.info.digest != snapshot.digest {
-                anyhow::bail!(
-                    "the checkpoint names the policy {}, the bytes given for it are {}",
-                    snapshot.digest,
-                    candidate.policy.info.digest
-                );
-            }
-            let id = set.next_member;
-            set.next_member += 1;
-            let member = Member { policy: candidate.policy, state: snapshot.state, loaded: snapshot.loaded };
-            set.members.insert(id, member);
-            for slot in parse_slots(&snapshot.slots)? {
-                set.slots.entry(slot).or_default().now = Some(id);
-            }
-            for slot in parse_slots(&snapshot.last_good)? {
-                set.slots.entry(slot).or_default().last_good = Some(id);
-            }
-        }
-        Ok(set)
-    }
-
     /// Asks the component `id` and keeps its state and log.
     pub(super) fn call<T>(
         &mut self,
@@ -295,7 +222,8 @@ impl PolicySet {
                 let Some(good) = self.holder(slot).last_good.filter(|&good| good != id) else {
                     return Ok(None);
                 };
-                self.slots.entry(slot).or_default().now = Some(good);
+                let holder = self.slots.entry(slot).or_default();
+                (holder.now, holder.deposed) = (Some(good), Some(id));
                 let good_digest = self.digest_of(Some(good)).to_owned();
                 let detail = format!("the slot goes back from {digest} to {good_digest}, the last good one");
                 self.journal.events.push(Event {
@@ -383,14 +311,4 @@ impl Journal {
         self.num_dropped_lines = 0;
         (std::mem::take(&mut self.decisions), std::mem::take(&mut self.events))
     }
-}
-
-fn parse_slots(names: &[String]) -> anyhow::Result<Vec<Slot>> {
-    names
-        .iter()
-        .map(|name| {
-            let found = Slot::ALL.into_iter().find(|slot| slot.as_str() == name);
-            found.with_context(|| format!("unknown slot `{name}` in a policy snapshot"))
-        })
-        .collect()
 }

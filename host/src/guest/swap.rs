@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::component::label;
 use super::error::{Fault, Reject};
 use super::loader::Candidate;
 use super::policy_set::{Holder, MemberId, PolicySet};
@@ -26,21 +25,24 @@ impl PolicySet {
             self.check_slots(&candidate, replaced).and_then(|()| self.carry_state(&mut candidate, replaced));
         if let Err(reject) = checked {
             let info = &candidate.policy.info;
-            self.record_refusal(step, info.path.as_deref(), Some(&info.digest), &reject);
+            self.record_refusal(step, Some(&info.digest), &reject);
             return Err(reject);
         }
 
         let policy = std::sync::Arc::clone(&candidate.policy);
         let id = self.insert(step, candidate);
+        let mut displaced = Vec::from_iter(replaced);
         for slot in Slot::ALL {
             let holder = self.holder(slot);
             let fills = policy.info.slots.contains(&slot);
             if !fills && (holder.now.is_none() || holder.now != replaced) {
                 continue;
             }
+            displaced.extend(holder.now);
+            displaced.extend(holder.deposed);
             let before = self.digest_of(holder.now).to_owned();
             let now = fills.then_some(id);
-            self.slots.insert(slot, Holder { now, last_good: holder.last_good });
+            self.slots.insert(slot, Holder { now, last_good: holder.last_good, deposed: None });
             let after = if fills { policy.info.digest.as_str() } else { BUILTIN };
             self.journal.events.push(Event {
                 step,
@@ -56,14 +58,13 @@ impl PolicySet {
                 ),
             });
         }
-        self.unload(replaced, id);
+        self.unload(replaced, &displaced);
         Ok(())
     }
 
     /// Journals that a candidate was refused, one that never got past [`Loader::prepare`](super::Loader::prepare) say.
-    pub fn record_refusal(&mut self, step: u32, path: Option<&Path>, digest: Option<&str>, reject: &Reject) {
-        let who = label(path, digest.unwrap_or("without a path"));
-        let mut detail = format!("{who}: {reject}");
+    pub fn record_refusal(&mut self, step: u32, digest: Option<&str>, reject: &Reject) {
+        let mut detail = reject.to_string();
         if let Reject::Probe { fault: Fault { backtrace: Some(backtrace), .. }, .. } = reject {
             detail.push('\n');
             detail.push_str(backtrace.trim_end());
@@ -84,12 +85,16 @@ impl PolicySet {
         loaded.find(|(_, member)| member.policy.info.path.as_deref() == Some(path)).map(|(&id, _)| id)
     }
 
-    /// A file that changed can't take what another file fills; only a candidate of its own can.
+    /// A file that changed can't take what another file fills; only a candidate of its own can. What it lost by a
+    /// fault is still its own.
     fn check_slots(&self, candidate: &Candidate, replaced: Option<MemberId>) -> Result<(), Reject> {
         let Some(replaced) = replaced else { return Ok(()) };
         for &slot in &candidate.policy.info.slots {
-            let holder = self.holder(slot).now.filter(|&id| id != replaced);
-            let Some(other) = holder.and_then(|id| self.members.get(&id)) else { continue };
+            let Holder { now, deposed, .. } = self.holder(slot);
+            if now == Some(replaced) || deposed == Some(replaced) {
+                continue;
+            }
+            let Some(other) = now.and_then(|id| self.members.get(&id)) else { continue };
             // A last good version of this very file stands in for it and gives way.
             if other.loaded && other.policy.info.path != candidate.policy.info.path {
                 let detail = format!(
@@ -132,16 +137,11 @@ impl PolicySet {
         }
     }
 
-    /// Marks the replaced component and those left without a slot as swapped out.
-    fn unload(&mut self, replaced: Option<MemberId>, newcomer: MemberId) {
-        let without_slot: Vec<MemberId> = self
-            .members
-            .keys()
-            .copied()
-            .filter(|&id| id != newcomer && (Some(id) == replaced || self.slots_of(id).is_empty()))
-            .collect();
-        for id in without_slot {
-            if let Some(member) = self.members.get_mut(&id) {
+    /// Marks the replaced component as swapped out, and those of `displaced` that are left without a slot.
+    fn unload(&mut self, replaced: Option<MemberId>, displaced: &[MemberId]) {
+        for &id in displaced {
+            let is_out = Some(id) == replaced || self.slots_of(id).is_empty();
+            if let Some(member) = self.members.get_mut(&id).filter(|_| is_out) {
                 member.loaded = false;
             }
         }

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::columns::BucketInfo;
 use crate::config::Config;
 use crate::control::Control;
-use crate::dataset::{Dataset, QuestionQueue};
+use crate::dataset::{Dataset, QuestionQueue, Unusable};
 use crate::guest::PolicySet;
 use crate::log::RunLog;
 use crate::model::Actor;
@@ -91,6 +91,15 @@ impl Run {
     /// The policies in force.
     pub fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    /// Datasets that have rows that can't be used, and those rows.
+    pub fn unusable(&self) -> impl Iterator<Item = (&str, &Unusable)> {
+        let section = &self.config.dataset;
+        let both = [(section.train.as_str(), &self.dataset), (section.test.as_str(), &self.heldout)];
+        both.into_iter()
+            .map(|(name, dataset)| (name, &dataset.unusable))
+            .filter(|(_, unusable)| !unusable.is_empty())
     }
 
     /// The network.

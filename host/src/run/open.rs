@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
@@ -12,7 +13,7 @@ use crate::control::Control;
 use crate::dataset::{Dataset, QuestionQueue};
 use crate::guest::{Loader, PolicySet, PolicySource, Probe};
 use crate::log::RunLog;
-use crate::model::{Actor, ModelConfig, Weights};
+use crate::model::{Actor, Weights};
 use crate::model_source::ModelSource;
 use crate::pool::ExperiencePool;
 use crate::rng::Streams;
@@ -26,23 +27,15 @@ impl Run {
     /// Begins a run in `out`, or in a directory of its own under `runs/`. Everything is read and checked before the
     /// directory is made.
     pub fn create(config: Config, out: Option<&Path>) -> anyhow::Result<Self> {
-        config.validate()?;
-        let source = ModelSource::read(&config.model.path)?;
-        let loader = loader(&config)?;
-        let policies = load_policies(&config, &loader)?;
-        let datasets = Datasets::read(&config, &source)?;
-        let label = label(&config);
+        let inputs = Inputs::read(config)?;
+        let policies = inputs.load_policies()?;
         let (dir, lock) = match out {
             Some(out) => RunDir::create(out)?,
-            None => RunDir::create_named(Path::new("runs"), &label)?,
+            None => RunDir::create_named(Path::new("runs"), &label(&inputs.config))?,
         };
-        write_run_toml(&dir, &config, &policies)?;
-        for path in &config.policy.files {
-            dir.store_policy(&PolicySource::read(path)?.bytes)?;
-        }
-        let start = Start::fresh(&config, &datasets.train, policies);
-        let actor = build_actor(&config, source.config.clone(), source.weights.clone())?;
-        Self::assemble(config, dir, lock, loader, start, actor, source, datasets, None)
+        write_run_toml(&dir, &inputs.config, &policies.set)?;
+        let start = Start::fresh(&inputs, &dir, policies)?;
+        Self::assemble(inputs, dir, lock, start, None)
     }
 
     /// The engine that the run in `root` has; none when its configuration can't be read, which [`Run::resume`] says.
@@ -57,66 +50,32 @@ impl Run {
         if let Some(steps) = steps {
             config.steps = steps;
         }
-        config.validate()?;
-        let loader = loader(&config)?;
-        let source = ModelSource::read(&config.model.path)?;
-        let datasets = Datasets::read(&config, &source)?;
-        let Some(&step) = dir.checkpoint_steps()?.last() else {
+        let inputs = Inputs::read(config)?;
+        let after = dir.checkpoint_steps()?.last().copied();
+        let start = match after {
+            Some(step) => Start::restored(&inputs, &dir, step)?,
             // Killed before the first step was done: nothing is lost by starting over.
-            let policies = load_policies(&config, &loader)?;
-            for path in &config.policy.files {
-                dir.store_policy(&PolicySource::read(path)?.bytes)?;
-            }
-            let start = Start::fresh(&config, &datasets.train, policies);
-            let actor = build_actor(&config, source.config.clone(), source.weights.clone())?;
-            return Self::assemble(config, dir, lock, loader, start, actor, source, datasets, Some(0));
+            None => Start::fresh(&inputs, &dir, inputs.load_policies()?)?,
         };
-        let checkpoint = dir.checkpoint(step);
-        let (state, pool) = checkpoint::read(&checkpoint)?;
-        if pool.num_questions() != datasets.train.len() {
-            bail!(
-                "the checkpoint knows {} questions, dataset {} has {}: it is not the one the run began with",
-                pool.num_questions(),
-                config.dataset.train,
-                datasets.train.len()
-            );
-        }
-        let weights = Weights::load(&checkpoint, &source.config)?;
-        let mut actor = build_actor(&config, source.config.clone(), weights)?;
-        actor.load_optimizer(&checkpoint.join(checkpoint::OPTIMIZER))?;
-        let snapshots = checkpoint::policy_bytes(&dir, state.policies.clone())?;
-        let policies = PolicySet::restore(&loader, snapshots)?;
-        let start = Start { state, pool, policies };
-        Self::assemble(config, dir, lock, loader, start, actor, source, datasets, Some(step))
+        Self::assemble(inputs, dir, lock, start, Some(after.unwrap_or(0)))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a run, each made by its own step of opening")]
     fn assemble(
-        config: Config,
+        inputs: Inputs,
         dir: RunDir,
         lock: RunLock,
-        loader: Loader,
         start: Start,
-        actor: Actor,
-        source: ModelSource,
-        datasets: Datasets,
         resume_after: Option<u32>,
     ) -> anyhow::Result<Self> {
-        let longest = (config.rollout.max_prompt_tokens + config.rollout.max_new_tokens) as usize;
-        if longest > source.config.max_position_embeddings {
-            bail!(
-                "rollout.max_prompt_tokens + rollout.max_new_tokens = {longest}, the model takes {} positions",
-                source.config.max_position_embeddings
-            );
-        }
+        let Inputs { config, loader, source, train, test } = inputs;
         let log = RunLog::open(dir.root(), metrics::keys(config.rollout.group_size), resume_after)?;
         let watched = if config.policy.watch { config.policy.files.clone() } else { Vec::new() };
-        let control = Control::start(loader.clone(), watched, dir.root())?;
-        let Start { state, pool, policies } = start;
+        let control = Control::start(loader, watched, dir.root())?;
+        let Start { state, pool, policies, actor } = start;
         Ok(Self {
             streams: Streams::new(state.seed),
-            dataset: datasets.train,
-            heldout: datasets.test,
+            dataset: train,
+            heldout: test,
             tokenizer: source.tokenizer,
             stop_ids: source.stop_ids,
             actor,
@@ -140,56 +99,114 @@ impl Run {
     }
 }
 
+/// What a run is given, read and checked.
+struct Inputs {
+    config: Config,
+    loader: Loader,
+    source: ModelSource,
+    train: Dataset,
+    test: Dataset,
+}
+
+impl Inputs {
+    fn read(config: Config) -> anyhow::Result<Self> {
+        config.validate()?;
+        let source = ModelSource::read(&config.model.path)?;
+        let longest = (config.rollout.max_prompt_tokens + config.rollout.max_new_tokens) as usize;
+        if longest > source.config.max_position_embeddings {
+            bail!(
+                "rollout.max_prompt_tokens + rollout.max_new_tokens = {longest}, the model takes {} positions",
+                source.config.max_position_embeddings
+            );
+        }
+        let loader = loader(&config)?;
+        let mapping = config.mapping();
+        let train = Dataset::read(&config.dataset.train, &mapping, &source.tokenizer)?;
+        let test = Dataset::read(&config.dataset.test, &mapping, &source.tokenizer)?;
+        Ok(Self { config, loader, source, train, test })
+    }
+
+    /// Loads and probes the configured policies; their bytes go into the run's directory.
+    fn load_policies(&self) -> anyhow::Result<Policies> {
+        let probe = Probe { group_size: self.config.rollout.group_size, step: 1, ..Probe::default() };
+        let (mut candidates, mut bytes) = (Vec::new(), Vec::new());
+        for path in &self.config.policy.files {
+            let source = PolicySource::read(path).with_context(|| {
+                "hint: `cargo xtask policies` builds the shipped policies into policies/".to_owned()
+            })?;
+            bytes.push(Arc::clone(&source.bytes));
+            let candidate = self
+                .loader
+                .prepare(source, &probe)
+                .with_context(|| format!("policy {} is refused", path.display()))?;
+            candidates.push(candidate);
+        }
+        Ok(Policies { set: PolicySet::new(&self.loader, candidates)?, bytes })
+    }
+
+    fn build_actor(&self, weights: &Weights) -> anyhow::Result<Actor> {
+        let shape = self.source.config.clone();
+        match self.config.model.engine {
+            Engine::Candle => Actor::candle(shape, weights.clone(), candle_core::Device::Cpu),
+            Engine::Cpu => Actor::cpu(shape, weights, self.config.model.threads),
+        }
+    }
+}
+
+struct Policies {
+    set: PolicySet,
+    bytes: Vec<Arc<[u8]>>,
+}
+
 /// What a run starts from.
 struct Start {
     state: RunState,
     pool: ExperiencePool,
     policies: PolicySet,
+    actor: Actor,
 }
 
 impl Start {
-    fn fresh(config: &Config, dataset: &Dataset, policies: PolicySet) -> Self {
+    fn fresh(inputs: &Inputs, dir: &RunDir, policies: Policies) -> anyhow::Result<Self> {
+        for bytes in &policies.bytes {
+            dir.store_policy(bytes)?;
+        }
         let state = RunState {
             step: 0,
             weights_version: 0,
-            seed: config.seed,
+            seed: inputs.config.seed,
             replay_open: false,
             pass_rate: None,
             buckets: Vec::new(),
-            queue: QuestionQueue::new(dataset.len()),
+            queue: QuestionQueue::new(inputs.train.len()),
             policies: Vec::new(),
             heldout_before: None,
         };
-        let pool = ExperiencePool::new(dataset.questions.iter().map(|question| question.id));
-        Self { state, pool, policies }
+        let pool = ExperiencePool::new(inputs.train.questions.iter().map(|question| question.id));
+        Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor(&inputs.source.weights)? })
     }
-}
 
-struct Datasets {
-    train: Dataset,
-    test: Dataset,
-}
-
-impl Datasets {
-    fn read(config: &Config, source: &ModelSource) -> anyhow::Result<Self> {
-        let max = config.rollout.max_prompt_tokens as usize;
-        Ok(Self {
-            train: Dataset::read(&config.dataset.train, &source.tokenizer, max)?,
-            test: Dataset::read(&config.dataset.test, &source.tokenizer, max)?,
-        })
-    }
-}
-
-/// Builds the network on the engine that the configuration names.
-pub(super) fn build_actor(config: &Config, shape: ModelConfig, weights: Weights) -> anyhow::Result<Actor> {
-    match config.model.engine {
-        Engine::Candle => Actor::candle(shape, weights, candle_core::Device::Cpu),
-        Engine::Cpu => Actor::cpu(shape, &weights, config.model.threads),
+    fn restored(inputs: &Inputs, dir: &RunDir, step: u32) -> anyhow::Result<Self> {
+        let checkpoint = dir.checkpoint(step);
+        let (state, pool) = checkpoint::read(&checkpoint)?;
+        if pool.num_questions() != inputs.train.len() {
+            bail!(
+                "the checkpoint knows {} questions, dataset {} has {}: it is not the one the run began with",
+                pool.num_questions(),
+                inputs.config.dataset.train,
+                inputs.train.len()
+            );
+        }
+        let mut actor = inputs.build_actor(&Weights::load(&checkpoint, &inputs.source.config)?)?;
+        actor.load_optimizer(&checkpoint.join(checkpoint::OPTIMIZER))?;
+        let snapshots = checkpoint::policy_bytes(dir, state.policies.clone())?;
+        let policies = PolicySet::restore(&inputs.loader, snapshots)?;
+        Ok(Self { state, pool, policies, actor })
     }
 }
 
 /// A loader with the run's limits and parameters.
-pub(super) fn loader(config: &Config) -> anyhow::Result<Loader> {
+fn loader(config: &Config) -> anyhow::Result<Loader> {
     let text = |value: &toml::Value| match value {
         toml::Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -197,22 +214,6 @@ pub(super) fn loader(config: &Config) -> anyhow::Result<Loader> {
     let params: BTreeMap<String, String> =
         config.policy.params.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     Loader::new(&config.guest, &params)
-}
-
-/// Loads and probes the configured policies.
-pub(super) fn load_policies(config: &Config, loader: &Loader) -> anyhow::Result<PolicySet> {
-    let probe = Probe { group_size: config.rollout.group_size, step: 1, ..Probe::default() };
-    let mut candidates = Vec::new();
-    for path in &config.policy.files {
-        let source = PolicySource::read(path).with_context(|| {
-            "hint: `cargo xtask policies` builds the shipped policies into policies/".to_owned()
-        })?;
-        let candidate = loader
-            .prepare(source, &probe)
-            .with_context(|| format!("policy {} is refused", path.display()))?;
-        candidates.push(candidate);
-    }
-    Ok(PolicySet::new(loader, candidates)?)
 }
 
 /// Names of the policies, for the run's directory.
@@ -250,7 +251,7 @@ fn write_run_toml(dir: &RunDir, config: &Config, policies: &PolicySet) -> anyhow
 }
 
 /// The configuration of an existing run.
-pub(super) fn read_run_toml(dir: &RunDir) -> anyhow::Result<Config> {
+fn read_run_toml(dir: &RunDir) -> anyhow::Result<Config> {
     let path = dir.config();
     let place = || format!("{} can't be used", path.display());
     let mut table: toml::Table =

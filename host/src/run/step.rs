@@ -123,12 +123,12 @@ impl Run {
     /// Puts accepted candidates in force, the only place where a policy changes.
     fn take_swaps(&mut self, step: u32) -> anyhow::Result<BTreeMap<u32, ProblemRow>> {
         let mut is_changed = self.buckets.is_empty();
-        for Proposal { path, bytes, candidate, requester } in self.control.ready() {
+        for Proposal { bytes, candidate, requester } in self.control.ready() {
             let digest = self.dir.store_policy(&bytes)?;
             let taken = match candidate {
                 Ok(candidate) => self.policies.swap(step, candidate),
                 Err(reject) => {
-                    self.policies.record_refusal(step, Some(&path), Some(&digest), &reject);
+                    self.policies.record_refusal(step, Some(&digest), &reject);
                     Err(reject)
                 }
             };
@@ -277,7 +277,7 @@ impl Run {
             pass_rate: Some(progress.pass_rate).filter(|rate| !rate.is_nan()),
             buckets: self.buckets.clone(),
             queue: self.queue.clone(),
-            policies: self.policies.snapshot()?,
+            policies: self.policies.snapshot(),
             heldout_before: progress.heldout_before,
         };
         checkpoint::write(&self.dir, &state, &self.actor, &self.pool, self.config.checkpoint.keep)

@@ -1,0 +1,145 @@
+//! The work that benchmarks measure: networks of three shapes, prompts, and a GRPO step in its parts.
+
+#![allow(dead_code, reason = "each benchmark uses some of it")]
+
+use exgrpo_host::model::{
+    Actor, AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights,
+};
+use exgrpo_host::types::{Completion, TokenId};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+/// Members of a group.
+pub(crate) const GROUP_SIZE: usize = 8;
+
+/// A network and the size of its step.
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) model: &'static str,
+    pub(crate) questions: usize,
+    /// Tokens of a prompt.
+    pub(crate) prompt: usize,
+    /// Tokens of a completion; none ends early.
+    pub(crate) new: usize,
+    pub(crate) token_budget: usize,
+}
+
+pub(crate) const SHAPES: [Shape; 3] = [
+    Shape {
+        name: "default",
+        model: r#"{"model_type": "qwen2", "vocab_size": 64, "hidden_size": 128, "intermediate_size": 384,
+            "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "max_position_embeddings": 256, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+            "tie_word_embeddings": true}"#,
+        questions: 32,
+        prompt: 16,
+        new: 34,
+        token_budget: 8192,
+    },
+    Shape {
+        name: "small",
+        model: r#"{"model_type": "llama", "vocab_size": 64, "hidden_size": 256, "intermediate_size": 768,
+            "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+            "tie_word_embeddings": true}"#,
+        questions: 32,
+        prompt: 32,
+        new: 64,
+        token_budget: 8192,
+    },
+    Shape {
+        name: "smollm",
+        model: r#"{"model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
+            "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
+            "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 100000.0,
+            "tie_word_embeddings": true}"#,
+        questions: 8,
+        prompt: 64,
+        new: 64,
+        token_budget: 2048,
+    },
+];
+
+impl Shape {
+    /// The shape of this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        SHAPES.iter().find(|shape| shape.name == name)
+    }
+
+    /// A network with random weights on the engine of our own, on all cores.
+    pub(crate) fn actor(&self) -> Actor {
+        let config: ModelConfig = serde_json::from_str(self.model).unwrap();
+        let weights = Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(1));
+        Actor::cpu(config, &weights, 0).unwrap()
+    }
+
+    /// `count` random sequences of `len` tokens.
+    pub(crate) fn tokens(&self, count: usize, len: usize, seed: u64) -> Vec<Vec<TokenId>> {
+        let config: ModelConfig = serde_json::from_str(self.model).unwrap();
+        let mut stream = ChaCha8Rng::seed_from_u64(seed);
+        let vocab_size = config.vocab_size as u32;
+        (0..count).map(|_| (0..len).map(|_| stream.next_u32() % vocab_size).collect()).collect()
+    }
+
+    pub(crate) fn prompts(&self) -> Vec<Vec<TokenId>> {
+        self.tokens(self.questions, self.prompt, 2)
+    }
+
+    /// `members` completions of each prompt.
+    pub(crate) fn sample(
+        &self,
+        actor: &Actor,
+        prompts: &[Vec<TokenId>],
+        members: usize,
+    ) -> Vec<Vec<Completion>> {
+        let sampling =
+            Sampling { temperature: 1.0, top_p: 1.0, max_new_tokens: self.new, stop_ids: Vec::new() };
+        let stream = |at: usize| ChaCha8Rng::seed_from_u64(at as u64);
+        let requests = prompts.iter().enumerate().map(|(question, prompt)| SampleRequest {
+            prompt,
+            streams: (0..members).map(|member| stream(question * members + member)).collect(),
+        });
+        actor.sample(requests.collect(), &sampling).unwrap()
+    }
+
+    /// Forward and backward on a batch of which every other sequence is rewarded.
+    pub(crate) fn accumulate(&self, actor: &mut Actor, batch: &[Sequence<'_>]) {
+        for indices in actor.micro_batches(batch, self.token_budget) {
+            let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
+            let slopes: Vec<f32> = indices
+                .iter()
+                .flat_map(|&index| {
+                    let advantage = if index % 2 == 0 { 1.0 } else { -1.0 };
+                    vec![-advantage / 64.0; batch[index].completion.len()]
+                })
+                .collect();
+            let mut loss = |scores: &Scores| ScoreGrads {
+                logprobs: slopes.clone(),
+                entropies: vec![-1e-6; scores.entropies.len()],
+            };
+            actor.accumulate(&sequences, &mut loss).unwrap();
+        }
+    }
+}
+
+/// One step of the optimizer.
+pub(crate) fn apply(actor: &mut Actor) {
+    let optim = AdamW { lr: 1e-6, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01 };
+    assert!(actor.apply(&optim, 1.0).unwrap().applied);
+}
+
+/// Prompts and completions as sequences, group by group.
+pub(crate) fn sequences<'a>(prompts: &'a [Vec<TokenId>], groups: &'a [Vec<Completion>]) -> Vec<Sequence<'a>> {
+    let groups = prompts.iter().zip(groups);
+    let of = |(prompt, group): (&'a Vec<TokenId>, &'a Vec<Completion>)| {
+        group.iter().map(move |completion| Sequence { prompt, completion: &completion.ids })
+    };
+    groups.flat_map(of).collect()
+}
+
+/// Largest resident set so far in 10^9 bytes; 0 where the system doesn't say.
+pub(crate) fn peak_memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kb| kb.parse::<f64>().ok()).unwrap_or_default() * 1024.0 / 1e9
+}

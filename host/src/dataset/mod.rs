@@ -1,0 +1,330 @@
+//! Questions: reading them, and the queue that hands out fresh ones.
+
+mod layout;
+mod queue;
+mod rows;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::path::Path;
+
+use anyhow::bail;
+use sha2::{Digest, Sha256};
+
+use crate::tokenizer::Tokenizer;
+use crate::types::Question;
+
+pub use layout::{Columns, Layout};
+pub use queue::QuestionQueue;
+
+/// Prefix of the names of data that ships inside the binary.
+pub const EMBEDDED: &str = "embedded:";
+
+const ARITHMETIC_TRAIN: &str = include_str!("../../../datasets/arithmetic/train.jsonl");
+const ARITHMETIC_TEST: &str = include_str!("../../../datasets/arithmetic/test.jsonl");
+
+/// How rows become questions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mapping {
+    /// Layout of the rows.
+    pub layout: Layout,
+    /// Columns named by hand.
+    pub columns: Columns,
+    /// Longest prompt in tokens; 0 sets no limit.
+    pub max_prompt_tokens: usize,
+}
+
+/// All questions of one split, numbered from 0.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Questions.
+    pub questions: Vec<Question>,
+    /// Names of the numeric fields that rows carry beside question and answer; policies see them as extra columns.
+    pub extra_names: Vec<String>,
+    /// Values of those fields, a column a name; NaN where a row has none.
+    pub extra: Vec<Vec<f32>>,
+    /// Rows that are no questions.
+    pub unusable: Unusable,
+}
+
+/// Rows that can't be used, counted by reason.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unusable {
+    reasons: BTreeMap<String, Reason>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reason {
+    num_rows: usize,
+    /// Number of the first such row, and what it said.
+    first: (usize, String),
+}
+
+impl Unusable {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.reasons.values().map(|reason| reason.num_rows).sum()
+    }
+
+    /// True when every row could be used.
+    pub fn is_empty(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
+    fn add(&mut self, row: usize, reason: String, detail: String) {
+        let first = Reason { num_rows: 0, first: (row, detail) };
+        self.reasons.entry(reason).or_insert(first).num_rows += 1;
+    }
+}
+
+/// Reasons with their counts and the first row of each, on one line.
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (reason, Reason { num_rows, first: (row, detail) })) in self.reasons.iter().enumerate() {
+            let separator = if index > 0 { "; " } else { "" };
+            let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+            write!(f, "{separator}{num_rows} x {reason} (first: row {row}{detail})")?;
+        }
+        Ok(())
+    }
+}
+
+impl Dataset {
+    /// Reads `source`: an embedded name, or a JSONL, JSON or Parquet file. Rows that can't be used are counted by reason.
+    ///
+    /// # Errors
+    /// The file can't be read, or none of its rows can be used.
+    pub fn read(source: &str, mapping: &Mapping, tokenizer: &Tokenizer) -> anyhow::Result<Self> {
+        let rows = match source.strip_prefix(EMBEDDED) {
+            Some("arithmetic/train") => rows::of_text(ARITHMETIC_TRAIN),
+            Some("arithmetic/test") => rows::of_text(ARITHMETIC_TEST),
+            Some(name) => {
+                bail!("no embedded dataset {name:?}\nhint: there are arithmetic/train and arithmetic/test")
+            }
+            None => rows::of_file(Path::new(source))?,
+        };
+        Self::collect(rows, source, mapping, tokenizer)
+    }
+
+    fn collect(
+        rows: rows::Rows<'_>,
+        source: &str,
+        mapping: &Mapping,
+        tokenizer: &Tokenizer,
+    ) -> anyhow::Result<Self> {
+        let mut reader = Reader {
+            mapping,
+            tokenizer,
+            layout: mapping.layout,
+            known: HashSet::new(),
+            dataset: Self::empty(),
+        };
+        for (index, row) in rows.enumerate() {
+            match row {
+                Ok((number, row)) => reader.add(number, &row),
+                Err(error) => {
+                    reader.dataset.unusable.add(index + 1, "not readable".to_owned(), format!("{error:#}"));
+                }
+            }
+        }
+        let mut dataset = reader.dataset;
+        if dataset.is_empty() {
+            let found =
+                if dataset.unusable.is_empty() { "no rows".to_owned() } else { dataset.unusable.to_string() };
+            bail!(
+                "dataset {source} has no row that can be used: {found}\n\
+                 hint: dataset.layout and dataset.question, .answer and .solution say where things are"
+            );
+        }
+        for column in &mut dataset.extra {
+            column.resize(dataset.questions.len(), f32::NAN);
+        }
+        Ok(dataset)
+    }
+
+    fn empty() -> Self {
+        Self {
+            questions: Vec::new(),
+            extra_names: Vec::new(),
+            extra: Vec::new(),
+            unusable: Unusable::default(),
+        }
+    }
+
+    /// Number of questions.
+    pub fn len(&self) -> usize {
+        self.questions.len()
+    }
+
+    /// True without questions; never so for a dataset that was read.
+    pub fn is_empty(&self) -> bool {
+        self.questions.is_empty()
+    }
+}
+
+struct Reader<'a> {
+    mapping: &'a Mapping,
+    tokenizer: &'a Tokenizer,
+    layout: Layout,
+    known: HashSet<u64>,
+    dataset: Dataset,
+}
+
+impl Reader<'_> {
+    fn add(&mut self, number: usize, row: &rows::Row) {
+        if self.layout == Layout::Auto {
+            self.layout = Layout::of(row);
+        }
+        if let Err((reason, detail)) = self.question(row).map(|question| self.keep(row, question)) {
+            self.dataset.unusable.add(number, reason, detail);
+        }
+    }
+
+    /// The row's question, or a reason that rows share and what is particular about this one.
+    fn question(&mut self, row: &rows::Row) -> Result<Question, (String, String)> {
+        let shared = |reason: String| (reason, String::new());
+        let content = layout::read(row, self.layout, &self.mapping.columns).map_err(shared)?;
+        let id = question_id(&content.question, &content.answer);
+        if self.known.contains(&id) {
+            return Err(shared("the same question and answer as an earlier row".to_owned()));
+        }
+        let prompt_ids = self
+            .tokenizer
+            .encode(&content.question)
+            .map_err(|error| ("not in the tokenizer's vocabulary".to_owned(), format!("{error:#}")))?;
+        let longest = self.mapping.max_prompt_tokens;
+        if prompt_ids.is_empty() || (longest > 0 && prompt_ids.len() > longest) {
+            let reason = format!("a prompt longer than rollout.max_prompt_tokens = {longest}");
+            return Err((reason, format!("{} tokens", prompt_ids.len())));
+        }
+        self.known.insert(id);
+        Ok(Question {
+            id,
+            prompt: content.question,
+            system: content.system,
+            answer: content.answer,
+            solution: content.solution,
+            prompt_ids,
+        })
+    }
+
+    fn keep(&mut self, row: &rows::Row, question: Question) {
+        let Dataset { questions, extra_names, extra, .. } = &mut self.dataset;
+        for (name, value) in row.iter().filter(|(name, _)| !matches!(name.as_str(), "question" | "answer")) {
+            let Some(value) = value.as_f64() else { continue };
+            let position = extra_names.iter().position(|known| known == name).unwrap_or_else(|| {
+                extra_names.push(name.clone());
+                extra.push(Vec::new());
+                extra.len() - 1
+            });
+            extra[position].resize(questions.len(), f32::NAN);
+            extra[position].push(value as f32);
+        }
+        questions.push(question);
+    }
+}
+
+/// First eight bytes of the SHA-256 of question and answer.
+fn question_id(question: &str, answer: &str) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update((question.len() as u64).to_le_bytes());
+    hash.update(question);
+    hash.update(answer);
+    let digest: [u8; 32] = hash.finalize().into();
+    digest[..8].iter().fold(0, |id, &byte| id << 8 | u64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model_source::EMBEDDED_TOKENIZER;
+
+    fn parse(text: &str) -> anyhow::Result<Dataset> {
+        let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded")?;
+        let mapping = Mapping { max_prompt_tokens: 8, ..Mapping::default() };
+        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &tokenizer)
+    }
+
+    #[test]
+    fn rows_keep_their_numeric_fields_as_columns() {
+        let dataset = parse(
+            "{\"question\":\"1+2=\",\"answer\":\"3\",\"grade\":1}\n\n\
+             {\"question\":\"2+2=\",\"answer\":\"4\",\"topic\":\"sums\"}\n\
+             {\"question\":\"2+3=\",\"answer\":\"5\",\"grade\":2}\n",
+        )
+        .unwrap();
+        assert_eq!(dataset.len(), 3);
+        assert_eq!(dataset.extra_names, ["grade"]);
+        assert_eq!(dataset.extra[0][0], 1.0);
+        assert!(dataset.extra[0][1].is_nan());
+        assert_eq!(dataset.extra[0][2], 2.0);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_used_are_counted_by_reason() {
+        let good = "{\"question\":\"1+2=\",\"answer\":\"3\"}\n";
+        let bad = [
+            ("{\"question\":\"2+2=\"}\n", "no answer"),
+            (
+                "{\"question\":\"11+22+33=\",\"answer\":\"66\"}\n",
+                "max_prompt_tokens = 8 (first: row 3: 9 tokens)",
+            ),
+            ("{\"question\":\"1?\",\"answer\":\"3\"}\n", "not in the tokenizer's vocabulary"),
+            (good, "the same question and answer"),
+            ("{\"question\":\n", "not readable"),
+        ];
+        let text: String = std::iter::once(good).chain(bad.iter().map(|(row, _)| *row)).collect();
+        let dataset = parse(&text).unwrap();
+        assert_eq!((dataset.len(), dataset.unusable.len()), (1, bad.len()));
+        for (_, reason) in bad {
+            assert!(dataset.unusable.to_string().contains(reason), "{}", dataset.unusable);
+        }
+        for text in [bad[0].0, "\n"] {
+            let error = format!("{:#}", parse(text).unwrap_err());
+            assert!(error.contains("no row that can be used") && error.contains("hint: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn jsonl_json_and_parquet_hold_the_same_rows() {
+        let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+        std::fs::write(
+            at("a.jsonl"),
+            "{\"question\":\"1+2=\",\"answer\":\"3\"}\n{\"question\":\"2+2=\",\"answer\":\"4\"}",
+        )
+        .unwrap();
+        std::fs::write(
+            at("a.json"),
+            "[{\"question\":\"1+2=\",\"answer\":\"3\"},{\"question\":\"2+2=\",\"answer\":\"4\"}]",
+        )
+        .unwrap();
+        let column = |values: [&str; 2]| -> arrow::array::ArrayRef {
+            std::sync::Arc::new(arrow::array::StringArray::from(values.to_vec()))
+        };
+        let batch = arrow::array::RecordBatch::try_from_iter([
+            ("question", column(["1+2=", "2+2="])),
+            ("answer", column(["3", "4"])),
+        ])
+        .unwrap();
+        let file = std::fs::File::create(at("a.parquet")).unwrap();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &tokenizer);
+        let expected = read("a.jsonl").unwrap().questions;
+        assert_eq!(expected.len(), 2);
+        assert_eq!(read("a.json").unwrap().questions, expected);
+        assert_eq!(read("a.parquet").unwrap().questions, expected);
+
+        let whole = std::fs::read(at("a.parquet")).unwrap();
+        std::fs::write(at("cut.parquet"), &whole[..whole.len() / 2]).unwrap();
+        for (name, expected) in
+            [("cut.parquet", "no readable Parquet"), ("nowhere.jsonl", "can't read dataset")]
+        {
+            let error = format!("{:#}", read(name).unwrap_err());
+            assert!(error.contains(expected) && error.contains(name), "{error}");
+        }
+    }
+}

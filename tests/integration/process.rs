@@ -1,0 +1,27 @@
+//! The host in a process of its own.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The binary with these arguments, its standard error kept.
+pub(crate) fn host(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-under-test"));
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// A short run of the paper's policies into `out`.
+pub(crate) fn start(out: &Path, steps: &str) -> Command {
+    let (policy, verifier) = (exgrpo_tests::policy("gaussian_medium"), exgrpo_tests::policy("exact_answer"));
+    let mut command = host(&["--quiet", "--steps", steps, "--seed", "3"]);
+    for setting in [
+        "rollout.questions=4",
+        "rollout.group_size=4",
+        "eval.enabled=false",
+        "replay.replay_start_accuracy=-1",
+    ] {
+        command.args(["--set", setting]);
+    }
+    command.arg("--policy").arg(policy).arg("--policy").arg(verifier).arg("--out").arg(out);
+    command
+}
