@@ -3,7 +3,7 @@
 //!
 //! A step is GRPO's: completions of every prompt are sampled (none stops early), half of each group is rewarded, and
 //! one update is made on all of them. Figures are medians of several rounds after one that warms up; memory is the
-//! process's peak so far.
+//! process's peak so far. On a machine that others use as well, compare CPU seconds.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program that prints a table")]
 
@@ -42,7 +42,7 @@ const SHAPES: [Shape; 3] = [
         questions: 32,
         prompt: 16,
         new: 34,
-        token_budget: 8192,
+        token_budget: 4096,
         rounds: 9,
     },
     Shape {
@@ -54,7 +54,7 @@ const SHAPES: [Shape; 3] = [
         questions: 32,
         prompt: 32,
         new: 64,
-        token_budget: 8192,
+        token_budget: 4096,
         rounds: 7,
     },
     Shape {
@@ -73,7 +73,6 @@ const SHAPES: [Shape; 3] = [
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    machine();
     for shape in &SHAPES {
         if wanted.is_empty() || wanted.iter().any(|name| name == shape.name) {
             measure(shape);
@@ -81,18 +80,27 @@ fn main() {
     }
 }
 
-/// What the machine can do: products in cache-friendly shapes, and reading memory.
+/// What the machine can do now: products in a shape that suits its caches, and reading memory.
 fn machine() {
-    let threads = rayon::current_num_threads();
-    let product = median(5, || cpu::product_rate([2048, 576, 1536]));
-    let buffer = vec![1u64; 1 << 26];
-    let read = median(5, || {
+    let size = [512, 512, 1024];
+    let gflop = 2e-9 * 400.0 * size.iter().product::<usize>() as f64;
+    let (cpu_before, begin) = (cpu_seconds(), Instant::now());
+    cpu::repeat_product(size, 400);
+    let (seconds, cpu_used) = (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu_before);
+    let buffer = vec![1u64; 1 << 24];
+    let read = median(9, || {
         let begin = Instant::now();
-        let sum: u64 = buffer.par_chunks(1 << 20).map(|part| part.iter().sum::<u64>()).sum();
-        assert_eq!(sum, 1 << 26);
-        (buffer.len() * 8) as f64 / begin.elapsed().as_secs_f64() / 1e9
+        let sum: u64 = buffer.par_chunks(1 << 18).map(|part| part.iter().sum::<u64>()).sum();
+        assert_eq!(sum, 1 << 24);
+        begin.elapsed().as_secs_f64()
     });
-    println!("machine: {threads} threads, {product:.0} GFLOP/s in products, {read:.1} GB/s read");
+    println!(
+        "  machine   {:8.0} GFLOP/s in products ({:.0} a CPU second), {:.1} GB/s read, {} threads",
+        gflop / seconds,
+        gflop / cpu_used,
+        (buffer.len() * 8) as f64 / read / 1e9,
+        rayon::current_num_threads()
+    );
 }
 
 fn measure(shape: &Shape) {
@@ -120,12 +128,14 @@ fn measure(shape: &Shape) {
         shape.prompt,
         shape.new
     );
-    let mut parts: [Vec<f64>; 6] = Default::default();
+    machine();
+    let mut parts: [Vec<f64>; 7] = Default::default();
     for round in 0..=shape.rounds {
         let cpu_before = cpu_seconds();
         let begin = Instant::now();
         let groups = actor.sample(requests(GROUP_SIZE), &sampling).unwrap();
         let sampled = begin.elapsed().as_secs_f64();
+        let cpu_sampled = cpu_seconds();
         let batch: Vec<Sequence<'_>> = groups
             .iter()
             .zip(&prompts)
@@ -147,6 +157,7 @@ fn measure(shape: &Shape) {
             actor.accumulate(&sequences, &mut loss).unwrap();
         }
         let trained = begin.elapsed().as_secs_f64();
+        let cpu_trained = cpu_seconds() - cpu_sampled;
         let optim = AdamW { lr: 1e-6, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01 };
         assert!(actor.apply(&optim, 1.0).unwrap().applied);
         let step = begin.elapsed().as_secs_f64();
@@ -154,12 +165,12 @@ fn measure(shape: &Shape) {
         let begin = Instant::now();
         actor.score(&batch).unwrap();
         let scored = begin.elapsed().as_secs_f64();
-        let row = [step, sampled, trained - sampled, step - trained, scored, cpu_used];
+        let row = [step, sampled, trained - sampled, step - trained, scored, cpu_used, cpu_trained];
         if round > 0 {
             parts.iter_mut().zip(row).for_each(|(part, value)| part.push(value));
         }
     }
-    let [step, sample, train, apply, score, cpu_used] = parts.map(middle);
+    let [step, sample, train, apply, score, cpu_used, cpu_trained] = parts.map(middle);
     let completions = shape.questions * GROUP_SIZE;
     let sampled = (completions * shape.new) as f64;
     let rows = (shape.questions * (shape.prompt + GROUP_SIZE * (shape.new - 1))) as f64;
@@ -168,9 +179,10 @@ fn measure(shape: &Shape) {
     println!("  step      {step:8.3} s  ({cpu_used:.1} CPU s)");
     println!("  sampling  {sample:8.3} s  {:8.0} tokens/s", sampled / sample);
     println!(
-        "  training  {train:8.3} s  {:8.0} rows/s, {:.0} GFLOP/s of useful products",
+        "  training  {train:8.3} s  {:8.0} rows/s, {:.0} GFLOP/s of useful products ({:.0} a CPU second)",
         rows / train,
-        flops / train
+        flops / train,
+        flops / cpu_trained
     );
     println!("  optimizer {apply:8.3} s");
     println!("  scoring   {score:8.3} s  {:8.0} rows/s", rows / score);
