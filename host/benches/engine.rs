@@ -62,6 +62,7 @@ fn measure(shape: &Shape) {
         shape.prompt,
         shape.new
     );
+    machine();
     let mut parts: [Vec<f64>; 7] = Default::default();
     for round in 0..=shape.rounds {
         let cpu_before = cpu_seconds();
