@@ -1,0 +1,271 @@
+//! Where the answer stands in a response.
+
+/// What may stand between two boxes or formulas that together are one answer.
+const CONNECTORS: [&str; 7] = [",", "and", "or", ", and", ", or", ";", "&"];
+/// What an answer follows, in lower case.
+const PHRASES: [&str; 6] =
+    ["answer is", "answer:", "answers are", "answer =", "####", "answer to the question is"];
+/// A formula longer than this is no answer.
+const MAX_ANSWER: usize = 6000;
+
+/// Candidates for the answer, the likeliest first; the first that can be read is the answer.
+///
+/// Boxes decide if there are any, and the last one counts, with those before it that commas or words join to it. Without a
+/// box, it is what follows the last "answer is" and the like, else the last formula, else the last number. A response that
+/// was cut has an answer only in a box.
+pub(crate) fn candidates(response: &str, finished: bool) -> Vec<String> {
+    if let Some(answer) = boxed(response) {
+        return vec![answer];
+    }
+    if !finished || response.contains("\\boxed") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if let Some(rest) = after_phrase(response) {
+        found.extend(formulas(rest, true));
+        found.push(sentence(rest).to_owned());
+        found.extend(first_number(rest));
+        return found;
+    }
+    let trimmed = response.trim().trim_matches('*');
+    if is_bare(trimmed) {
+        found.push(trimmed.trim_end_matches('.').to_owned());
+    }
+    found.extend(formulas(response, false));
+    found.extend(last_number(response));
+    found
+}
+
+/// The gold answer: a dataset may give it in a solution with a box, or behind `####`.
+pub(crate) fn gold(reference: &str) -> String {
+    if let Some(answer) = boxed(reference) {
+        return answer;
+    }
+    reference.rsplit("####").next().unwrap_or_default().trim().to_owned()
+}
+
+/// The content of the last box, joined with the boxes that belong to it.
+fn boxed(text: &str) -> Option<String> {
+    let mut boxes: Vec<(usize, usize, String)> = Vec::new();
+    let mut from = 0;
+    while let Some(start) = find_box(text, from) {
+        let open = start + text[start..].find(['{', ' ']).unwrap_or(0);
+        match braced(text, open) {
+            Some((content, end)) => {
+                boxes.push((start, end, content.to_owned()));
+                from = end;
+            }
+            None => {
+                // `\boxed 5`
+                let rest = text[open..].trim_start();
+                let word: String = rest
+                    .chars()
+                    .take_while(|char| !char.is_whitespace() && !"$\\{}".contains(*char))
+                    .collect();
+                from = open + 1;
+                if !rest.starts_with('{') && !word.is_empty() {
+                    boxes.push((start, open + text[open..].len() - rest.len() + word.len(), word));
+                } else {
+                    // A box that doesn't end takes the answers before it with it.
+                    boxes.clear();
+                }
+            }
+        }
+    }
+    let (mut start, end, mut answer) = boxes.pop()?;
+    if let Some(percent) = percent_behind(&text[end..]) {
+        answer.push_str(percent);
+    }
+    while let Some((before, end, content)) = boxes.pop() {
+        let between: String = text[end..start]
+            .chars()
+            .filter(|char| !char.is_whitespace() && !"$\\()[]".contains(*char))
+            .collect();
+        let is_joined = CONNECTORS.iter().any(|connector| connector.replace(' ', "") == between);
+        if !is_joined || answer.len() > MAX_ANSWER {
+            break;
+        }
+        answer = format!("{content}, {answer}");
+        start = before;
+    }
+    Some(answer)
+}
+
+fn find_box(text: &str, from: usize) -> Option<usize> {
+    let text = text.get(from..)?;
+    ["\\boxed{", "\\boxed ", "\\fbox{"]
+        .iter()
+        .filter_map(|opening| text.find(opening))
+        .min()
+        .map(|at| from + at)
+}
+
+/// The content of the braces at `open`, and where they end.
+fn braced(text: &str, open: usize) -> Option<(&str, usize)> {
+    let bytes = text.as_bytes();
+    if bytes.get(open) != Some(&b'{') {
+        return None;
+    }
+    let mut depth = 0_usize;
+    let mut at = open;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            // An escaped brace is a sign of its own.
+            b'\\' => at += 1,
+            b'{' => depth += 1,
+            b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some((text.get(open + 1..at)?, at + 1));
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+fn percent_behind(text: &str) -> Option<&'static str> {
+    let text = text.trim_start_matches(['$', ' ']);
+    (text.starts_with("\\%") || text.starts_with('%') || text.starts_with("percent")).then_some("\\%")
+}
+
+/// The text behind the last phrase that announces an answer: its line, or the next one with text.
+fn after_phrase(text: &str) -> Option<&str> {
+    let lower = text.to_ascii_lowercase();
+    let end = PHRASES.iter().filter_map(|phrase| lower.rfind(phrase).map(|at| at + phrase.len())).max()?;
+    let rest = text.get(end..)?.trim_start_matches(['*', ':', ' ', '\t', '=']);
+    rest.lines().map(str::trim).find(|line| !line.is_empty() && !matches!(*line, "**" | "$$" | "\\["))
+}
+
+/// The first sentence, without the marks of bold type.
+fn sentence(text: &str) -> &str {
+    let text = text.trim().trim_matches('*').trim();
+    let end = text.find(". ").map_or(text.len(), |at| at);
+    text[..end].trim_end_matches(['.', '*', ' '])
+}
+
+/// The first formula (or the last) with those that commas or words join to it, as one list.
+fn formulas(text: &str, first: bool) -> Option<String> {
+    let spans = spans(text);
+    let (mut low, mut high) = if first { (0, 0) } else { (spans.len().checked_sub(1)?, spans.len() - 1) };
+    spans.get(high)?;
+    let joined = |left: usize, right: usize| {
+        let between = text[spans[left].1.1..spans[right].1.0].trim();
+        CONNECTORS.contains(&between)
+    };
+    while first && high + 1 < spans.len() && joined(high, high + 1) {
+        high += 1;
+    }
+    while !first && low > 0 && joined(low - 1, low) {
+        low -= 1;
+    }
+    let mut answer = spans[low..=high].iter().map(|(content, _)| *content).collect::<Vec<_>>().join(", ");
+    if let Some(percent) = percent_behind(&text[spans[high].1.1..]) {
+        answer.push_str(percent);
+    }
+    (answer.len() <= MAX_ANSWER).then_some(answer)
+}
+
+/// Contents of `$..$`, `$$..$$`, `\(..\)` and `\[..\]`, with where each begins and ends.
+fn spans(text: &str) -> Vec<(&str, (usize, usize))> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text[at..].find(['$', '\\']).map(|offset| at + offset) {
+        let rest = &text[start..];
+        let (open, close) = if rest.starts_with("$$") {
+            ("$$", "$$")
+        } else if rest.starts_with('$') {
+            ("$", "$")
+        } else if rest.starts_with("\\(") {
+            ("\\(", "\\)")
+        } else if rest.starts_with("\\[") {
+            ("\\[", "\\]")
+        } else {
+            // Another command; an escaped sign goes with its backslash.
+            at = start + 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+            continue;
+        };
+        let begin = start + open.len();
+        let Some(length) = closing(&text[begin..], close) else {
+            at = begin;
+            continue;
+        };
+        let content = text[begin..begin + length].trim();
+        at = begin + length + close.len();
+        if !content.is_empty() {
+            found.push((content, (start, at)));
+        }
+    }
+    found
+}
+
+/// Where `close` stands unescaped.
+fn closing(text: &str, close: &str) -> Option<usize> {
+    let mut from = 0;
+    while let Some(offset) = text.get(from..)?.find(close) {
+        let at = from + offset;
+        let is_escaped = close.starts_with('$') && text[..at].ends_with('\\');
+        if !is_escaped {
+            return Some(at);
+        }
+        from = at + close.len();
+    }
+    None
+}
+
+/// Whether a response is an answer and nothing else: one short line without words, or a word.
+fn is_bare(text: &str) -> bool {
+    let has_words = text
+        .split(|char: char| !char.is_alphabetic() && char != '\\')
+        .any(|run| run.len() >= 4 && !run.contains('\\') && crate::expr::Function::named(run).is_none());
+    !text.is_empty() && text.len() <= 300 && !text.contains('\n') && (!has_words || !text.contains(' '))
+}
+
+fn first_number(text: &str) -> Option<String> {
+    numbers(text).next()
+}
+
+fn last_number(text: &str) -> Option<String> {
+    numbers(text).last()
+}
+
+/// Numbers with their signs, separators, currency and percent signs, and plain fractions.
+fn numbers(text: &str) -> impl Iterator<Item = String> {
+    let is_part = |char: char| char.is_ascii_digit() || ".,/$%-".contains(char);
+    text.split(move |char: char| !is_part(char))
+        .map(|part| part.trim_matches(['.', ',', '/', '-']).trim_start_matches('$').to_owned())
+        .filter(|part| part.contains(|char: char| char.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(response: &str) -> String {
+        candidates(response, true).into_iter().next().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_last_box_counts_with_those_it_is_joined_to() {
+        assert_eq!(first("so \\boxed{1}, no: \\boxed{\\frac{1}{2}}."), "\\frac{1}{2}");
+        assert_eq!(first("$\\boxed{2}$ and $\\boxed{3}$"), "2, 3");
+        assert_eq!(first("$\\boxed{\\{1, 2\\}}$"), "\\{1, 2\\}");
+        assert_eq!(first("\\boxed{50}\\%"), "50\\%");
+        assert_eq!(first("\\boxed 7 is it"), "7");
+        assert!(candidates("The answer is 5. \\boxed{5", true).is_empty());
+        assert_eq!(candidates("\\boxed{5} and then", false), ["5"]);
+        assert!(candidates("the answer is 5", false).is_empty());
+    }
+
+    #[test]
+    fn without_a_box_phrases_come_first_then_formulas_then_numbers() {
+        assert_eq!(first("Answer: 12. We had 13."), "12");
+        assert_eq!(first("The final answer is $x=1$ or $x=2$. I hope"), "x=1, x=2");
+        assert_eq!(first("we get \\(3\\) then \\[\\sqrt{2}\\]"), "\\sqrt{2}");
+        assert_eq!(first("**Answer:**\n\n$$\\frac{3}{4}$$"), "\\frac{3}{4}");
+        assert_eq!(first("She has 3 apples and then 1,250."), "1,250");
+        assert_eq!(first("3/4"), "3/4");
+    }
+}
