@@ -80,8 +80,12 @@ impl Comparer {
                 let is_list = *open == Bracket::Round || items.len() > 2;
                 is_list && !is_half_open(gold) && self.same_sequences(items, elements)
             }
-            (Expr::Set(elements), other) if elements.len() == 1 => self.same(&elements[0], other),
-            (other, Expr::Set(elements)) if elements.len() == 1 => self.same(other, &elements[0]),
+            (Expr::Set(elements), other) if !elements.is_empty() && !is_region(other) => {
+                elements.iter().all(|element| self.same(element, other))
+            }
+            (other, Expr::Set(elements)) if !elements.is_empty() && !is_region(other) => {
+                elements.iter().all(|element| self.same(other, element))
+            }
             (Expr::Bracketed(open, gold, close), Expr::Bracketed(other_open, response, other_close)) => {
                 let opened =
                     gold.len() > 2 || bracket_at(*open, &gold[0]) == bracket_at(*other_open, &response[0]);

@@ -1,10 +1,9 @@
 //! Where the answer stands in a response.
 
+use exgrpo_guest_sdk::response;
+
 /// What may stand between two boxes or formulas that together are one answer.
 const CONNECTORS: [&str; 7] = [",", "and", "or", ", and", ", or", ";", "&"];
-/// What an answer follows, in lower case.
-const PHRASES: [&str; 6] =
-    ["answer is", "answer:", "answers are", "answer =", "####", "answer to the question is"];
 /// A formula longer than this is no answer.
 const MAX_ANSWER: usize = 6000;
 
@@ -13,27 +12,33 @@ const MAX_ANSWER: usize = 6000;
 /// Boxes decide if there are any, and the last one counts, with those before it that commas or words join to it. Without a
 /// box, it is what follows the last "answer is" and the like, else the last formula, else the last number. A response that
 /// was cut has an answer only in a box.
-pub(crate) fn candidates(response: &str, finished: bool) -> Vec<String> {
-    if let Some(answer) = boxed(response) {
+pub(crate) fn candidates(text: &str, finished: bool) -> Vec<String> {
+    if let Some(answer) = boxed(text) {
         return vec![answer];
     }
-    if !finished || response.contains("\\boxed") {
+    if !finished || text.contains("\\boxed") {
         return Vec::new();
     }
     let mut found = Vec::new();
-    if let Some(rest) = after_phrase(response) {
+    if let Some(rest) = answer_behind(text) {
         found.extend(formulas(rest, true));
         found.push(sentence(rest).to_owned());
         found.extend(first_number(rest));
         return found;
     }
-    let trimmed = response.trim().trim_matches('*');
+    let trimmed = text.trim().trim_matches('*');
     if is_bare(trimmed) {
         found.push(trimmed.trim_end_matches('.').to_owned());
     }
-    found.extend(formulas(response, false));
-    found.extend(last_number(response));
+    found.extend(formulas(text, false));
+    found.extend(last_number(text));
     found
+}
+
+/// What a phrase announces, or `####` as in GSM8K's solutions.
+fn answer_behind(text: &str) -> Option<&str> {
+    let marked = text.rsplit_once("####").map(|(_, rest)| rest.trim().lines().next().unwrap_or_default());
+    marked.or_else(|| response::after_answer_phrase(text))
 }
 
 /// The gold answer: a dataset may give it in a solution with a box, or behind `####`.
@@ -46,38 +51,15 @@ pub(crate) fn gold(reference: &str) -> String {
 
 /// The content of the last box, joined with the boxes that belong to it.
 fn boxed(text: &str) -> Option<String> {
-    let mut boxes: Vec<(usize, usize, String)> = Vec::new();
-    let mut from = 0;
-    while let Some(start) = find_box(text, from) {
-        let open = start + text[start..].find(['{', ' ']).unwrap_or(0);
-        match braced(text, open) {
-            Some((content, end)) => {
-                boxes.push((start, end, content.to_owned()));
-                from = end;
-            }
-            None => {
-                // `\boxed 5`
-                let rest = text[open..].trim_start();
-                let word: String = rest
-                    .chars()
-                    .take_while(|char| !char.is_whitespace() && !"$\\{}".contains(*char))
-                    .collect();
-                from = open + 1;
-                if !rest.starts_with('{') && !word.is_empty() {
-                    boxes.push((start, open + text[open..].len() - rest.len() + word.len(), word));
-                } else {
-                    // A box that doesn't end takes the answers before it with it.
-                    boxes.clear();
-                }
-            }
-        }
-    }
-    let (mut start, end, mut answer) = boxes.pop()?;
-    if let Some(percent) = percent_behind(&text[end..]) {
+    let mut boxes = response::boxes(text);
+    let last = boxes.pop()?;
+    let mut answer = last.content.to_owned();
+    if let Some(percent) = percent_behind(&text[last.range.end..]) {
         answer.push_str(percent);
     }
-    while let Some((before, end, content)) = boxes.pop() {
-        let between: String = text[end..start]
+    let mut start = last.range.start;
+    while let Some(before) = boxes.pop() {
+        let between: String = text[before.range.end..start]
             .chars()
             .filter(|char| !char.is_whitespace() && !"$\\()[]".contains(*char))
             .collect();
@@ -85,58 +67,15 @@ fn boxed(text: &str) -> Option<String> {
         if !is_joined || answer.len() > MAX_ANSWER {
             break;
         }
-        answer = format!("{content}, {answer}");
-        start = before;
+        answer = format!("{}, {answer}", before.content);
+        start = before.range.start;
     }
     Some(answer)
-}
-
-fn find_box(text: &str, from: usize) -> Option<usize> {
-    let text = text.get(from..)?;
-    ["\\boxed{", "\\boxed ", "\\fbox{"]
-        .iter()
-        .filter_map(|opening| text.find(opening))
-        .min()
-        .map(|at| from + at)
-}
-
-/// The content of the braces at `open`, and where they end.
-fn braced(text: &str, open: usize) -> Option<(&str, usize)> {
-    let bytes = text.as_bytes();
-    if bytes.get(open) != Some(&b'{') {
-        return None;
-    }
-    let mut depth = 0_usize;
-    let mut at = open;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            // An escaped brace is a sign of its own.
-            b'\\' => at += 1,
-            b'{' => depth += 1,
-            b'}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some((text.get(open + 1..at)?, at + 1));
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
 }
 
 fn percent_behind(text: &str) -> Option<&'static str> {
     let text = text.trim_start_matches(['$', ' ']);
     (text.starts_with("\\%") || text.starts_with('%') || text.starts_with("percent")).then_some("\\%")
-}
-
-/// The text behind the last phrase that announces an answer: its line, or the next one with text.
-fn after_phrase(text: &str) -> Option<&str> {
-    let lower = text.to_ascii_lowercase();
-    let end = PHRASES.iter().filter_map(|phrase| lower.rfind(phrase).map(|at| at + phrase.len())).max()?;
-    let rest = text.get(end..)?.trim_start_matches(['*', ':', ' ', '\t', '=']);
-    rest.lines().map(str::trim).find(|line| !line.is_empty() && !matches!(*line, "**" | "$$" | "\\["))
 }
 
 /// The first sentence, without the marks of bold type.

@@ -28,12 +28,10 @@ mod relation;
 mod scalar;
 mod units;
 
+use exgrpo_guest_sdk::response::after_think_tag;
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, log, parameters};
 
 use expr::Expr;
-
-/// What ends the thoughts of a response.
-const CLOSING_THINK_TAG: &str = "</think>";
 
 parameters! {
     /// What a run may set.
@@ -77,8 +75,7 @@ impl MathAnswer {
     fn judge(&self, gold_text: &str, gold: Option<&Expr>, request: &Request) -> Option<(String, bool)> {
         let mut response = request.response.as_str();
         if self.0.after_think_tag {
-            (_, response) = response.split_once(CLOSING_THINK_TAG)?;
-            response = response.split(CLOSING_THINK_TAG).next().unwrap_or_default();
+            response = after_think_tag(response)?;
         }
         let candidates = extract::candidates(response, request.finished);
         let mut last = None;
