@@ -31,6 +31,8 @@ pub(crate) fn named(name: &str) -> Command {
     Command::Token(match name {
         "frac" | "dfrac" | "tfrac" | "cfrac" => Token::Fraction,
         "binom" | "dbinom" | "tbinom" => Token::Function(Function::Binomial),
+        "over" => Token::Over,
+        "choose" => Token::Choose,
         "pi" => Token::Pi,
         "infty" | "infin" => Token::Infinity,
         "pm" => Token::PlusMinus(false),

@@ -81,10 +81,10 @@ impl Comparer {
                 is_list && !is_half_open(gold) && self.same_sequences(items, elements)
             }
             (Expr::Set(elements), other) if !elements.is_empty() && !is_region(other) => {
-                elements.iter().all(|element| self.same(element, other))
+                self.are_all_same(elements) && self.same(&elements[0], other)
             }
             (other, Expr::Set(elements)) if !elements.is_empty() && !is_region(other) => {
-                elements.iter().all(|element| self.same(other, element))
+                self.are_all_same(elements) && self.same(other, &elements[0])
             }
             (Expr::Bracketed(open, gold, close), Expr::Bracketed(other_open, response, other_close)) => {
                 let opened =
@@ -115,9 +115,18 @@ impl Comparer {
         }
     }
 
-    /// The parts of unions in any order: borders with variables are compared so.
+    /// Whether a list repeats one answer, as two boxes may do.
+    fn are_all_same(&self, elements: &[Expr]) -> bool {
+        elements.iter().skip(1).all(|element| self.same(&elements[0], element))
+    }
+
+    /// The parts in any order: borders with variables are compared so.
     fn same_parts(&self, gold: &Expr, response: &Expr) -> bool {
-        matches!((gold, response), (Expr::Union(gold), Expr::Union(response)) if self.same_sets(gold, response))
+        match (gold, response) {
+            (Expr::Union(gold), Expr::Union(response))
+            | (Expr::Intersection(gold), Expr::Intersection(response)) => self.same_sets(gold, response),
+            _ => false,
+        }
     }
 
     fn same_sequences(&self, gold: &[Expr], response: &[Expr]) -> bool {

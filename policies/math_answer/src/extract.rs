@@ -163,19 +163,33 @@ fn is_bare(text: &str) -> bool {
 }
 
 fn first_number(text: &str) -> Option<String> {
-    numbers(text).next()
+    numbers(text).into_iter().next()
 }
 
 fn last_number(text: &str) -> Option<String> {
-    numbers(text).last()
+    numbers(text).pop()
 }
 
-/// Numbers with their signs, separators, currency and percent signs, and plain fractions.
-fn numbers(text: &str) -> impl Iterator<Item = String> {
-    let is_part = |char: char| char.is_ascii_digit() || ".,/$%-".contains(char);
-    text.split(move |char: char| !is_part(char))
-        .map(|part| part.trim_matches(['.', ',', '/', '-']).trim_start_matches('$').to_owned())
-        .filter(|part| part.contains(|char: char| char.is_ascii_digit()))
+/// Numbers with their signs, separators and percent signs, and plain fractions.
+fn numbers(text: &str) -> Vec<String> {
+    let is_part = |char: char| char.is_ascii_digit() || ".,/%".contains(char);
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = text[from..].find(is_part).map(|offset| from + offset) {
+        let end = text[start..].find(|char| !is_part(char)).map_or(text.len(), |offset| start + offset);
+        from = end;
+        let number = text[start..end].trim_matches(['.', ',', '/']);
+        if !number.contains(|char: char| char.is_ascii_digit()) {
+            continue;
+        }
+        // A minus sign between two operands is none.
+        let before = text[..start].trim_end_matches(['$', '\\']);
+        let rest = before.strip_suffix(['-', '−']);
+        let is_negative =
+            rest.is_some_and(|rest| !rest.ends_with(|char: char| char.is_alphanumeric() || char == ')'));
+        found.push(if is_negative { format!("-{number}") } else { number.to_owned() });
+    }
+    found
 }
 
 #[cfg(test)]
@@ -206,5 +220,6 @@ mod tests {
         assert_eq!(first("**Answer:**\n\n$$\\frac{3}{4}$$"), "\\frac{3}{4}");
         assert_eq!(first("She has 3 apples and then 1,250."), "1,250");
         assert_eq!(first("3/4"), "3/4");
+        assert_eq!(first("From 3-5 we get to\n-$7."), "-7");
     }
 }

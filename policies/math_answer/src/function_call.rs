@@ -87,7 +87,13 @@ impl Parser {
             return self.primary();
         }
         let mut factors = Vec::new();
+        // `\cos t e^{-t}` is a product of two functions.
+        let is_exponential = |parser: &Self| {
+            matches!(parser.peek(), Some(Token::Symbol(name)) if name == "e")
+                && parser.peek_at(1) == Some(&Token::Sign('^'))
+        };
         while self.begins_factor()
+            && (factors.is_empty() || !is_exponential(self))
             && (factors.is_empty()
                 || !matches!(self.peek(), Some(Token::Function(_) | Token::Open('(' | '['))))
         {

@@ -55,7 +55,12 @@ impl Lexer {
             Command::Blackboard => {
                 let name = match self.braced() {
                     Some(name) => name,
-                    None => self.next_char().map(String::from).unwrap_or_default(),
+                    None => {
+                        while self.peek(0) == Some(' ') {
+                            self.at += 1;
+                        }
+                        self.next_char().map(String::from).unwrap_or_default()
+                    }
                 };
                 let token = if name.trim() == "R" {
                     Token::Reals

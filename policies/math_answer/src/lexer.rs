@@ -21,6 +21,9 @@ pub(crate) enum Token {
     /// `\dot`, `\vec`, `'`: what it puts on or behind the symbol.
     Accent(String),
     Fraction,
+    /// `\over` and `\choose`, between their operands.
+    Over,
+    Choose,
     /// `\begin` (or `\end`, when false) with the name of the environment.
     Environment(bool, String),
     /// One of `( [ { S | f c`: `S` for the braces of a set, `{` for those that only group, `f` and `c` for floor and ceiling.

@@ -21,8 +21,8 @@ pub(crate) type Exponent = Ratio<i64>;
 
 /// Terms of one polynomial; beyond, the comparison falls back on evaluation.
 const MAX_TERMS: usize = 600;
-/// Multiplications of terms (in machine words) that one normal form may cost.
-const MAX_WORK: u64 = 60_000;
+/// Steps that one normal form may cost: about one a product of two terms, more for long coefficients.
+const MAX_WORK: u64 = 40_000;
 
 /// What can't be written as a polynomial in the generators before it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +95,7 @@ impl Algebra {
         monomial: Monomial,
         coefficient: Rational,
     ) -> Result<(), NoForm> {
-        self.spend(1 + rational::bits(&coefficient) / 64)?;
+        self.spend(rational::cost(rational::bits(&coefficient)))?;
         if rational::bits(&coefficient) > 2 * rational::MAX_BITS || sum.len() > MAX_TERMS {
             return Err(NoForm::TooLarge);
         }
@@ -108,7 +108,7 @@ impl Algebra {
                 entry.insert(coefficient);
             }
             std::collections::btree_map::Entry::Occupied(mut entry) => {
-                *entry.get_mut() += coefficient;
+                *entry.get_mut() = rational::sum(entry.get(), &coefficient);
                 if entry.get().is_zero() {
                     entry.remove();
                 }
@@ -131,11 +131,11 @@ impl Algebra {
         for (left_monomial, left_coefficient) in left {
             for (right_monomial, right_coefficient) in right {
                 let size = rational::bits(left_coefficient) + rational::bits(right_coefficient);
-                self.spend(1 + (left_monomial.len() + right_monomial.len()) as u64 / 4 + size / 64)?;
+                self.spend((left_monomial.len() + right_monomial.len()) as u64 / 4 + rational::cost(size))?;
                 let (unit, monomial) = multiply_monomials(left_monomial, right_monomial)?;
-                let mut coefficient = left_coefficient * right_coefficient;
+                let mut coefficient = rational::product(left_coefficient, right_coefficient);
                 if !unit.is_one() {
-                    coefficient *= unit;
+                    coefficient = rational::product(&coefficient, &unit);
                 }
                 self.add_term(&mut product, monomial, coefficient)?;
             }
@@ -292,7 +292,7 @@ fn multiply_monomials(left: &Monomial, right: &Monomial) -> Result<(Rational, Mo
                 match rational::power(&Rational::from_integer((*prime).into()), whole) {
                     _ if whole == 0 => exponent,
                     Some(power) => {
-                        unit *= power;
+                        unit = rational::product(&unit, &power);
                         exponent - whole
                     }
                     // Too long to write out: it stays a power.

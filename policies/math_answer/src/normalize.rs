@@ -1,5 +1,6 @@
 //! From syntax to the [normal form](crate::normal_form).
 
+use num_bigint::BigInt;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
 use crate::expr::{Constant, Expr, Function};
@@ -278,9 +279,7 @@ fn small(value: &Rational) -> Option<i64> {
 
 /// The product of the `count` integers up to `last`.
 fn falling_product(last: i64, count: i64) -> Rational {
-    ((last - count + 1)..=last)
-        .map(rational::integer)
-        .fold(Rational::one(), |product, factor| product * factor)
+    Rational::from_integer(((last - count + 1)..=last).map(BigInt::from).product())
 }
 
 fn logarithm(

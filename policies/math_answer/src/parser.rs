@@ -6,7 +6,7 @@
 //! union    = sum (('\cup' | '\cap' | '\setminus') sum)*
 //! ```
 
-use crate::expr::{Bracket, Expr};
+use crate::expr::{Bracket, Comparison, Expr, Function};
 use crate::lexer::{Commas, Token, Unreadable, tokenize};
 
 /// Brackets, fractions and exponents within each other; deeper is unreadable. It bounds the stack of everything that walks
@@ -45,6 +45,15 @@ fn parse_tokens(tokens: Vec<Token>) -> Parsed {
     match parser.peek() {
         None => Ok(answer),
         Some(_) => Err("it goes on after its end"),
+    }
+}
+
+/// An inequality, or a membership.
+fn is_condition(expr: &Expr) -> bool {
+    match expr {
+        Expr::Member(..) => true,
+        Expr::Relation(_, rest) => rest.iter().all(|(comparison, _)| *comparison != Comparison::Equal),
+        _ => false,
     }
 }
 
@@ -97,13 +106,27 @@ impl Parser {
 
     /// The whole answer, or what stands in braces that only group.
     pub(crate) fn answer(&mut self) -> Parsed {
+        let start = self.at;
         let mut items = self.items()?;
-        if items.len() == 1
-            && let Some(item) = items.pop()
-        {
-            return Ok(item);
+        let has_or = self.tokens[start..self.at]
+            .iter()
+            .any(|token| matches!(token, Token::Text(word) if word == "or"));
+        let left = match items.len() {
+            1 => items.remove(0),
+            // Conditions hold together, unless they are alternatives.
+            _ if !has_or && items.iter().all(is_condition) => Expr::Intersection(items),
+            _ => Expr::Set(items),
+        };
+        // Plain TeX writes fractions and binomials in the middle of a group.
+        if self.accept(&Token::Over) {
+            let right = self.nested(Self::answer)?;
+            return Ok(Expr::Product(vec![left, right.reciprocal()]));
         }
-        Ok(Expr::Set(items))
+        if self.accept(&Token::Choose) {
+            let right = self.nested(Self::answer)?;
+            return Ok(Expr::Call(Function::Binomial, vec![left, right]));
+        }
+        Ok(left)
     }
 
     /// One or more items with commas or words between them.

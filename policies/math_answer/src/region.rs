@@ -2,7 +2,7 @@
 
 use crate::equality::infinity;
 use crate::evaluate::evaluate;
-use crate::expr::{Bracket, Comparison, Expr};
+use crate::expr::{Bracket, Comparison, Expr, Function};
 
 /// Borders closer than this, relative to their size, are one.
 const TOLERANCE: f64 = 1e-11;
@@ -19,6 +19,22 @@ pub(crate) struct Region {
 impl Region {
     /// The set that an expression describes, if it is one that borders describe. Inequalities are about one variable.
     pub(crate) fn of(expr: &Expr) -> Option<Self> {
+        if expr.symbols().len() > 1 {
+            return None;
+        }
+        let region = Self::of_parts(expr)?;
+        match expr {
+            // "x < 1, x > 2" has no solution, so that alternatives were meant.
+            Expr::Intersection(parts)
+                if region.holds == [false] && parts.iter().all(|part| matches!(part, Expr::Relation(..))) =>
+            {
+                Self::of_parts(&Expr::Union(parts.clone()))
+            }
+            _ => Some(region),
+        }
+    }
+
+    fn of_parts(expr: &Expr) -> Option<Self> {
         let mut borders = Vec::new();
         collect_borders(expr, &mut borders)?;
         borders.sort_by(f64::total_cmp);
@@ -105,7 +121,7 @@ fn collect_borders(expr: &Expr, borders: &mut Vec<f64>) -> Option<()> {
         Expr::Relation(first, rest) => {
             let mut left = first.as_ref();
             for (_, right) in rest {
-                borders.push(border_of(left, right)?);
+                add_borders(left, right, borders)?;
                 left = right;
             }
         }
@@ -114,20 +130,57 @@ fn collect_borders(expr: &Expr, borders: &mut Vec<f64>) -> Option<()> {
     Some(())
 }
 
-/// Where two sides that differ by a linear function of one variable are equal.
-fn border_of(left: &Expr, right: &Expr) -> Option<f64> {
+/// Where two sides may be equal that differ by a polynomial of one variable of degree 1 or 2, or by one with absolute
+/// values in it. Too many borders do no harm.
+fn add_borders(left: &Expr, right: &Expr, borders: &mut Vec<f64>) -> Option<()> {
     let difference = left.clone().minus(right.clone());
-    let symbols = difference.symbols();
+    let is_abs = |part: &Expr| matches!(part, Expr::Call(Function::Abs, _));
+    if !difference.any(&is_abs) {
+        return add_roots(&difference, borders);
+    }
+    for is_negative in [false, true] {
+        let without = difference.clone().map(&|part| match part {
+            Expr::Call(Function::Abs, mut arguments) if arguments.len() == 1 => {
+                let argument = arguments.remove(0);
+                if is_negative { argument.negated() } else { argument }
+            }
+            other => other,
+        });
+        add_roots(&without, borders)?;
+    }
+    Some(())
+}
+
+/// The real roots of a x^2 + b x + c, whose coefficients its values give.
+fn add_roots(polynomial: &Expr, borders: &mut Vec<f64>) -> Option<()> {
+    let symbols = polynomial.symbols();
     if symbols.len() != 1 {
         return None;
     }
     let at = |x: f64| {
-        evaluate(&difference, &symbols, &[x]).filter(|ball| ball.im.abs() <= ball.radius).map(|ball| ball.re)
+        let ball = evaluate(polynomial, &symbols, &[x])?;
+        (ball.is_conclusive() && ball.im.abs() <= ball.radius).then_some(ball.re)
     };
-    let (zero, one, two) = (at(0.0)?, at(1.0)?, at(2.5)?);
-    let slope = one - zero;
-    let is_linear = (zero + 2.5 * slope - two).abs() <= 1e-9 * zero.abs().max(two.abs()).max(1.0);
-    (is_linear && slope != 0.0).then(|| -zero / slope)
+    let (before, c, after) = (at(-1.0)?, at(0.0)?, at(1.0)?);
+    let (a, b) = ((after + before) / 2.0 - c, (after - before) / 2.0);
+    let scale = before.abs().max(c.abs()).max(after.abs()).max(1e-300);
+    for x in [2.5, -3.7] {
+        if (a * x * x + b * x + c - at(x)?).abs() > 1e-9 * scale * 20.0 {
+            return None;
+        }
+    }
+    if a.abs() <= 1e-12 * scale {
+        borders.extend((b != 0.0).then(|| -c / b));
+        return Some(());
+    }
+    let discriminant = b * b - 4.0 * a * c;
+    if discriminant >= 0.0 {
+        // The larger root by addition, the other from their product: no digits cancel.
+        let sum = -(b + b.signum() * discriminant.sqrt()) / 2.0;
+        borders.push(sum / a);
+        borders.extend((sum != 0.0).then(|| c / sum));
+    }
+    Some(())
 }
 
 fn contains(expr: &Expr, x: f64) -> Option<bool> {

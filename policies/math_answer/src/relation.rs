@@ -2,7 +2,7 @@
 
 use crate::compare::single;
 use crate::equality::{Work, agree_at_random_points, equal_forms, equal_scalars};
-use crate::expr::{Comparison, Expr};
+use crate::expr::{Comparison, Expr, Function};
 use crate::normal_form::{Algebra, Quotient};
 use crate::normalize::normalize;
 use crate::region::Region;
@@ -29,18 +29,23 @@ pub(crate) fn result(expr: &Expr) -> Option<&Expr> {
     if is_name(last) {
         return Some(first);
     }
-    first.symbols().is_empty().then_some(last)
+    // "m+n = 204" gives what was asked for; "2x = 6" doesn't.
+    let symbols = first.symbols();
+    let is_asked = symbols.is_empty() || (symbols.len() > 1 && last.symbols().is_empty());
+    is_asked.then_some(last)
 }
 
-/// A variable, or one with others in brackets behind it.
+/// A variable, one with others or with numbers in brackets behind it, `|A|`, `\cos A`, or several names in brackets.
 fn is_name(expr: &Expr) -> bool {
     match expr {
         Expr::Symbol(_) | Expr::Text(_) => true,
-        Expr::Product(factors) => factors.iter().all(|factor| match factor {
-            Expr::Symbol(_) => true,
-            Expr::Bracketed(_, items, _) => items.iter().all(is_name),
-            _ => false,
-        }),
+        Expr::Product(factors) => {
+            let is_argument = |factor: &Expr| is_name(factor) || matches!(factor, Expr::Number(_));
+            factors.first().is_some_and(is_name) && factors.iter().all(is_argument)
+        }
+        Expr::Call(function, arguments) => {
+            (*function == Function::Abs || function.is_trigonometric()) && arguments.iter().all(is_name)
+        }
         Expr::Bracketed(_, names, _) => names.iter().all(is_name),
         Expr::Quantity(value, _) => is_name(value),
         _ => false,
@@ -54,8 +59,10 @@ pub(crate) fn same(gold: &Expr, response: &Expr, work: &Work, same: &dyn Fn(&Exp
     {
         return same(value, response);
     }
-    if let (Some(gold), Some(response)) = (single(gold), single(response)) {
-        return same_statements(gold, response, work) || same_statements(gold, flipped(response), work);
+    if let (Some(gold), Some(response)) = (single(gold), single(response))
+        && (same_statements(gold, response, work) || same_statements(gold, flipped(response), work))
+    {
+        return true;
     }
     let is_inequality = |expr: &Expr| matches!(expr, Expr::Relation(_, rest) if rest.iter().any(|(comparison, _)| *comparison != Comparison::Equal));
     if is_inequality(gold) && is_inequality(response) && gold.symbols() == response.symbols() {

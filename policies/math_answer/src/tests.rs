@@ -145,8 +145,17 @@ fn relations_are_compared_up_to_factors_and_names_of_values() {
     check(RIGHT, "5x - 7y + 11z + 4 = 0", &["7y=5x+11z+4", "10x-14y+22z=-8"]);
     check(RIGHT, "k \\geqslant 2", &["k\\ge 2", "2\\le k", "[2,\\infty)", "2k-4\\geq 0"]);
     check(WRONG, "k \\geqslant 2", &["k>2", "k\\le 2", "k \\ge 3"]);
+    check(RIGHT, "(0,1)\\cup(1,\\infty)", &["x>0, x\\neq 1", "x > 0 \\text{ and } x \\ne 1"]);
+    check(
+        RIGHT,
+        "|x|\\ge 3",
+        &["x\\le -3 \\text{ or } x\\ge 3", "x^2\\ge 9", "(-\\infty,-3]\\cup[3,\\infty)"],
+    );
+    check(RIGHT, "204", &["m+n=204", "p(3)=204", "|A|=204", "200+4=204", "204=N"]);
+    check(WRONG, "204", &["2x=204", "x+1=204", "x^2=204", "x>204"]);
     check(RIGHT, "f(x)=x,f(x)=-x", &["f(x)=-x \\text{ and } f(x)=x", "x,-x"]);
-    check(WRONG, "a=2,b=3", &["3,2", "a=3,b=2"]);
+    check(WRONG, "a=2,b=3", &["3,2", "a=3,b=2", "a=2"]);
+    check(WRONG, "a=3,b=3", &["a=3", "3"]);
 }
 
 #[test]
@@ -327,5 +336,6 @@ fn any_text_gets_a_verdict() {
         assert!(verdict.reward.is_finite());
     }
     assert!(correct > 10_000, "{correct}");
-    assert!(slowest.as_secs_f64() < 2.0, "{slowest:?}");
+    // Milliseconds, in fact: this is for machines that are slow and busy.
+    assert!(slowest.as_secs_f64() < 20.0, "{slowest:?}");
 }
