@@ -97,6 +97,10 @@ def expression(text: str) -> sympy.Expr | None:
         return None
 
 
+def latex(value: sympy.Basic) -> str:
+    return sympy.latex(value, ln_notation=True)
+
+
 # --- Rewritings: gold, generator -> response or None ---------------------------------------------------------------
 
 def integer(gold):
@@ -215,7 +219,7 @@ def equal_list(gold, draw):
 
 
 def thousands_like(text: str) -> bool:
-    return re.fullmatch(r"-?\d{1,3}(,(\\!)?\s*\d{3})+", text) is not None
+    return re.fullmatch(r"(\\\$)?-?\d{1,3}(,(\\!)?\s*\d{3})+", text) is not None
 
 
 def equal_tuple(gold, draw):
@@ -268,9 +272,9 @@ def equal_expression(gold, draw):
     try:
         factor = draw.randint(2, 5)
         forms = [
-            ("expanded", sympy.latex(sympy.expand(value.doit()))),
-            ("factored", sympy.latex(sympy.factor(value.doit()))),
-            ("together", sympy.latex(sympy.together(value.doit()))),
+            ("expanded", latex(sympy.expand(value.doit()))),
+            ("factored", latex(sympy.factor(value.doit()))),
+            ("together", latex(sympy.together(value.doit()))),
             ("scaled", f"\\frac{{{factor}}}{{{factor}}} \\left({gold}\\right)"),
             ("plus and minus", f"{gold} + {factor} - {factor}"),
             ("another term", f"-{factor} + {gold} + {factor}"),
@@ -462,7 +466,7 @@ def near_expression(gold, draw):
         point = {free: Fraction(7 + 3 * index, 5) for index, free in enumerate(sorted(value.free_symbols, key=str))}
         if abs(complex(sympy.N((value - other).subs(point)))) < 1e-6:
             return None
-        return name, sympy.latex(other)
+        return name, latex(other)
     except Exception:  # sympy fails on some of its own expressions
         return None
 

@@ -32,6 +32,9 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Vec<String> {
     }
     found.extend(formulas(text, false));
     found.extend(last_number(text));
+    if found.is_empty() && trimmed.len() <= 300 {
+        found.push(trimmed.to_owned());
+    }
     found
 }
 
@@ -60,8 +63,9 @@ fn boxed(text: &str) -> Option<String> {
     let mut start = last.range.start;
     while let Some(before) = boxes.pop() {
         let between: String = text[before.range.end..start]
+            .replace("\\text", "")
             .chars()
-            .filter(|char| !char.is_whitespace() && !"$\\()[]".contains(*char))
+            .filter(|char| !char.is_whitespace() && !"$\\()[]{}".contains(*char))
             .collect();
         let is_joined = CONNECTORS.iter().any(|connector| connector.replace(' ', "") == between);
         if !is_joined || answer.len() > MAX_ANSWER {
@@ -156,10 +160,17 @@ fn closing(text: &str, close: &str) -> Option<usize> {
 
 /// Whether a response is an answer and nothing else: one short line without words, or a word.
 fn is_bare(text: &str) -> bool {
-    let has_words = text
-        .split(|char: char| !char.is_alphabetic() && char != '\\')
-        .any(|run| run.len() >= 4 && !run.contains('\\') && crate::expr::Function::named(run).is_none());
-    !text.is_empty() && text.len() <= 300 && !text.contains('\n') && (!has_words || !text.contains(' '))
+    let is_word = |token: &str| {
+        token.len() > 1
+            && token.chars().all(char::is_alphabetic)
+            && crate::expr::Function::named(token).is_none()
+    };
+    let has_words = text.contains(' ') && text.split(' ').any(is_word);
+    !text.is_empty()
+        && text.len() <= 300
+        && !text.contains(['\n', '$'])
+        && !text.contains("\\(")
+        && !has_words
 }
 
 fn first_number(text: &str) -> Option<String> {

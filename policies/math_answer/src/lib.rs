@@ -1,9 +1,9 @@
 //! Verifier of mathematical answers: a response is right when its answer is the gold answer up to rewriting.
 //!
 //! The answer is the last box of a response, or else what follows "the answer is", the last formula, or the last number
-//! ([`extract`]). Both answers are read ([`lexer`], [`parser`], [`scalar`]) and compared by what they are ([`compare`]):
-//! scalars exactly where their [normal form](normal_form) decides, otherwise by evaluation at random points
-//! ([`equality`] states the error); lists, tuples, intervals, sets, matrices and relations part by part.
+//! (`extract`). Both answers are read (`lexer`, `parser`, `scalar`) and compared by what they are (`compare`): scalars
+//! exactly where their normal form decides (`normal_form`), otherwise by evaluation at random points (`equality` states the
+//! error); lists, tuples, intervals, sets, matrices and relations part by part.
 //!
 //! A gold answer that can't be read makes a response unscorable, and a line in the log says why, unless the response has
 //! the very same text. A response without an answer that can be read is incorrect.
@@ -83,6 +83,10 @@ impl MathAnswer {
             if is_same_text(gold_text, &candidate) {
                 return Some((candidate, true));
             }
+            if let (Some(Expr::Symbol(label)), Some(choice)) = (gold, chosen_option(&candidate)) {
+                let is_right = label.chars().eq([choice]);
+                return Some((candidate, is_right));
+            }
             if let Ok(answer) = parser::parse(&candidate) {
                 let is_right = gold.is_some_and(|gold| {
                     compare::equivalent(gold, &answer) || is_same_list(gold_text, gold, &candidate, &answer)
@@ -124,6 +128,15 @@ fn is_same_text(gold: &str, response: &str) -> bool {
     };
     let gold = bare(gold);
     !gold.is_empty() && gold == bare(response)
+}
+
+/// The label of an option that its text follows: `\textbf{(B)} 42`. Contests have such answers among others.
+fn chosen_option(answer: &str) -> Option<char> {
+    let bare = answer.replace("\\textbf", "").replace("\\text", "").replace("\\mathrm", "");
+    let bare: String = bare.chars().filter(|char| !" {}$\\".contains(*char)).collect();
+    let mut chars = bare.strip_prefix('(')?.chars();
+    let label = chars.next().filter(|char| ('A'..='E').contains(char))?;
+    (chars.next() == Some(')') && chars.next().is_some()).then_some(label)
 }
 
 exgrpo_guest_sdk::export!(MathAnswer: Verifier);

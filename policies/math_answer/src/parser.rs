@@ -48,6 +48,11 @@ fn parse_tokens(tokens: Vec<Token>) -> Parsed {
     }
 }
 
+/// What values a parameter takes, as the last part of "k \pi, k \in \mathbb{Z}".
+fn is_range(expr: &Expr) -> bool {
+    matches!(expr, Expr::Member(_, set) if matches!(set.as_ref(), Expr::Symbol(_)))
+}
+
 /// An inequality, or a membership.
 fn is_condition(expr: &Expr) -> bool {
     match expr {
@@ -108,6 +113,9 @@ impl Parser {
     pub(crate) fn answer(&mut self) -> Parsed {
         let start = self.at;
         let mut items = self.items()?;
+        if items.len() > 1 && !items.iter().all(is_range) {
+            items.retain(|item| !is_range(item));
+        }
         let has_or = self.tokens[start..self.at]
             .iter()
             .any(|token| matches!(token, Token::Text(word) if word == "or"));

@@ -87,7 +87,12 @@ impl Parser {
             } else if self.begins_factor() {
                 let plain_fraction = mixed && self.is_plain_fraction();
                 let is_fraction = mixed && self.peek() == Some(&Token::Fraction);
+                let is_bracketed = matches!(self.peek(), Some(Token::Open('(')));
                 let mut factor = self.factor()?;
+                if is_bracketed && matches!(factor, Expr::Member(..) | Expr::Relation(..)) {
+                    // A remark, as in "k \pi (k \in \mathbb{Z})".
+                    continue;
+                }
                 if plain_fraction && self.accept_sign('/') {
                     factor = Expr::Product(vec![factor, self.factor()?.reciprocal()]);
                 }
@@ -329,9 +334,6 @@ impl Parser {
                 Token::Open('{') => depth += 1,
                 Token::Close('{') if depth > 0 => depth -= 1,
                 Token::Number(part) | Token::Symbol(part) | Token::Text(part) => {
-                    if !text.is_empty() {
-                        text.push(' ');
-                    }
                     text.push_str(part);
                 }
                 Token::Sign(sign) if depth > 0 => text.push(*sign),

@@ -134,6 +134,13 @@ fn structures_are_compared_part_by_part() {
         &["\\begin{pmatrix} 1 & 3 \\\\ 2 & 4 \\end{pmatrix}"],
     );
     check(RIGHT, "\\text{(B)}", &["B", "(B)", "\\textbf{(B)}", "\\mathrm{B}"]);
+    check(RIGHT, "\\text{(B)}", &["\\textbf{(B)}\\ 42", "\\text{(B) } \\frac12"]);
+    check(WRONG, "\\text{(B)}", &["C", "\\textbf{(C)}\\ 42", "\\text{(A) B}"]);
+    check(
+        RIGHT,
+        "\\frac{\\pi}{6}+\\pi k",
+        &["x=\\frac16\\pi+k\\pi, k\\in\\mathbb{Z}", "\\frac{\\pi}{6}+k\\pi \\quad (k \\in \\mathbb Z)"],
+    );
     check(RIGHT, "\\text{even}", &["even", "\\textit{Even}"]);
     check(WRONG, "\\text{even}", &["neve", "odd"]);
 }
