@@ -211,7 +211,7 @@ pub(crate) fn is_word(run: &str) -> bool {
         "lbs", "min", "sec", "hrs", "hr", "yes", "no", "odd", "all", "if", "not", "men", "one", "two", "ten",
         "mi", "oz", "sq", "DNE",
     ];
-    run.len() >= 4 || SHORT.contains(&run)
+    run.len() >= 4 || SHORT.contains(&run) || (run.len() == 3 && SHORT.contains(&run.to_lowercase().as_str()))
 }
 
 /// Units that are words only behind a number; else they may be variables.

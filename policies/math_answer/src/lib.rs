@@ -83,6 +83,11 @@ impl MathAnswer {
             if is_same_text(gold_text, &candidate) {
                 return Some((candidate, true));
             }
+            if let Some(Expr::Text(words)) = gold
+                && words_of(&candidate) == *words
+            {
+                return Some((candidate, true));
+            }
             if let (Some(Expr::Symbol(label)), Some(choice)) = (gold, chosen_option(&candidate)) {
                 let is_right = label.chars().eq([choice]);
                 return Some((candidate, is_right));
@@ -137,6 +142,15 @@ fn chosen_option(answer: &str) -> Option<char> {
     let mut chars = bare.strip_prefix('(')?.chars();
     let label = chars.next().filter(|char| ('A'..='E').contains(char))?;
     (chars.next() == Some(')') && chars.next().is_some()).then_some(label)
+}
+
+/// A text in small letters, without the marks of LaTeX and bold type.
+fn words_of(answer: &str) -> String {
+    let bare = ["\\textbf", "\\textit", "\\text", "\\mathrm", "\\mbox"]
+        .iter()
+        .fold(answer.to_lowercase(), |text, command| text.replace(command, ""));
+    let bare: String = bare.chars().filter(|char| !"{}$*\\".contains(*char)).collect();
+    bare.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
 }
 
 exgrpo_guest_sdk::export!(MathAnswer: Verifier);

@@ -169,6 +169,8 @@ impl Parser {
     }
 
     pub(crate) fn item(&mut self) -> Parsed {
+        // "= 12": the left side stands before the answer.
+        self.accept(&Token::Compare(Comparison::Equal));
         let first = self.union()?;
         if self.accept(&Token::In) {
             return Ok(Expr::Member(Box::new(first), Box::new(self.union()?)));

@@ -89,8 +89,8 @@ impl Parser {
                 let is_fraction = mixed && self.peek() == Some(&Token::Fraction);
                 let is_bracketed = matches!(self.peek(), Some(Token::Open('(')));
                 let mut factor = self.factor()?;
-                if is_bracketed && matches!(factor, Expr::Member(..) | Expr::Relation(..)) {
-                    // A remark, as in "k \pi (k \in \mathbb{Z})".
+                if is_bracketed && matches!(factor, Expr::Member(..) | Expr::Relation(..) | Expr::Text(_)) {
+                    // A remark, as in "k \pi (k \in \mathbb{Z})" or "12 (units)".
                     continue;
                 }
                 if plain_fraction && self.accept_sign('/') {

@@ -142,6 +142,7 @@ fn structures_are_compared_part_by_part() {
         &["x=\\frac16\\pi+k\\pi, k\\in\\mathbb{Z}", "\\frac{\\pi}{6}+k\\pi \\quad (k \\in \\mathbb Z)"],
     );
     check(RIGHT, "\\text{even}", &["even", "\\textit{Even}"]);
+    check(RIGHT, "\\text{A and C}", &["A \\text{ and } C", "\\textbf{A and C}"]);
     check(WRONG, "\\text{even}", &["neve", "odd"]);
 }
 
