@@ -15,15 +15,17 @@ const CLOSING_THINK_TAG: &str = "</think>";
 /// What begins a box, up to its brace or its space.
 const BOXES: [&str; 3] = ["\\boxed{", "\\boxed ", "\\fbox{"];
 /// What an answer follows, in lower case.
-const PHRASES: [&str; 8] = [
+const PHRASES: [&str; 10] = [
     "answer is",
     "answer:",
+    "answer**:",
     "answers are",
     "answer =",
     "answer to the question is",
     "answers:",
     "choice is",
     "option is",
+    "<answer>",
 ];
 /// A text with more boxes that don't end has no boxes: each is looked for to the end of the text.
 const MAX_UNCLOSED: usize = 16;
@@ -113,8 +115,8 @@ fn word(text: &str, space: usize) -> Option<Range<usize>> {
     (end > start).then_some(start..end)
 }
 
-/// The line behind the last phrase that announces an answer ("the answer is", "Answer:"), or the next line with text;
-/// the marks of bold type before it are left out.
+/// The line behind the last phrase that announces an answer ("the answer is", "Answer:", an opening answer tag), or the
+/// next line with text; the marks of bold type before it are left out.
 ///
 /// ```
 /// use exgrpo_guest_sdk::response::after_answer_phrase;
@@ -125,6 +127,6 @@ fn word(text: &str, space: usize) -> Option<Range<usize>> {
 pub fn after_answer_phrase(response: &str) -> Option<&str> {
     let lower = response.to_ascii_lowercase();
     let end = PHRASES.iter().filter_map(|phrase| lower.rfind(phrase).map(|at| at + phrase.len())).max()?;
-    let rest = response.get(end..)?.trim_start_matches(['*', ':', ' ', '\t', '=']);
+    let rest = response.get(end..)?.split("</answer>").next()?.trim_start_matches(['*', ':', ' ', '\t', '=']);
     rest.lines().map(str::trim).find(|line| !line.is_empty() && !matches!(*line, "**" | "$$" | "\\["))
 }

@@ -19,23 +19,20 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Vec<String> {
     if !finished || text.contains("\\boxed") {
         return Vec::new();
     }
-    let mut found = Vec::new();
     if let Some(rest) = answer_behind(text) {
-        found.extend(formulas(rest, true));
-        found.push(sentence(rest).to_owned());
-        found.extend(first_number(rest));
-        return found;
+        // A formula that can't be read is not made up for by a number that happens to stand in it.
+        return match formulas(rest, true) {
+            Some(formula) => vec![formula],
+            None => std::iter::once(sentence(rest).to_owned()).chain(first_number(rest)).collect(),
+        };
     }
     let trimmed = text.trim().trim_matches('*');
-    if is_bare(trimmed) {
-        found.push(trimmed.trim_end_matches('.').to_owned());
-    }
-    found.extend(formulas(text, false));
-    found.extend(last_number(text));
-    if found.is_empty() && trimmed.len() <= 300 {
-        found.push(trimmed.to_owned());
-    }
-    found
+    let bare = is_bare(trimmed).then(|| trimmed.trim_end_matches('.').to_owned());
+    let rest = match formulas(text, false).or_else(|| last_number(text)) {
+        None if trimmed.len() <= 300 => Some(trimmed.to_owned()),
+        found => found,
+    };
+    bare.into_iter().chain(rest).collect()
 }
 
 /// What a phrase announces, or `####` as in GSM8K's solutions.
@@ -149,8 +146,11 @@ fn closing(text: &str, close: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(offset) = text.get(from..)?.find(close) {
         let at = from + offset;
-        let is_escaped = close.starts_with('$') && text[..at].ends_with('\\');
-        if !is_escaped {
+        let is_dollar = close.starts_with('$');
+        let is_escaped = is_dollar && text[..at].ends_with('\\');
+        // "$5 and $10" are prices.
+        let is_price = close == "$" && text[at + 1..].starts_with(|char: char| char.is_ascii_digit());
+        if !is_escaped && !is_price {
             return Some(at);
         }
         from = at + close.len();
@@ -231,6 +231,7 @@ mod tests {
         assert_eq!(first("**Answer:**\n\n$$\\frac{3}{4}$$"), "\\frac{3}{4}");
         assert_eq!(first("She has 3 apples and then 1,250."), "1,250");
         assert_eq!(first("3/4"), "3/4");
+        assert_eq!(first("He pays $5 and then $10, in total $15."), "15");
         assert_eq!(first("From 3-5 we get to\n-$7."), "-7");
     }
 }
