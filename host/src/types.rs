@@ -13,6 +13,8 @@ pub type TokenId = u32;
 pub struct Question {
     /// Stable id: a hash of prompt and answer.
     pub id: u64,
+    /// Benchmark that it belongs to: the row's `data_source`.
+    pub benchmark: Option<String>,
     /// Text that the Actor continues.
     pub prompt: String,
     /// System message that the row brings along, for models that are asked by a chat template.

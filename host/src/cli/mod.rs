@@ -1,5 +1,6 @@
 //! The command line: what clap parses, and one module a command.
 
+mod eval;
 mod make;
 mod progress;
 mod restart;
@@ -16,6 +17,7 @@ Examples:
   exgrpo-host --policy policies/on_policy.wasm --seed 2       the on-policy baseline
   exgrpo-host --config run.toml --set optim.lr=1e-4           one TOML is one run
   exgrpo-host --resume runs/2026-11-24-gaussian_medium-1f3c   go on after an interruption
+  exgrpo-host eval --dataset embedded:arithmetic/test         measure a model
   exgrpo-host swap runs/… policies/uniform.wasm               change the policy of a run that goes on";
 
 /// Train a language model with ExGRPO; every decision about experience comes from a sandboxed Wasm policy.
@@ -34,6 +36,8 @@ enum Command {
     Swap(swap::SwapArgs),
     /// Print the configuration that a run would have, every key with its value.
     Config(train::TrainArgs),
+    /// Measure a model on benchmarks.
+    Eval(eval::EvalArgs),
     /// Draw the default task's questions.
     Dataset(make::DatasetArgs),
     /// Make the base model of the default task.
@@ -46,6 +50,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         None => train::train(&cli.train),
         Some(Command::Swap(args)) => swap::swap(&args),
         Some(Command::Config(args)) => train::print_config(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Dataset(args)) => make::dataset(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Pretrain(args)) => make::pretrain(&args).map(|()| ExitCode::SUCCESS),
     }

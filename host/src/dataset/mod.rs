@@ -215,6 +215,7 @@ impl Reader<'_> {
         let demonstration_ids = self.demonstration(number, content.solution);
         Ok(Question {
             id,
+            benchmark: content.benchmark,
             prompt: content.question,
             system: content.system,
             answer: content.answer,

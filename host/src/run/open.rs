@@ -137,22 +137,8 @@ impl Inputs {
         Ok(Self { config, loader, source, train, test })
     }
 
-    /// Loads and probes the configured policies; their bytes go into the run's directory.
     fn load_policies(&self) -> anyhow::Result<Policies> {
-        let probe = Probe { group_size: self.config.rollout.group_size, step: 1, ..Probe::default() };
-        let (mut candidates, mut bytes) = (Vec::new(), Vec::new());
-        for path in &self.config.policy.files {
-            let source = PolicySource::read(path).with_context(|| {
-                "hint: `cargo xtask policies` builds the shipped policies into policies/".to_owned()
-            })?;
-            bytes.push(Arc::clone(&source.bytes));
-            let candidate = self
-                .loader
-                .prepare(source, &probe)
-                .with_context(|| format!("policy {} is refused", path.display()))?;
-            candidates.push(candidate);
-        }
-        Ok(Policies { set: PolicySet::new(&self.loader, candidates)?, bytes })
+        load(&self.config, &self.loader)
     }
 
     fn build_actor(&self, weights: &Weights) -> anyhow::Result<Actor> {
@@ -214,6 +200,30 @@ impl Start {
         let policies = PolicySet::restore(&inputs.loader, snapshots)?;
         Ok(Self { state, pool, policies, actor })
     }
+}
+
+/// Loads and probes the configured policies, outside of a run.
+///
+/// # Errors
+/// A file can't be read or is refused; two claim one slot; a parameter is taken by none.
+pub fn load_policies(config: &Config) -> anyhow::Result<PolicySet> {
+    Ok(load(config, &loader(config)?)?.set)
+}
+
+fn load(config: &Config, loader: &Loader) -> anyhow::Result<Policies> {
+    let probe = Probe { group_size: config.rollout.group_size, step: 1, ..Probe::default() };
+    let (mut candidates, mut bytes) = (Vec::new(), Vec::new());
+    for path in &config.policy.files {
+        let source = PolicySource::read(path).with_context(|| {
+            "hint: `cargo xtask policies` builds the shipped policies into policies/".to_owned()
+        })?;
+        bytes.push(Arc::clone(&source.bytes));
+        let candidate = loader
+            .prepare(source, &probe)
+            .with_context(|| format!("policy {} is refused", path.display()))?;
+        candidates.push(candidate);
+    }
+    Ok(Policies { set: PolicySet::new(loader, candidates)?, bytes })
 }
 
 /// A loader with the run's limits and parameters.
