@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::bail;
 use sha2::{Digest, Sha256};
 
-use crate::tokenizer::Tokenizer;
+use crate::prompt::Prompts;
 use crate::types::Question;
 
 pub use layout::{Columns, Layout};
@@ -90,11 +90,12 @@ impl fmt::Display for Unusable {
 }
 
 impl Dataset {
-    /// Reads `source`: an embedded name, or a JSONL, JSON or Parquet file. Rows that can't be used are counted by reason.
+    /// Reads `source`: an embedded name, or a JSONL, JSON or Parquet file. `prompts` says how a question is put to the
+    /// model. Rows that can't be used are counted by reason.
     ///
     /// # Errors
     /// The file can't be read, or none of its rows can be used.
-    pub fn read(source: &str, mapping: &Mapping, tokenizer: &Tokenizer) -> anyhow::Result<Self> {
+    pub fn read(source: &str, mapping: &Mapping, prompts: &Prompts<'_>) -> anyhow::Result<Self> {
         let rows = match source.strip_prefix(EMBEDDED) {
             Some("arithmetic/train") => rows::of_text(ARITHMETIC_TRAIN),
             Some("arithmetic/test") => rows::of_text(ARITHMETIC_TEST),
@@ -103,18 +104,18 @@ impl Dataset {
             }
             None => rows::of_file(Path::new(source))?,
         };
-        Self::collect(rows, source, mapping, tokenizer)
+        Self::collect(rows, source, mapping, prompts)
     }
 
     fn collect(
         rows: rows::Rows<'_>,
         source: &str,
         mapping: &Mapping,
-        tokenizer: &Tokenizer,
+        prompts: &Prompts<'_>,
     ) -> anyhow::Result<Self> {
         let mut reader = Reader {
             mapping,
-            tokenizer,
+            prompts,
             layout: mapping.layout,
             known: HashSet::new(),
             dataset: Self::empty(),
@@ -164,7 +165,7 @@ impl Dataset {
 
 struct Reader<'a> {
     mapping: &'a Mapping,
-    tokenizer: &'a Tokenizer,
+    prompts: &'a Prompts<'a>,
     layout: Layout,
     known: HashSet<u64>,
     dataset: Dataset,
@@ -189,9 +190,9 @@ impl Reader<'_> {
             return Err(shared("the same question and answer as an earlier row".to_owned()));
         }
         let prompt_ids = self
-            .tokenizer
-            .encode(&content.question)
-            .map_err(|error| ("not in the tokenizer's vocabulary".to_owned(), format!("{error:#}")))?;
+            .prompts
+            .encode(&content.question, content.system.as_deref())
+            .map_err(|error| ("not expressible as a prompt".to_owned(), format!("{error:#}")))?;
         let longest = self.mapping.max_prompt_tokens;
         if prompt_ids.is_empty() || (longest > 0 && prompt_ids.len() > longest) {
             let reason = format!("a prompt longer than rollout.max_prompt_tokens = {longest}");
@@ -238,11 +239,12 @@ fn question_id(question: &str, answer: &str) -> u64 {
 mod tests {
     use super::*;
     use crate::model_source::EMBEDDED_TOKENIZER;
+    use crate::tokenizer::Tokenizer;
 
     fn parse(text: &str) -> anyhow::Result<Dataset> {
         let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded")?;
         let mapping = Mapping { max_prompt_tokens: 8, ..Mapping::default() };
-        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &tokenizer)
+        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &Prompts::plain(&tokenizer))
     }
 
     #[test]
@@ -312,7 +314,8 @@ mod tests {
         let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
-        let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &tokenizer);
+        let prompts = Prompts::plain(&tokenizer);
+        let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &prompts);
         let expected = read("a.jsonl").unwrap().questions;
         assert_eq!(expected.len(), 2);
         assert_eq!(read("a.json").unwrap().questions, expected);
