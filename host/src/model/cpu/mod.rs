@@ -28,7 +28,7 @@ use threads::Threads;
 use super::batch::{check_grads, check_requests, check_sequences};
 use super::optim::{OptimState, Update, clip_factor};
 use super::{AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
-use crate::types::Completion;
+use crate::types::{Completion, TokenId};
 
 pub use plan::micro_batches;
 pub use product::product_rate;
@@ -164,6 +164,18 @@ impl CpuActor {
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.network.config, &requests, sampling)?;
         self.threads.run(|| decoder::sample(&self.network, requests, sampling))
+    }
+
+    /// See [`super::Actor::next_logits`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
+        check_sequences(&self.network.config, &[Sequence { prompt: tokens, completion: &[0] }])?;
+        let plan = Plan::of_prompts(&[tokens]);
+        let mut rope = Rope::new(&self.network.config.rope_frequencies());
+        rope.extend(plan.num_positions());
+        Ok(self.threads.run(|| Inference::default().last_logits(&self.network, &plan, &rope).to_vec()))
     }
 
     /// See [`super::Actor::weights`].

@@ -48,6 +48,18 @@ impl Inference {
 
     /// Scores of the plan's targets.
     pub(super) fn score(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> Scores {
+        self.layers(network, plan, rope);
+        self.head.score(network, plan, &self.x)
+    }
+
+    /// Logits `[H, V]` of the plan's head rows.
+    pub(super) fn last_logits(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> &[f32] {
+        self.layers(network, plan, rope);
+        self.head.logits(network, &plan.head_rows, &self.x)
+    }
+
+    /// All layers over `plan`, and the head made ready.
+    fn layers(&mut self, network: &Network, plan: &Plan, rope: &Rope) {
         embed(network, &plan.tokens, fit(&mut self.x, plan.num_rows() * network.shape.hidden));
         let mut packed = PackedLayer::default();
         for layer in 0..network.layout.layers.len() {
@@ -55,7 +67,6 @@ impl Inference {
             self.layer(network, layer, &packed, plan, rope);
         }
         self.head.pack(network);
-        self.head.score(network, plan, &self.x)
     }
 }
 
