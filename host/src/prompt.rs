@@ -28,23 +28,19 @@ pub struct Prompts<'a> {
 
 #[derive(Debug)]
 enum Form {
-    /// The question between these.
+    /// The question between these; a row's system message has no place.
     Plain { prefix: Vec<TokenId>, append: String },
     /// A conversation.
     Chat(Box<ChatTemplate>),
 }
 
 impl<'a> Prompts<'a> {
-    /// What `section` says for the model in `source`. A section that says nothing means, for a model that a run of ours
-    /// has trained, what that run did.
+    /// What `section` says for the model in `source`; see [`effective`].
     ///
     /// # Errors
     /// A chat template is wanted and the model has none, or one can't be compiled.
     pub fn new(section: &PromptSection, source: &'a ModelSource) -> anyhow::Result<Self> {
-        let section = match &source.trained_prompt {
-            Some(trained) if *section == PromptSection::default() => trained,
-            _ => section,
-        };
+        let section = effective(section, source);
         let tokenizer = &source.tokenizer;
         let Some(template) = template(section, source.chat_template.as_deref()).with_context(|| {
             format!("prompt.template = {:?} doesn't suit {}", section.template, source.path)
@@ -114,6 +110,14 @@ impl<'a> Prompts<'a> {
             }
             (Form::Plain { .. }, []) => bail!("a conversation without a message"),
         }
+    }
+}
+
+/// `section`; but one that says nothing means, for a model that a run of ours has trained, what that run did.
+pub fn effective<'a>(section: &'a PromptSection, source: &'a ModelSource) -> &'a PromptSection {
+    match &source.trained_prompt {
+        Some(trained) if *section == PromptSection::default() => trained,
+        _ => section,
     }
 }
 

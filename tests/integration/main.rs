@@ -7,6 +7,7 @@ mod compare;
 mod guest_limits;
 mod guest_swaps;
 mod interruptions;
+mod models;
 mod pool_rules;
 mod process;
 mod runs;

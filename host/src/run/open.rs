@@ -16,7 +16,7 @@ use crate::log::RunLog;
 use crate::model::Actor;
 use crate::model_source::ModelSource;
 use crate::pool::ExperiencePool;
-use crate::prompt::Prompts;
+use crate::prompt::{self, Prompts};
 use crate::rng::Streams;
 use crate::rundir::{RunDir, RunLock};
 use crate::{atomic, metrics};
@@ -24,8 +24,11 @@ use crate::{atomic, metrics};
 impl Run {
     /// Begins a run in `out`, or in a directory of its own under `runs/`. Everything is read and checked before the
     /// directory is made.
-    pub fn create(config: Config, out: Option<&Path>) -> anyhow::Result<Self> {
+    pub fn create(mut config: Config, out: Option<&Path>) -> anyhow::Result<Self> {
         let source = ModelSource::read(&config.model.path)?;
+        // What is written down doesn't depend on where a branch of the hub or another run is tomorrow.
+        config.model.path.clone_from(&source.path);
+        config.prompt = prompt::effective(&config.prompt, &source).clone();
         let inputs = Inputs::read(config, source)?;
         let policies = inputs.load_policies()?;
         let (dir, lock) = match out {
