@@ -85,6 +85,11 @@ pub fn write(
     Ok(())
 }
 
+/// True when `dir` is a checkpoint of ours.
+pub fn is_checkpoint(dir: &Path) -> bool {
+    dir.join(STATE).is_file() && dir.join(POOL).is_file()
+}
+
 /// Reads the state and the pool of a checkpoint; weights and optimizer lie beside them, checked.
 pub fn read(dir: &Path) -> anyhow::Result<(RunState, ExperiencePool)> {
     let state = read_state(dir)?;

@@ -21,6 +21,7 @@ pub mod model_source;
 pub mod objective;
 pub mod pool;
 pub mod pretrain;
+pub mod prompt;
 pub mod rng;
 pub mod rollout;
 pub mod run;

@@ -126,6 +126,11 @@ impl RunDir {
         self.root.join("run.toml")
     }
 
+    /// Configuration, tokenizer and chat template of the model that the run began with.
+    pub fn model(&self) -> PathBuf {
+        self.root.join("model")
+    }
+
     /// Every policy that ever ran, by content.
     pub fn policies(&self) -> PathBuf {
         self.root.join("policies")

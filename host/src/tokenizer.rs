@@ -4,6 +4,9 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::types::TokenId;
 
+/// A text that every tokenizer can express.
+const PROBE: &str = "1";
+
 /// A `tokenizers` file, with the ids that sampling needs.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
@@ -14,8 +17,12 @@ pub struct Tokenizer {
 impl Tokenizer {
     /// Reads a `tokenizer.json`; `origin` names it in errors.
     pub fn from_bytes(bytes: &[u8], origin: &str) -> anyhow::Result<Self> {
-        let inner = tokenizers::Tokenizer::from_bytes(bytes)
-            .map_err(|error| anyhow!("{origin} is not a tokenizer file: {error}"))?;
+        let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| {
+            anyhow!(
+                "{origin} is not a tokenizer file: {error}\n\
+                     hint: a download that was cut short reads like this: fetch it again"
+            )
+        })?;
         let unknown = inner.token_to_id("<unk>");
         Ok(Self { inner, unknown })
     }
@@ -45,9 +52,41 @@ impl Tokenizer {
         self.inner.token_to_id(token).with_context(|| format!("the tokenizer has no token {token:?}"))
     }
 
-    /// Number of tokens, added ones included.
-    pub fn vocab_size(&self) -> usize {
-        self.inner.get_vocab_size(true)
+    /// Token with the id `id`.
+    pub fn token(&self, id: TokenId) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// Largest id of all tokens, added ones included.
+    pub fn largest_id(&self) -> Option<TokenId> {
+        self.inner.get_vocab(true).into_values().max()
+    }
+
+    /// Tokens that the tokenizer's author wants before every text that no chat template has rendered: Llama 3's
+    /// `<|begin_of_text|>`, nothing for most.
+    ///
+    /// # Errors
+    /// The tokenizer can't encode a letter.
+    pub fn prefix(&self) -> anyhow::Result<Vec<TokenId>> {
+        let ids = |special: bool| {
+            let encoding = self.inner.encode(PROBE, special);
+            encoding
+                .map(|encoding| encoding.get_ids().to_vec())
+                .map_err(|error| anyhow!("can't tokenize {PROBE:?}: {error}"))
+        };
+        let (with, without) = (ids(true)?, ids(false)?);
+        let begin = with.windows(without.len().max(1)).position(|window| window == without.as_slice());
+        Ok(with[..begin.unwrap_or(0)].to_vec())
+    }
+
+    /// Text of `ids`, special tokens written out.
+    ///
+    /// # Errors
+    /// An id can't be decoded.
+    pub fn decode_all(&self, ids: &[TokenId]) -> anyhow::Result<String> {
+        self.inner
+            .decode(ids, false)
+            .map_err(|error| anyhow!("can't decode {} token ids: {error}", ids.len()))
     }
 }
 

@@ -8,6 +8,7 @@ mod demonstrations;
 mod guest_limits;
 mod guest_swaps;
 mod interruptions;
+mod models;
 mod pool_rules;
 mod process;
 mod runs;

@@ -12,8 +12,8 @@ use super::{print, say};
 use crate::config::Config;
 use crate::dataset::Mapping;
 use crate::eval::{Benchmark, Evaluator, Settings, read_benchmarks, verifier_digest};
-use crate::model::Actor;
 use crate::model_source::ModelSource;
+use crate::prompt::Prompts;
 use crate::run;
 
 const EXAMPLES: &str = "\
@@ -95,7 +95,7 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         Some(out) => out.clone(),
         None => Path::new("runs").join(settings.label()?),
     };
-    let actor = Actor::cpu(source.config.clone(), &source.weights, config.model.threads)?;
+    let actor = source.actor(&config.model)?;
     let bar = progress_bar();
     let mut evaluator = Evaluator {
         settings: &settings,
@@ -134,10 +134,10 @@ fn benchmarks(args: &EvalArgs, config: &Config, source: &ModelSource) -> anyhow:
         max_prompt_tokens: source.config.max_position_embeddings.saturating_sub(1),
         ..config.mapping()
     };
+    let prompts = Prompts::new(&config.prompt, source)?;
     let mut benchmarks: Vec<Benchmark> = Vec::new();
     for name in &args.dataset {
-        let (mut new, dataset) =
-            read_benchmarks(name, &mapping, &source.tokenizer, source.stop_ids[0], args.limit)?;
+        let (mut new, dataset) = read_benchmarks(name, &mapping, &prompts, source.stop_ids[0], args.limit)?;
         if !dataset.unusable.is_empty() {
             say(&format!("{} rows of {name} can't be used: {}", dataset.unusable.len(), dataset.unusable));
         }

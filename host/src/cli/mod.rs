@@ -2,6 +2,7 @@
 
 mod eval;
 mod make;
+mod model;
 mod progress;
 mod restart;
 mod swap;
@@ -16,6 +17,9 @@ Examples:
   exgrpo-host --policy policies/gaussian_medium.wasm          train the embedded model with ExGRPO
   exgrpo-host --policy policies/on_policy.wasm --seed 2       the on-policy baseline
   exgrpo-host --config run.toml --set optim.lr=1e-4           one TOML is one run
+  exgrpo-host --model SmolLM2.gguf --config gsm8k.toml         a model of your own
+  exgrpo-host generate --model runs/… --prompt 1+1=            ask what was trained
+  exgrpo-host export runs/… --out my-model                    for transformers, vLLM and the rest
   exgrpo-host --resume runs/2026-11-24-gaussian_medium-1f3c   go on after an interruption
   exgrpo-host eval --dataset embedded:arithmetic/test         measure a model
   exgrpo-host swap runs/… policies/uniform.wasm               change the policy of a run that goes on";
@@ -38,6 +42,12 @@ enum Command {
     Config(train::TrainArgs),
     /// Measure a model on benchmarks.
     Eval(eval::EvalArgs),
+    /// Print what a model answers, or only the prompt that it is asked with.
+    Generate(model::GenerateArgs),
+    /// Print the log-probs that a model gives to answers.
+    Score(model::ScoreArgs),
+    /// Write a trained model as a Hugging Face directory.
+    Export(model::ExportArgs),
     /// Draw the default task's questions.
     Dataset(make::DatasetArgs),
     /// Make the base model of the default task.
@@ -51,6 +61,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Swap(args)) => swap::swap(&args),
         Some(Command::Config(args)) => train::print_config(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Eval(args)) => eval::eval(&args),
+        Some(Command::Generate(args)) => model::generate(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Score(args)) => model::score(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Export(args)) => model::export(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Dataset(args)) => make::dataset(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Pretrain(args)) => make::pretrain(&args).map(|()| ExitCode::SUCCESS),
     }

@@ -19,6 +19,9 @@ const INTERRUPTED: u8 = 130;
 /// Arguments of the main command.
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
+    /// A directory, a GGUF file, a run or one of its checkpoints, owner/name on the hub, or embedded:arithmetic.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// A policy (Wasm component or core module); give it again for more. Unfilled slots are built in.
     #[arg(long, value_name = "FILE")]
     policy: Vec<PathBuf>,
@@ -41,7 +44,7 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with the run in this directory from its latest checkpoint.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["policy", "policy_param", "config", "overrides", "seed", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "policy", "policy_param", "config", "overrides", "seed", "out"])]
     resume: Option<PathBuf>,
     /// Say nothing but errors and the run's directory.
     #[arg(long, short)]
@@ -51,6 +54,9 @@ pub(super) struct TrainArgs {
 impl TrainArgs {
     fn resolve(&self) -> anyhow::Result<Config> {
         let mut config = Config::resolve(self.config.as_deref(), &self.overrides)?;
+        if let Some(model) = &self.model {
+            config.model.path = model.clone();
+        }
         if !self.policy.is_empty() {
             config.policy.files = self.policy.clone();
         }

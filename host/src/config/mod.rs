@@ -12,6 +12,9 @@ use crate::dataset::{Columns, Mapping};
 use crate::guest::GuestConfig;
 pub use sections::*;
 
+/// Table of run.toml that is about the run rather than its configuration.
+pub(crate) const RUN_TABLE: &str = "run";
+
 /// The whole configuration of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,6 +27,8 @@ pub struct Config {
     pub mode: Mode,
     /// The network.
     pub model: ModelSection,
+    /// How questions are put to it.
+    pub prompt: PromptSection,
     /// The questions.
     pub dataset: DatasetSection,
     /// Sampling.
@@ -53,6 +58,7 @@ impl Default for Config {
             steps: 150,
             mode: Mode::Paper,
             model: ModelSection::default(),
+            prompt: PromptSection::default(),
             dataset: DatasetSection::default(),
             rollout: RolloutSection::default(),
             replay: ReplaySection::default(),
@@ -86,6 +92,18 @@ impl Config {
         })?;
         config.validate().with_context(|| format!("{origin} contradicts itself"))?;
         Ok(config)
+    }
+
+    /// The configuration of an existing run, from its `run.toml`.
+    ///
+    /// # Errors
+    /// The file can't be read, or was written by a program with other keys.
+    pub fn recorded(path: &Path) -> anyhow::Result<Self> {
+        let place = || format!("{} can't be used", path.display());
+        let mut table: toml::Table =
+            std::fs::read_to_string(path).with_context(place)?.parse().with_context(place)?;
+        table.remove(RUN_TABLE);
+        toml::Value::Table(table).try_into().with_context(place)
     }
 
     /// The configuration as TOML.
@@ -166,6 +184,7 @@ impl Config {
         if !(self.eval.temperature >= 0.0 && self.eval.temperature.is_finite()) {
             bail!("eval.temperature must be 0 (greedy) or above");
         }
+        self.prompt.validate()?;
         self.objective.validate()?;
         self.optim.validate()?;
         self.guest.validate().map_err(|reason| anyhow::anyhow!("guest: {reason}"))
@@ -250,6 +269,9 @@ mod tests {
             ("replay.experience_ratio=1.5", "experience_ratio"),
             ("optim.lr=-1.0", "lr"),
             ("steps=0", "steps"),
+            ("prompt.template=own", "prompt.text"),
+            ("prompt.text=x", "prompt.template"),
+            ("prompt.date=today", "prompt.date"),
             ("seed", "no `=`"),
         ] {
             let error = format!("{:#}", resolve(&[item]).unwrap_err());

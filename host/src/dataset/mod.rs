@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::bail;
 use sha2::{Digest, Sha256};
 
-use crate::tokenizer::Tokenizer;
+use crate::prompt::Prompts;
 use crate::types::{Question, TokenId};
 
 pub use layout::{Columns, Layout};
@@ -94,15 +94,15 @@ impl fmt::Display for Unusable {
 }
 
 impl Dataset {
-    /// Reads `source`: an embedded name, or a JSONL, JSON or Parquet file. Rows that can't be used are counted by reason.
-    /// Demonstrations end with `stop_id`.
+    /// Reads `source`: an embedded name, or a JSONL, JSON or Parquet file. `prompts` says how a question is put to the
+    /// model; demonstrations end with `stop_id`. Rows that can't be used are counted by reason.
     ///
     /// # Errors
     /// The file can't be read, or none of its rows can be used.
     pub fn read(
         source: &str,
         mapping: &Mapping,
-        tokenizer: &Tokenizer,
+        prompts: &Prompts<'_>,
         stop_id: TokenId,
     ) -> anyhow::Result<Self> {
         let rows = match source.strip_prefix(EMBEDDED) {
@@ -113,19 +113,19 @@ impl Dataset {
             }
             None => rows::of_file(Path::new(source))?,
         };
-        Self::collect(rows, source, mapping, tokenizer, stop_id)
+        Self::collect(rows, source, mapping, prompts, stop_id)
     }
 
     fn collect(
         rows: rows::Rows<'_>,
         source: &str,
         mapping: &Mapping,
-        tokenizer: &Tokenizer,
+        prompts: &Prompts<'_>,
         stop_id: TokenId,
     ) -> anyhow::Result<Self> {
         let mut reader = Reader {
             mapping,
-            tokenizer,
+            prompts,
             stop_id,
             layout: mapping.layout,
             known: HashSet::new(),
@@ -177,7 +177,7 @@ impl Dataset {
 
 struct Reader<'a> {
     mapping: &'a Mapping,
-    tokenizer: &'a Tokenizer,
+    prompts: &'a Prompts<'a>,
     stop_id: TokenId,
     layout: Layout,
     known: HashSet<u64>,
@@ -203,9 +203,9 @@ impl Reader<'_> {
             return Err(shared("the same question and answer as an earlier row".to_owned()));
         }
         let prompt_ids = self
-            .tokenizer
-            .encode(&content.question)
-            .map_err(|error| ("not in the tokenizer's vocabulary".to_owned(), format!("{error:#}")))?;
+            .prompts
+            .encode(&content.question, content.system.as_deref())
+            .map_err(|error| ("not expressible as a prompt".to_owned(), format!("{error:#}")))?;
         let longest = self.mapping.max_prompt_tokens;
         if prompt_ids.is_empty() || (longest > 0 && prompt_ids.len() > longest) {
             let reason = format!("a prompt longer than rollout.max_prompt_tokens = {longest}");
@@ -226,7 +226,7 @@ impl Reader<'_> {
 
     fn demonstration(&mut self, number: usize, solution: Option<String>) -> Option<Vec<TokenId>> {
         let longest = self.mapping.max_demonstration_tokens?;
-        let ids = match solution.map(|solution| self.tokenizer.encode(&solution)) {
+        let ids = match solution.map(|solution| self.prompts.encode_answer(&solution)) {
             Some(Ok(mut ids)) => {
                 ids.push(self.stop_id);
                 ids
@@ -279,11 +279,12 @@ fn question_id(question: &str, answer: &str) -> u64 {
 mod tests {
     use super::*;
     use crate::model_source::EMBEDDED_TOKENIZER;
+    use crate::tokenizer::Tokenizer;
 
     fn parse(text: &str) -> anyhow::Result<Dataset> {
         let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded")?;
         let mapping = Mapping { max_prompt_tokens: 8, ..Mapping::default() };
-        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &tokenizer, 0)
+        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &Prompts::plain(&tokenizer), 0)
     }
 
     #[test]
@@ -353,7 +354,8 @@ mod tests {
         let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
-        let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &tokenizer, 0);
+        let prompts = Prompts::plain(&tokenizer);
+        let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &prompts, 0);
         let expected = read("a.jsonl").unwrap().questions;
         assert_eq!(expected.len(), 2);
         assert_eq!(read("a.json").unwrap().questions, expected);

@@ -16,6 +16,7 @@ use crate::guest::{PolicySet, VerifyRequest};
 use crate::journal::Slot;
 use crate::log::{EvaluationRow, Row, read, write_part};
 use crate::model::{Actor, SampleRequest, Sampling};
+use crate::prompt::Prompts;
 use crate::rng::Streams;
 use crate::tokenizer::Tokenizer;
 use crate::types::{Question, TokenId};
@@ -85,11 +86,11 @@ pub struct Benchmark {
 pub fn read_benchmarks(
     source: &str,
     mapping: &Mapping,
-    tokenizer: &Tokenizer,
+    prompts: &Prompts<'_>,
     stop_id: TokenId,
     limit: Option<usize>,
 ) -> anyhow::Result<(Vec<Benchmark>, Dataset)> {
-    let mut dataset = Dataset::read(source, mapping, tokenizer, stop_id)?;
+    let mut dataset = Dataset::read(source, mapping, prompts, stop_id)?;
     let file = Path::new(source).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let name_of = |question: &Question| question.benchmark.clone().unwrap_or_else(|| file.clone());
     let names: BTreeSet<String> = dataset.questions.iter().map(name_of).collect();

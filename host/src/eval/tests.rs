@@ -30,7 +30,8 @@ impl Fixture {
         let source = ModelSource::read(&Config::default().model.path).unwrap();
         let path = path.to_string_lossy().into_owned();
         let (benchmarks, _) =
-            read_benchmarks(&path, &Mapping::default(), &source.tokenizer, 0, Some(4)).unwrap();
+            read_benchmarks(&path, &Mapping::default(), &Prompts::plain(&source.tokenizer), 0, Some(4))
+                .unwrap();
         let actor = Actor::cpu(source.config.clone(), &source.weights, 1).unwrap();
         let settings = Settings {
             model: "embedded:arithmetic".to_owned(),

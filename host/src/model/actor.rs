@@ -10,7 +10,7 @@ use super::optim::Update;
 use super::{
     AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError, Weights,
 };
-use crate::types::Completion;
+use crate::types::{Completion, TokenId};
 
 /// The network being trained, with its gradient and its optimizer's state.
 pub enum Actor {
@@ -135,6 +135,17 @@ impl Actor {
         match self {
             Self::Candle(actor) => actor.sample(requests, sampling),
             Self::Cpu(actor) => actor.sample(requests, sampling),
+        }
+    }
+
+    /// Logits of the token that follows `tokens`. `[V]`
+    ///
+    /// # Errors
+    /// No or too many tokens, an unknown one, no room on the device.
+    pub fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
+        match self {
+            Self::Candle(actor) => actor.next_logits(tokens),
+            Self::Cpu(actor) => actor.next_logits(tokens),
         }
     }
 

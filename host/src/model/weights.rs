@@ -91,6 +91,21 @@ impl Weights {
         write_tensors(path, &self.tensors, ("format", "pt".to_owned()))
     }
 
+    /// Writes values that are laid out like weights, such as a gradient, as one safetensors file.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn save_like(
+        values: Vec<(String, Vec<f32>)>,
+        config: &ModelConfig,
+        path: &Path,
+    ) -> Result<(), TensorFileError> {
+        let shapes = config.parameter_shapes().into_iter().map(|parameter| parameter.shape);
+        let tensors =
+            values.into_iter().zip(shapes).map(|((name, data), shape)| NamedTensor { name, shape, data });
+        Self::from_tensors(tensors.collect(), &path.display().to_string(), config)?.save(path)
+    }
+
     /// The tensors in the order of [`ModelConfig::parameter_shapes`].
     pub fn tensors(&self) -> &[NamedTensor] {
         &self.tensors

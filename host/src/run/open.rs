@@ -8,50 +8,60 @@ use anyhow::{Context, bail};
 
 use super::{Progress, Run};
 use crate::checkpoint::{self, RunState};
-use crate::config::{Config, Engine};
+use crate::config::{Config, Engine, RUN_TABLE};
 use crate::control::Control;
 use crate::dataset::{Dataset, Mapping, QuestionQueue};
 use crate::guest::{Loader, PolicySet, PolicySource, Probe};
 use crate::log::RunLog;
-use crate::model::{Actor, Weights};
+use crate::model::Actor;
 use crate::model_source::ModelSource;
 use crate::pool::ExperiencePool;
+use crate::prompt::{self, Prompts};
 use crate::rng::Streams;
 use crate::rundir::{RunDir, RunLock};
 use crate::{atomic, metrics};
 
-/// Table of run.toml that is about the run rather than its configuration.
-const RUN_TABLE: &str = "run";
-
 impl Run {
     /// Begins a run in `out`, or in a directory of its own under `runs/`. Everything is read and checked before the
     /// directory is made.
-    pub fn create(config: Config, out: Option<&Path>) -> anyhow::Result<Self> {
-        let inputs = Inputs::read(config)?;
+    pub fn create(mut config: Config, out: Option<&Path>) -> anyhow::Result<Self> {
+        config.validate()?;
+        let source = ModelSource::read(&config.model.path)?;
+        // What is written down doesn't depend on where a branch of the hub or another run is tomorrow.
+        config.model.path.clone_from(&source.path);
+        config.prompt = prompt::effective(&config.prompt, &source).clone();
+        let inputs = Inputs::read(config, source)?;
         let policies = inputs.load_policies()?;
         let (dir, lock) = match out {
             Some(out) => RunDir::create(out)?,
             None => RunDir::create_named(Path::new("runs"), &label(&inputs.config))?,
         };
-        write_run_toml(&dir, &inputs.config, &policies.set)?;
+        let own_template = inputs.source.chat_template.as_deref();
+        atomic::write_dir(&dir.model(), |folder| inputs.source.write_files(folder, own_template))?;
+        write_run_toml(&dir, &inputs, &policies.set)?;
         let start = Start::fresh(&inputs, &dir, policies)?;
         Self::assemble(inputs, dir, lock, start, None)
     }
 
     /// The engine that the run in `root` has; none when its configuration can't be read, which [`Run::resume`] says.
     pub fn recorded_engine(root: &Path) -> Option<Engine> {
-        read_run_toml(&RunDir::at(root)).ok().map(|config| config.model.engine)
+        Config::recorded(&RunDir::at(root).config()).ok().map(|config| config.model.engine)
     }
 
     /// Goes on with the run in `root` from its latest checkpoint, up to `steps` steps if given.
     pub fn resume(root: &Path, steps: Option<u32>) -> anyhow::Result<Self> {
         let (dir, lock) = RunDir::open(root)?;
-        let mut config = read_run_toml(&dir)?;
+        let mut config = Config::recorded(&dir.config())?;
         if let Some(steps) = steps {
             config.steps = steps;
         }
-        let inputs = Inputs::read(config)?;
         let after = dir.checkpoint_steps()?.last().copied();
+        // The run keeps what its checkpoint doesn't hold of the model: it goes on when the model has moved away.
+        let source = match after {
+            Some(_) => ModelSource::read(&dir.root().to_string_lossy())?,
+            None => ModelSource::read(&config.model.path)?,
+        };
+        let inputs = Inputs::read(config, source)?;
         let start = match after {
             Some(step) => Start::restored(&inputs, &dir, step)?,
             // Killed before the first step was done: nothing is lost by starting over.
@@ -109,9 +119,8 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn read(config: Config) -> anyhow::Result<Self> {
+    fn read(config: Config, source: ModelSource) -> anyhow::Result<Self> {
         config.validate()?;
-        let source = ModelSource::read(&config.model.path)?;
         let longest = (config.rollout.max_prompt_tokens + config.rollout.max_new_tokens) as usize;
         if longest > source.config.max_position_embeddings {
             bail!(
@@ -121,9 +130,8 @@ impl Inputs {
         }
         let loader = loader(&config)?;
         let mapping = config.mapping();
-        let read = |name: &str, mapping: &Mapping| {
-            Dataset::read(name, mapping, &source.tokenizer, source.stop_ids[0])
-        };
+        let prompts = Prompts::new(&config.prompt, &source)?;
+        let read = |name: &str, mapping: &Mapping| Dataset::read(name, mapping, &prompts, source.stop_ids[0]);
         let train = read(&config.dataset.train, &mapping)?;
         let test = read(&config.dataset.test, &Mapping { max_demonstration_tokens: None, ..mapping })?;
         if config.demonstrations.enabled && train.not_demonstrable.len() == train.len() {
@@ -141,12 +149,8 @@ impl Inputs {
         load(&self.config, &self.loader)
     }
 
-    fn build_actor(&self, weights: &Weights) -> anyhow::Result<Actor> {
-        let shape = self.source.config.clone();
-        match self.config.model.engine {
-            Engine::Candle => Actor::candle(shape, weights.clone(), candle_core::Device::Cpu),
-            Engine::Cpu => Actor::cpu(shape, weights, self.config.model.threads),
-        }
+    fn build_actor(&self) -> anyhow::Result<Actor> {
+        self.source.actor(&self.config.model)
     }
 }
 
@@ -180,7 +184,7 @@ impl Start {
             heldout_before: None,
         };
         let pool = ExperiencePool::new(inputs.train.questions.iter().map(|question| question.id));
-        Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor(&inputs.source.weights)? })
+        Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor()? })
     }
 
     fn restored(inputs: &Inputs, dir: &RunDir, step: u32) -> anyhow::Result<Self> {
@@ -194,7 +198,7 @@ impl Start {
                 inputs.train.len()
             );
         }
-        let mut actor = inputs.build_actor(&Weights::load(&checkpoint, &inputs.source.config)?)?;
+        let mut actor = inputs.build_actor()?;
         actor.load_optimizer(&checkpoint.join(checkpoint::OPTIMIZER))?;
         let snapshots = checkpoint::policy_bytes(dir, state.policies.clone())?;
         let policies = PolicySet::restore(&inputs.loader, snapshots)?;
@@ -248,10 +252,14 @@ fn label(config: &Config) -> String {
     if stems.is_empty() { "builtin".to_owned() } else { stems.join("+") }
 }
 
-fn write_run_toml(dir: &RunDir, config: &Config, policies: &PolicySet) -> anyhow::Result<()> {
+fn write_run_toml(dir: &RunDir, inputs: &Inputs, policies: &PolicySet) -> anyhow::Result<()> {
     let mut run = toml::Table::new();
     run.insert("name".to_owned(), dir.name().into());
     run.insert("exgrpo_version".to_owned(), env!("CARGO_PKG_VERSION").into());
+    run.insert("model".to_owned(), inputs.source.path.clone().into());
+    if let Some(template) = Prompts::new(&inputs.config.prompt, &inputs.source)?.template() {
+        run.insert("prompt_template".to_owned(), template.into());
+    }
     run.insert("log_schema_version".to_owned(), i64::from(crate::log::SCHEMA_VERSION).into());
     let components = policies.components().into_iter().map(|info| {
         let mut table = toml::Table::new();
@@ -266,17 +274,7 @@ fn write_run_toml(dir: &RunDir, config: &Config, policies: &PolicySet) -> anyhow
     run.insert("policies".to_owned(), toml::Value::Array(components.collect()));
     let mut file = toml::Table::new();
     file.insert(RUN_TABLE.to_owned(), run.into());
-    let text = format!("{}\n{}", config.to_toml()?, toml::to_string(&file)?);
+    let text = format!("{}\n{}", inputs.config.to_toml()?, toml::to_string(&file)?);
     atomic::write_file(&dir.config(), text.as_bytes())?;
     Ok(())
-}
-
-/// The configuration of an existing run.
-fn read_run_toml(dir: &RunDir) -> anyhow::Result<Config> {
-    let path = dir.config();
-    let place = || format!("{} can't be used", path.display());
-    let mut table: toml::Table =
-        std::fs::read_to_string(&path).with_context(place)?.parse().with_context(place)?;
-    table.remove(RUN_TABLE);
-    toml::Value::Table(table).try_into().with_context(place)
 }

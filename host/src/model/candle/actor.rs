@@ -14,7 +14,7 @@ use crate::model::optim::{OptimState, Update, clip_factor};
 use crate::model::{
     AdamW, ModelConfig, NamedTensor, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights,
 };
-use crate::types::Completion;
+use crate::types::{Completion, TokenId};
 
 /// Padded tokens of one forward pass without gradient.
 const SCORE_TOKENS: usize = 8192;
@@ -160,6 +160,14 @@ impl CandleActor {
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.config, &requests, sampling)?;
         decoder::sample(&self.frozen, &self.config, &self.device, requests, sampling)
+    }
+
+    /// See [`super::super::Actor::next_logits`].
+    pub fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
+        let sequence = [Sequence { prompt: tokens, completion: &[0] }];
+        check_sequences(&self.config, &sequence)?;
+        let stream = self.stream(&self.frozen, &Padded::new(&sequence, &self.device)?)?;
+        Ok(self.frozen.logits(&stream)?.flatten_all()?.to_vec1()?)
     }
 
     /// See [`super::super::Actor::weights`].

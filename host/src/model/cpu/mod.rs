@@ -30,7 +30,7 @@ use threads::Threads;
 use super::batch::{check_grads, check_requests, check_sequences};
 use super::optim::{OptimState, Update, clip_factor};
 use super::{AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
-use crate::types::Completion;
+use crate::types::{Completion, TokenId};
 
 pub use plan::micro_batches;
 pub use product::repeat_product;
@@ -194,6 +194,20 @@ impl CpuActor {
             self.network.pack(&mut workspace.packed);
             work(&workspace.packed, &mut workspace.inference)
         })
+    }
+
+    /// See [`super::Actor::next_logits`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
+        check_sequences(&self.network.config, &[Sequence { prompt: tokens, completion: &[0] }])?;
+        let plan = Plan::of_prompts(&[tokens]);
+        let mut rope = Rope::new(&self.network.config.rope_frequencies());
+        rope.extend(plan.num_positions());
+        Ok(self.with_workspace(|packed, inference| {
+            inference.last_logits(&self.network, packed, &plan, &rope).to_vec()
+        }))
     }
 
     /// See [`super::Actor::weights`].

@@ -58,11 +58,28 @@ impl Inference {
         plan: &Plan,
         rope: &Rope,
     ) -> Scores {
+        self.layers(network, packed, plan, rope);
+        self.head.score(network, &packed.head, plan, &self.x)
+    }
+
+    /// Logits `[H, V]` of the plan's head rows.
+    pub(super) fn last_logits(
+        &mut self,
+        network: &Network,
+        packed: &PackedNetwork,
+        plan: &Plan,
+        rope: &Rope,
+    ) -> &[f32] {
+        self.layers(network, packed, plan, rope);
+        self.head.logits(network, &packed.head, &plan.head_rows, &self.x)
+    }
+
+    /// All layers over `plan`.
+    fn layers(&mut self, network: &Network, packed: &PackedNetwork, plan: &Plan, rope: &Rope) {
         embed(network, &plan.tokens, fit(&mut self.x, plan.num_rows() * network.shape.hidden));
         for (layer, packed) in packed.layers.iter().enumerate() {
             self.layer(network, layer, packed, plan, rope);
         }
-        self.head.score(network, &packed.head, plan, &self.x)
     }
 }
 

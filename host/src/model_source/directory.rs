@@ -1,0 +1,89 @@
+//! A model in a directory as Hugging Face lays it out.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use serde_json::{Map, Value};
+
+use super::parts::{Parts, WeightsFrom};
+
+/// The shape of the network.
+pub(super) const CONFIG: &str = "config.json";
+/// The tokenizer.
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+/// Its special tokens, and in most models the chat template.
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// How transformers generates, above all which tokens end a text.
+pub(super) const GENERATION: &str = "generation_config.json";
+/// The newer place of the chat template.
+pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
+
+/// Reads everything but the weights.
+///
+/// # Errors
+/// A file that must be there isn't, or one can't be understood.
+pub(super) fn open(directory: &Path) -> anyhow::Result<Parts> {
+    let config = object(directory, CONFIG)?.with_context(|| missing(directory, CONFIG))?;
+    let tokenizer_text = read(directory, TOKENIZER)?.with_context(|| missing(directory, TOKENIZER))?;
+    let tokenizer_config = object(directory, TOKENIZER_CONFIG)?.unwrap_or_default();
+    let chat_template = match read(directory, CHAT_TEMPLATE)? {
+        Some(text) => Some(
+            String::from_utf8(text)
+                .map_err(|_| anyhow!("{} is not text", directory.join(CHAT_TEMPLATE).display()))?,
+        ),
+        None => chat_template(&tokenizer_config).map(str::to_owned),
+    };
+    Ok(Parts {
+        config,
+        tokenizer_text,
+        tokenizer_config,
+        generation: object(directory, GENERATION)?,
+        chat_template,
+        weights: WeightsFrom::Directory(directory.to_owned()),
+    })
+}
+
+/// The template in a `tokenizer_config.json`: a text, or a list of named ones of which `default` counts.
+fn chat_template(config: &Map<String, Value>) -> Option<&str> {
+    match config.get("chat_template")? {
+        Value::String(text) => Some(text),
+        Value::Array(templates) => {
+            let default = templates.iter().find(|template| template["name"] == "default");
+            default?["template"].as_str()
+        }
+        _ => None,
+    }
+}
+
+fn missing(directory: &Path, name: &str) -> String {
+    let hint = match name {
+        TOKENIZER => {
+            "only tokenizer.json is read; transformers writes one for older tokenizers with save_pretrained"
+        }
+        _ => {
+            "a model is a directory with config.json, tokenizer.json and safetensors, a GGUF file, or owner/name on the hub"
+        }
+    };
+    format!("{} has no {name}\nhint: {hint}", directory.display())
+}
+
+/// The bytes of a file, none where there is no such file.
+fn read(directory: &Path, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    let path = directory.join(name);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => bail!("can't read {}: {error}\nhint: may this user read it?", path.display()),
+    }
+}
+
+fn object(directory: &Path, name: &str) -> anyhow::Result<Option<Map<String, Value>>> {
+    let Some(bytes) = read(directory, name)? else { return Ok(None) };
+    let object = serde_json::from_slice(&bytes).map_err(|error| {
+        anyhow!(
+            "{} is not usable: {error}\nhint: a download that was cut short reads like this: fetch it again",
+            directory.join(name).display()
+        )
+    })?;
+    Ok(Some(object))
+}

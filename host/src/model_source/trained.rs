@@ -1,0 +1,72 @@
+//! What a run of ours has trained: a run's directory, which stands for its latest checkpoint, or one checkpoint.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use super::parts::{Parts, WeightsFrom};
+use super::{ModelSource, directory, parts_of};
+use crate::checkpoint;
+use crate::config::Config;
+use crate::rundir::RunDir;
+
+/// Trained weights, and the run that they belong to.
+#[derive(Debug)]
+pub(super) struct Trained {
+    run: RunDir,
+    checkpoint: PathBuf,
+}
+
+/// The run or checkpoint in `local`, if it is one.
+///
+/// # Errors
+/// It is a run without a checkpoint.
+pub(super) fn find(local: &Path) -> anyhow::Result<Option<Trained>> {
+    let run = RunDir::at(local);
+    if run.config().is_file() {
+        let Some(step) = run.checkpoint_steps()?.last().copied() else {
+            bail!("{} has no checkpoint\nhint: the first is written after its first step", local.display());
+        };
+        let checkpoint = run.checkpoint(step);
+        return Ok(Some(Trained { run, checkpoint }));
+    }
+    // `.` and links have no useful parent of their own.
+    let checkpoint = match checkpoint::is_checkpoint(local) {
+        true => local.canonicalize().unwrap_or_else(|_| local.to_owned()),
+        false => return Ok(None),
+    };
+    let run = checkpoint.parent().and_then(Path::parent).map(RunDir::at);
+    match run.filter(|run| run.config().is_file()) {
+        Some(run) => Ok(Some(Trained { run, checkpoint })),
+        None => bail!(
+            "{} is a checkpoint outside its run\nhint: give it in its place, runs/NAME/checkpoints/STEP",
+            local.display()
+        ),
+    }
+}
+
+impl Trained {
+    /// Reads the trained weights, with the configuration and the tokenizer that the run keeps.
+    ///
+    /// # Errors
+    /// A file is absent or damaged.
+    pub(super) fn read(self) -> anyhow::Result<ModelSource> {
+        // Its digests tell a damaged checkpoint before anything is made of it.
+        checkpoint::read_state(&self.checkpoint)?;
+        let config = Config::recorded(&self.run.config())?;
+        let parts = self.files(&config)?;
+        let path = self.checkpoint.display().to_string();
+        let source =
+            ModelSource::assemble(path, Parts { weights: WeightsFrom::Directory(self.checkpoint), ..parts })?;
+        Ok(ModelSource { trained_prompt: Some(config.prompt), ..source })
+    }
+
+    fn files(&self, config: &Config) -> anyhow::Result<Parts> {
+        let kept = self.run.model();
+        match kept.is_dir() {
+            true => directory::open(&kept),
+            // Runs of before that folder was kept.
+            false => Ok(parts_of(&config.model.path)?.1),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Models of one's own: a run that begins with one, goes on without it, and what it hands on.
+
+use std::path::Path;
+
+use exgrpo_host::config::Config;
+use exgrpo_host::model_source::ModelSource;
+use exgrpo_host::rundir::RunDir;
+
+use crate::compare::Leavings;
+use crate::process::{host, start};
+
+fn run_it(command: &mut std::process::Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn export(model: &str, out: &Path) {
+    run_it(host(&["export", model, "--out"]).arg(out));
+}
+
+#[test]
+fn a_run_outlives_its_model_and_what_it_trained_is_a_model_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let (model, whole, halves) = (at("model"), at("whole"), at("halves"));
+    export("embedded:arithmetic", &model);
+    let template = "prompt.text='{% for message in messages %}{{ message.content }}{% endfor %}'";
+    let begin = |out: &Path, steps: &str| {
+        let mut command = start(out, steps);
+        command.arg("--model").arg(&model);
+        command.args(["--set", "prompt.template=own", "--set", template]);
+        command
+    };
+    run_it(&mut begin(&whole, "2"));
+    run_it(&mut begin(&halves, "1"));
+    std::fs::remove_dir_all(&model).unwrap();
+    run_it(host(&["--quiet", "--steps", "2", "--resume"]).arg(&halves));
+    Leavings::of(&halves).assert_equals(&Leavings::of(&whole));
+
+    export(&whole.to_string_lossy(), &at("exported"));
+    let read = |path: &Path| ModelSource::read(&path.to_string_lossy()).unwrap();
+    let (exported, run, base) = (read(&at("exported")), read(&whole), read(Path::new("embedded:arithmetic")));
+    assert_eq!(exported.weights, run.weights);
+    assert_ne!(exported.weights, base.weights);
+    assert_eq!((exported.config, exported.stop_ids), (base.config, base.stop_ids));
+    assert_eq!(exported.chat_template.as_deref(), template.split('\'').nth(1));
+    assert_eq!(read(&whole.join("checkpoints/000002")).weights, run.weights);
+
+    // A run that begins with what another trained asks as that one did, and says so.
+    let next = at("next");
+    run_it(start(&next, "1").arg("--model").arg(&whole));
+    let recorded = Config::recorded(&RunDir::at(&next).config()).unwrap();
+    assert_eq!(recorded.prompt, run.trained_prompt.unwrap());
+    assert!(recorded.model.path.ends_with("checkpoints/000002"));
+}
