@@ -84,8 +84,8 @@
 //! | [`State`] | what must a checkpoint keep? |
 //!
 //! Each trait shows a worked example. [`paper`] has what the paper does in pieces, [`parameters!`] declares what a run
-//! may set, [`Random`] draws from the seed that a call brings, [`log`] writes to the run's log, and [`testing`] makes
-//! arguments for native tests.
+//! may set, [`Random`] draws from the seed that a call brings, [`log`] writes to the run's log, [`response`] finds
+//! answers in responses, and [`testing`] makes arguments for native tests.
 //!
 //! # Rules
 //!
@@ -104,6 +104,7 @@
 pub mod log;
 pub mod paper;
 pub mod parameters;
+pub mod response;
 pub mod testing;
 
 mod columns;

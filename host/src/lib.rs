@@ -10,6 +10,7 @@ pub mod config;
 pub mod control;
 pub mod curriculum;
 pub mod dataset;
+pub mod eval;
 pub mod guest;
 pub mod heldout;
 pub mod journal;

@@ -20,18 +20,23 @@ const KEYS: &[&str] = &[
     "guest/fuel",
     "heldout/accuracy",
     "heldout/before",
+    "objective/approximate_kl/demonstrated",
     "objective/approximate_kl/fresh",
     "objective/approximate_kl/replayed",
     "objective/clip_fraction/fresh",
     "objective/dropped_tokens",
     "objective/entropy",
     "objective/loss",
+    "objective/loss/demonstrated",
     "objective/loss/fresh",
     "objective/loss/replayed",
+    "objective/ratio_max/demonstrated",
     "objective/ratio_max/fresh",
     "objective/ratio_max/replayed",
+    "objective/ratio_mean/demonstrated",
     "objective/ratio_mean/fresh",
     "objective/ratio_mean/replayed",
+    "objective/ratio_variance/demonstrated",
     "objective/ratio_variance/fresh",
     "objective/ratio_variance/replayed",
     "objective/tokens",
@@ -47,11 +52,14 @@ const KEYS: &[&str] = &[
     "replay/ratio",
     "replay/share",
     "reward/mean",
+    "reward/mean/demonstrated",
     "reward/mean/fresh",
     "reward/mean/replayed",
+    "rollout/entropy/demonstrated",
     "rollout/entropy/fresh",
     "rollout/entropy/replayed",
     "rollout/finished",
+    "rollout/length/demonstrated",
     "rollout/length/fresh",
     "rollout/length/replayed",
     "rollout/tokens",
@@ -103,7 +111,7 @@ impl Metrics {
         let of = |origin: Origin| all().filter(move |rollout| rollout.origin == origin);
         self.set("reward/mean", mean(all().filter(is_scored).map(|r| f64::from(r.reward))));
         self.set("advantage/mean", mean(all().filter(is_scored).map(|r| f64::from(r.advantage))));
-        for origin in [Origin::Fresh, Origin::Replayed] {
+        for origin in Origin::ALL {
             let name = origin.as_str();
             let lengths = of(origin).map(|r| r.completion.ids.len() as f64);
             let rewards = of(origin).filter(is_scored).map(|r| f64::from(r.reward));
@@ -149,7 +157,7 @@ impl Metrics {
             self.set(&format!("batch/dropped/{}", reason.as_str()), count as f64);
         }
         let stats = &report.stats;
-        for (name, of) in [("fresh", &stats.fresh), ("replayed", &stats.replayed)] {
+        for (name, of) in Origin::ALL.map(|origin| (origin.as_str(), stats.of(origin))) {
             let has_tokens = of.num_tokens > 0;
             self.set(&format!("objective/loss/{name}"), if has_tokens { of.loss } else { f64::NAN });
             self.set(&format!("objective/ratio_mean/{name}"), of.ratio_mean());
@@ -164,7 +172,7 @@ impl Metrics {
         self.set("objective/loss", stats.loss());
         self.set("objective/entropy", stats.entropy_sum / report.num_tokens as f64);
         self.set("objective/tokens", report.num_tokens as f64);
-        self.set("objective/dropped_tokens", (stats.fresh.num_dropped + stats.replayed.num_dropped) as f64);
+        self.set("objective/dropped_tokens", stats.all().num_dropped as f64);
         self.set("optim/grad_norm", mean(report.grad_norms.iter().copied()));
         self.set("optim/skipped", f64::from(report.num_skipped));
     }

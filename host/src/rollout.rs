@@ -31,8 +31,8 @@ pub struct Sampler<'a> {
 }
 
 impl Sampler<'_> {
-    /// Samples the plan: K fresh completions a group, or K - 1 behind the stored one. Each completion draws from a
-    /// stream of its own.
+    /// Samples the plan: K fresh completions a group, or K - 1 behind the stored or demonstrated one. Each completion
+    /// draws from a stream of its own.
     pub fn sample(&self, actor: &Actor, plan: &Plan) -> anyhow::Result<Vec<RolloutGroup>> {
         let rollout = &self.config.rollout;
         let sampling = Sampling {
@@ -42,7 +42,7 @@ impl Sampler<'_> {
             stop_ids: self.stop_ids.to_vec(),
         };
         let requests = plan.groups.iter().enumerate().map(|(index, group)| {
-            let first_fresh = u32::from(group.replay.is_some());
+            let first_fresh = u32::from(group.replay.is_some() || group.is_demonstrated);
             let stream = |member| {
                 let place = index as u64 * u64::from(rollout.group_size) + u64::from(member);
                 self.streams.stream("rollout", u64::from(self.step), place)
@@ -60,6 +60,8 @@ impl Sampler<'_> {
                 let mut rollouts = Vec::with_capacity(rollout.group_size as usize);
                 if let Some(stored) = planned.replay {
                     rollouts.push(self.replayed(planned.row, stored)?);
+                } else if planned.is_demonstrated {
+                    rollouts.push(self.demonstrated(planned.row)?);
                 }
                 for completion in completions {
                     rollouts.push(self.rollout(
@@ -83,6 +85,18 @@ impl Sampler<'_> {
             experience.weights_version,
         )?;
         Ok(Rollout { experience_id: Some(experience.id), ..rollout })
+    }
+
+    /// The dataset's solution. Its writer's probabilities are unknown and count as 1.
+    fn demonstrated(&self, row: u32) -> anyhow::Result<Rollout> {
+        let ids = self.dataset.questions[row as usize].demonstration_ids.clone().unwrap_or_default();
+        let completion = Completion {
+            logprobs: vec![0.0; ids.len()],
+            entropies: vec![f32::NAN; ids.len()],
+            finished: true,
+            ids,
+        };
+        self.rollout(completion, Origin::Demonstrated, self.step, self.weights_version)
     }
 
     fn rollout(

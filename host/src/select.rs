@@ -37,6 +37,8 @@ pub struct PlannedGroup {
     pub drawn_from: Option<u32>,
     /// Position among the question's stored trajectories of the one that joins the group.
     pub replay: Option<usize>,
+    /// True when the dataset's solution joins the group.
+    pub is_demonstrated: bool,
 }
 
 /// A step's groups, mini-batch by mini-batch, each mini-batch with its share of replayed and fresh questions.
@@ -134,6 +136,7 @@ impl Selection<'_> {
                 row: draw.row,
                 drawn_from: Some(draw.bucket),
                 replay: chosen.map(|row| (row - start) as usize),
+                is_demonstrated: false,
             })
             .collect())
     }
@@ -148,7 +151,16 @@ impl Selection<'_> {
                 rows
             }
         };
-        rows.into_iter().map(|row| PlannedGroup { row, drawn_from: None, replay: None }).collect()
+        let demonstrations = &self.config.demonstrations;
+        let is_on = demonstrations.enabled
+            && (demonstrations.until_step == 0 || self.step <= demonstrations.until_step);
+        let plan = |row: u32| PlannedGroup {
+            row,
+            drawn_from: None,
+            replay: None,
+            is_demonstrated: is_on && self.dataset.questions[row as usize].demonstration_ids.is_some(),
+        };
+        rows.into_iter().map(plan).collect()
     }
 }
 
@@ -197,7 +209,7 @@ mod tests {
 
     #[test]
     fn every_mini_batch_gets_its_share_of_both_kinds() {
-        let group = |row, replay| PlannedGroup { row, drawn_from: None, replay };
+        let group = |row, replay| PlannedGroup { row, drawn_from: None, replay, is_demonstrated: false };
         let replayed = (0..5).map(|row| group(row, Some(0))).collect();
         let fresh = (5..12).map(|row| group(row, None)).collect();
         let groups = deal(replayed, fresh, 3);

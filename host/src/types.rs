@@ -13,16 +13,18 @@ pub type TokenId = u32;
 pub struct Question {
     /// Stable id: a hash of prompt and answer.
     pub id: u64,
+    /// Benchmark that it belongs to: the row's `data_source`.
+    pub benchmark: Option<String>,
     /// Text that the Actor continues.
     pub prompt: String,
     /// System message that the row brings along, for models that are asked by a chat template.
     pub system: Option<String>,
     /// Gold answer as the dataset gives it; only a verifier reads it.
     pub answer: String,
-    /// A solution that somebody else wrote, when the row has one.
-    pub solution: Option<String>,
     /// `prompt` as token ids.
     pub prompt_ids: Vec<TokenId>,
+    /// A solution that somebody else wrote, as token ids that end with a stop token; only where a run wants it.
+    pub demonstration_ids: Option<Vec<TokenId>>,
 }
 
 /// Where a rollout comes from.
@@ -32,14 +34,20 @@ pub enum Origin {
     Fresh,
     /// A stored experience that joins a group as its member 0.
     Replayed,
+    /// A solution from the dataset that joins a group as its member 0 (LUFFY, arXiv 2504.14945).
+    Demonstrated,
 }
 
 impl Origin {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Fresh, Self::Replayed, Self::Demonstrated];
+
     /// The word used in logs and metric keys.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
             Self::Replayed => "replayed",
+            Self::Demonstrated => "demonstrated",
         }
     }
 }
@@ -101,7 +109,7 @@ impl Completion {
 pub struct Rollout {
     /// Tokens with `old_logprobs` (`completion.logprobs`), which are never recomputed.
     pub completion: Completion,
-    /// Fresh or replayed.
+    /// Fresh, replayed or demonstrated.
     pub origin: Origin,
     /// Stored experience that this rollout replays.
     pub experience_id: Option<u64>,
@@ -130,7 +138,7 @@ pub struct RolloutGroup {
     pub row: u32,
     /// Bucket that the question was drawn from, when it was drawn for replay.
     pub drawn_from: Option<u32>,
-    /// Members; a replayed one comes first. `[G]`
+    /// Members; a replayed or demonstrated one comes first. `[G]`
     pub rollouts: Vec<Rollout>,
 }
 

@@ -4,6 +4,7 @@
 
 mod buckets;
 mod compare;
+mod demonstrations;
 mod guest_limits;
 mod guest_swaps;
 mod interruptions;

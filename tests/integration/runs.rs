@@ -52,6 +52,21 @@ fn the_on_policy_component_equals_the_built_in_baseline_bit_for_bit() {
 }
 
 #[test]
+fn a_run_is_the_same_on_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let policies = [exgrpo_tests::policy("gaussian_medium"), exgrpo_tests::policy("exact_answer")];
+    let outcome = |threads: usize| {
+        let mut config = small(&policies, 4);
+        config.model.threads = threads;
+        finish(config, &dir.path().join(threads.to_string()))
+    };
+    let one = outcome(1);
+    for threads in [2, 4] {
+        one.assert_equals(&outcome(threads));
+    }
+}
+
+#[test]
 fn uniform_decides_otherwise_than_the_paper() {
     let dir = tempfile::tempdir().unwrap();
     let verifier = exgrpo_tests::policy("exact_answer");

@@ -97,49 +97,44 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
     Ok(Some(options))
 }
 
+/// Ours against each peer: two processes at a time, because several may not fit into memory together.
 fn compare((name, our_arguments, peers): &Comparison, options: &Options) -> Result<()> {
-    say(&format!("{name}: starting both sides"));
-    let mut ours_command = workspace::cargo();
-    ours_command.args(["bench", "--quiet", "--locked", "-p", "exgrpo-host", "--bench", "turns", "--"]);
-    let mut ours = Side::start(ours_command.args(our_arguments.split(' ')))?;
-    let mut sides = Vec::new();
-    for (_, arguments) in *peers {
-        let mut command = Command::new(&options.python);
-        command.current_dir(workspace::root()).arg("bench/peers/peer.py").args(arguments.split(' '));
-        sides.push(Side::start(&mut command)?);
-    }
-    let mut our_seconds = Vec::new();
-    let mut their_seconds = vec![Vec::new(); sides.len()];
-    for round in 0..=options.rounds {
-        let mine = ours.turn()?;
-        let theirs: Vec<f64> = sides.iter_mut().map(Side::turn).collect::<Result<_>>()?;
-        say(&format!("{name}: round {round}: {mine:.3} s, {theirs:.3?} s"));
-        if round > 0 {
-            our_seconds.push(mine);
-            their_seconds.iter_mut().zip(theirs).for_each(|(all, seconds)| all.push(seconds));
+    for (label, arguments) in *peers {
+        say(&format!("{name}: starting both sides"));
+        let mut ours = workspace::cargo();
+        ours.args(["bench", "--quiet", "--locked", "-p", "exgrpo-host", "--bench", "turns", "--"]);
+        let mut ours = Side::start(ours.args(our_arguments.split(' ')))?;
+        let mut theirs = Command::new(&options.python);
+        theirs.current_dir(workspace::root()).arg("bench/peers/peer.py").args(arguments.split(' '));
+        let mut theirs = Side::start(&mut theirs)?;
+        let mut pairs = Vec::new();
+        for round in 0..=options.rounds {
+            let pair = (ours.turn()?, theirs.turn()?);
+            say(&format!("{name}: round {round}: {:.3} s, {label} {:.3} s", pair.0, pair.1));
+            if round > 0 {
+                pairs.push(pair);
+            }
         }
-    }
-    for ((label, _), (seconds, side)) in peers.iter().zip(their_seconds.into_iter().zip(&sides)) {
-        let mut ratios: Vec<f64> =
-            seconds.iter().zip(&our_seconds).map(|(theirs, ours)| theirs / ours).collect();
-        let ratio = median(&mut ratios);
+        let middle = |of: fn(&(f64, f64)) -> f64| sorted(pairs.iter().map(of))[pairs.len() / 2];
+        let ratios = sorted(pairs.iter().map(|(ours, theirs)| theirs / ours));
         print(&format!(
-            "| {name} | {} | {label} {} | {ratio:.2} [{:.2}, {:.2}] | {:.2} GB | {:.2} GB |",
-            duration(median(&mut our_seconds.clone())),
-            duration(median(&mut seconds.clone())),
+            "| {name} | {} | {label} {} | {:.2} [{:.2}, {:.2}] | {:.2} GB | {:.2} GB |",
+            duration(middle(|pair| pair.0)),
+            duration(middle(|pair| pair.1)),
+            ratios[ratios.len() / 2],
             ratios[0],
             ratios[ratios.len() - 1],
             ours.peak_gb,
-            side.peak_gb
+            theirs.peak_gb
         ));
     }
     Ok(())
 }
 
-/// Sorts, and answers the value in the middle.
-fn median(values: &mut [f64]) -> f64 {
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values
 }
 
 fn duration(seconds: f64) -> String {

@@ -22,6 +22,8 @@ pub(crate) struct Shape {
     /// Tokens of a completion; none ends early.
     pub(crate) new: usize,
     pub(crate) token_budget: usize,
+    /// Rounds of a measurement.
+    pub(crate) rounds: usize,
 }
 
 pub(crate) const SHAPES: [Shape; 3] = [
@@ -34,7 +36,8 @@ pub(crate) const SHAPES: [Shape; 3] = [
         questions: 32,
         prompt: 16,
         new: 34,
-        token_budget: 8192,
+        token_budget: 4096,
+        rounds: 9,
     },
     Shape {
         name: "small",
@@ -45,7 +48,8 @@ pub(crate) const SHAPES: [Shape; 3] = [
         questions: 32,
         prompt: 32,
         new: 64,
-        token_budget: 8192,
+        token_budget: 4096,
+        rounds: 7,
     },
     Shape {
         name: "smollm",
@@ -57,6 +61,7 @@ pub(crate) const SHAPES: [Shape; 3] = [
         prompt: 64,
         new: 64,
         token_budget: 2048,
+        rounds: 3,
     },
 ];
 

@@ -1,5 +1,6 @@
 //! The command line: what clap parses, and one module a command.
 
+mod eval;
 mod make;
 mod model;
 mod progress;
@@ -20,6 +21,7 @@ Examples:
   exgrpo-host generate --model runs/… --prompt 1+1=            ask what was trained
   exgrpo-host export runs/… --out my-model                    for transformers, vLLM and the rest
   exgrpo-host --resume runs/2026-11-24-gaussian_medium-1f3c   go on after an interruption
+  exgrpo-host eval --dataset embedded:arithmetic/test         measure a model
   exgrpo-host swap runs/… policies/uniform.wasm               change the policy of a run that goes on";
 
 /// Train a language model with ExGRPO; every decision about experience comes from a sandboxed Wasm policy.
@@ -44,6 +46,8 @@ enum Command {
     Score(model::ScoreArgs),
     /// Write a trained model as a Hugging Face directory.
     Export(model::ExportArgs),
+    /// Measure a model on benchmarks.
+    Eval(eval::EvalArgs),
     /// Draw the default task's questions.
     Dataset(make::DatasetArgs),
     /// Make the base model of the default task.
@@ -59,6 +63,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Generate(args)) => model::generate(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Score(args)) => model::score(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Export(args)) => model::export(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Dataset(args)) => make::dataset(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Pretrain(args)) => make::pretrain(&args).map(|()| ExitCode::SUCCESS),
     }

@@ -60,17 +60,23 @@ impl TrainArgs {
         if !self.policy.is_empty() {
             config.policy.files = self.policy.clone();
         }
-        for item in &self.policy_param {
-            let Some((name, text)) = item.split_once('=') else {
-                bail!("--policy-param {item:?} has no `=`\nhint: write it as sigma=0.5");
-            };
-            config.policy.params.insert(name.to_owned(), toml::Value::String(text.to_owned()));
-        }
+        set_policy_params(&mut config, &self.policy_param)?;
         config.steps = self.steps.unwrap_or(config.steps);
         config.seed = self.seed.unwrap_or(config.seed);
         config.validate()?;
         Ok(config)
     }
+}
+
+/// Takes items of `--policy-param` over.
+pub(super) fn set_policy_params(config: &mut Config, items: &[String]) -> anyhow::Result<()> {
+    for item in items {
+        let Some((name, text)) = item.split_once('=') else {
+            bail!("--policy-param {item:?} has no `=`\nhint: write it as sigma=0.5");
+        };
+        config.policy.params.insert(name.to_owned(), toml::Value::String(text.to_owned()));
+    }
+    Ok(())
 }
 
 pub(super) fn print_config(args: &TrainArgs) -> anyhow::Result<()> {

@@ -35,6 +35,8 @@ pub struct Config {
     pub rollout: RolloutSection,
     /// Learning from experience.
     pub replay: ReplaySection,
+    /// Solutions by others.
+    pub demonstrations: DemonstrationsSection,
     /// Loss.
     pub objective: ObjectiveSection,
     /// AdamW.
@@ -60,6 +62,7 @@ impl Default for Config {
             dataset: DatasetSection::default(),
             rollout: RolloutSection::default(),
             replay: ReplaySection::default(),
+            demonstrations: DemonstrationsSection::default(),
             objective: ObjectiveSection::default(),
             optim: OptimSection::default(),
             policy: PolicySection::default(),
@@ -112,7 +115,15 @@ impl Config {
     pub fn mapping(&self) -> Mapping {
         let DatasetSection { layout, question, answer, solution, .. } = self.dataset.clone();
         let columns = Columns { question, answer, solution };
-        Mapping { layout, columns, max_prompt_tokens: self.rollout.max_prompt_tokens as usize }
+        Mapping {
+            layout,
+            columns,
+            max_prompt_tokens: self.rollout.max_prompt_tokens as usize,
+            max_demonstration_tokens: self
+                .demonstrations
+                .enabled
+                .then_some(self.rollout.max_new_tokens as usize),
+        }
     }
 
     /// First contradiction found, as an error that names the keys.

@@ -214,6 +214,16 @@ impl Default for ReplaySection {
     }
 }
 
+/// `[demonstrations]`: solutions of the dataset as group members (LUFFY, arXiv 2504.14945).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DemonstrationsSection {
+    /// True makes the dataset's solution a member of every fresh question's group.
+    pub enabled: bool,
+    /// Last step with demonstrations; 0 for all. What comes after is learning from one's own experience.
+    pub until_step: u32,
+}
+
 /// When the ratio of fresh tokens is clipped. Replayed tokens never are: they are shaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -58,6 +58,7 @@ impl Layout {
 /// What a row says, before anything is tokenized.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Content {
+    pub(super) benchmark: Option<String>,
     pub(super) system: Option<String>,
     pub(super) question: String,
     pub(super) answer: String,
@@ -77,7 +78,7 @@ pub struct Columns {
 
 /// Reads a row by `layout`, which is not [`Layout::Auto`]. The error is a reason that rows share: it names no row.
 pub(super) fn read(row: &Row, layout: Layout, columns: &Columns) -> Result<Content, String> {
-    let mut content = Content::default();
+    let mut content = Content { benchmark: text(row, "data_source"), ..Content::default() };
     let (question, answer, solution) = match layout {
         Layout::Auto | Layout::Plain => (text(row, "question"), text(row, "answer"), text(row, "solution")),
         Layout::Math => (text(row, "problem"), text(row, "answer"), text(row, "solution")),

@@ -12,7 +12,7 @@ use anyhow::bail;
 use sha2::{Digest, Sha256};
 
 use crate::prompt::Prompts;
-use crate::types::Question;
+use crate::types::{Question, TokenId};
 
 pub use layout::{Columns, Layout};
 pub use queue::QuestionQueue;
@@ -32,6 +32,8 @@ pub struct Mapping {
     pub columns: Columns,
     /// Longest prompt in tokens; 0 sets no limit.
     pub max_prompt_tokens: usize,
+    /// Longest demonstration in tokens, its stop token included; none when solutions are not wanted.
+    pub max_demonstration_tokens: Option<usize>,
 }
 
 /// All questions of one split, numbered from 0.
@@ -45,6 +47,8 @@ pub struct Dataset {
     pub extra: Vec<Vec<f32>>,
     /// Rows that are no questions.
     pub unusable: Unusable,
+    /// Solutions that can't be demonstrated although that is wanted; their questions are there all the same.
+    pub not_demonstrable: Unusable,
 }
 
 /// Rows that can't be used, counted by reason.
@@ -149,6 +153,7 @@ impl Dataset {
             extra_names: Vec::new(),
             extra: Vec::new(),
             unusable: Unusable::default(),
+            not_demonstrable: Unusable::default(),
         }
     }
 
@@ -176,13 +181,13 @@ impl Reader<'_> {
         if self.layout == Layout::Auto {
             self.layout = Layout::of(row);
         }
-        if let Err((reason, detail)) = self.question(row).map(|question| self.keep(row, question)) {
+        if let Err((reason, detail)) = self.question(number, row).map(|question| self.keep(row, question)) {
             self.dataset.unusable.add(number, reason, detail);
         }
     }
 
     /// The row's question, or a reason that rows share and what is particular about this one.
-    fn question(&mut self, row: &rows::Row) -> Result<Question, (String, String)> {
+    fn question(&mut self, number: usize, row: &rows::Row) -> Result<Question, (String, String)> {
         let shared = |reason: String| (reason, String::new());
         let content = layout::read(row, self.layout, &self.mapping.columns).map_err(shared)?;
         let id = question_id(&content.question, &content.answer);
@@ -199,14 +204,38 @@ impl Reader<'_> {
             return Err((reason, format!("{} tokens", prompt_ids.len())));
         }
         self.known.insert(id);
+        let demonstration_ids = self.demonstration(number, content.solution);
         Ok(Question {
             id,
+            benchmark: content.benchmark,
             prompt: content.question,
             system: content.system,
             answer: content.answer,
-            solution: content.solution,
             prompt_ids,
+            demonstration_ids,
         })
+    }
+
+    fn demonstration(&mut self, number: usize, solution: Option<String>) -> Option<Vec<TokenId>> {
+        let longest = self.mapping.max_demonstration_tokens?;
+        let ids = match solution.map(|solution| self.prompts.encode_answer(&solution)) {
+            Some(Ok(ids)) => ids,
+            Some(Err(error)) => {
+                let reason = "not in the tokenizer's vocabulary".to_owned();
+                self.dataset.not_demonstrable.add(number, reason, format!("{error:#}"));
+                return None;
+            }
+            None => {
+                self.dataset.not_demonstrable.add(number, "no solution".to_owned(), String::new());
+                return None;
+            }
+        };
+        if ids.len() > longest {
+            let reason = format!("longer than rollout.max_new_tokens = {longest}");
+            self.dataset.not_demonstrable.add(number, reason, format!("{} tokens", ids.len()));
+            return None;
+        }
+        Some(ids)
     }
 
     fn keep(&mut self, row: &rows::Row, question: Question) {
@@ -244,7 +273,7 @@ mod tests {
     fn parse(text: &str) -> anyhow::Result<Dataset> {
         let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded")?;
         let mapping = Mapping { max_prompt_tokens: 8, ..Mapping::default() };
-        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &Prompts::plain(&tokenizer))
+        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &Prompts::plain(&tokenizer, 0))
     }
 
     #[test]
@@ -314,7 +343,7 @@ mod tests {
         let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
-        let prompts = Prompts::plain(&tokenizer);
+        let prompts = Prompts::plain(&tokenizer, 0);
         let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &prompts);
         let expected = read("a.jsonl").unwrap().questions;
         assert_eq!(expected.len(), 2);

@@ -27,10 +27,11 @@ const DEFINITIONS: &[(&str, Option<&str>, &str)] = &[
     (
         "reward/mean",
         None,
-        "mean of `reward` over the step's scored rollouts, fresh and replayed; null when there is none",
+        "mean of `reward` over the step's scored rollouts of all origins; null when there is none",
     ),
     ("reward/mean/fresh", None, "mean of `reward` over the step's scored fresh rollouts"),
     ("reward/mean/replayed", None, "mean of `reward` over the step's scored replayed rollouts"),
+    ("reward/mean/demonstrated", None, "mean of `reward` over the step's scored demonstrations"),
     ("advantage/mean", None, "mean of `advantage` over the step's scored rollouts; null when there is none"),
     ("replay/share", None, "replayed rollouts / all rollouts of the step, whether scored or dropped"),
     (
@@ -84,7 +85,11 @@ const DEFINITIONS: &[(&str, Option<&str>, &str)] = &[
     ("replay/groups", Some("groups"), "groups whose question was drawn from the pool"),
     ("replay/is_mixed", None, "1 when the step learned from experience, else 0"),
     ("replay/ratio", None, "share of questions asked for replay"),
-    ("rollout/entropy*", Some("nats"), "mean over rollouts of the mean token entropy when sampled"),
+    (
+        "rollout/entropy*",
+        Some("nats"),
+        "mean over rollouts of the mean token entropy when sampled; null for demonstrations",
+    ),
     ("rollout/finished", None, "share of fresh rollouts that ended with a stop token"),
     ("rollout/length*", Some("tokens"), "mean number of completion tokens"),
     ("rollout/tokens", Some("tokens"), "tokens sampled in the step"),

@@ -4,6 +4,7 @@
 //! rows of step 12. Parts appear complete or not at all, those of `metrics` last, so that a step is in the log once
 //! its metrics are. Equal rows make equal files. What a column means is in the file, in the field's metadata.
 
+mod evaluations;
 pub mod metrics;
 pub mod part;
 pub mod read;
@@ -22,6 +23,7 @@ use parquet::errors::ParquetError;
 
 use crate::atomic::{self, AtomicError};
 
+pub use evaluations::{EvaluationRow, write_part};
 pub use metrics::MetricsRow;
 pub use rows::{DecisionRow, EventRow, ExperienceRow, ProblemChange, ProblemRow};
 pub use run_log::RunLog;

@@ -22,7 +22,7 @@ macro_rules! words {
     };
 }
 
-words!(Origin: Fresh, Replayed);
+words!(Origin: Fresh, Replayed, Demonstrated);
 words!(Verdict: Correct, Incorrect, Unscorable, OutOfBudget);
 words!(Slot: Difficulty, Retirement, Sampling, Selection, Trajectories, Verifier);
 words!(EventKind: Swap, SwapRefused, Fault, ReplayStart, Checkpoint, GuestLog);
@@ -30,7 +30,7 @@ words!(ProblemChange: Retired, Revived, Bucket, Stored, Weight);
 
 table! {
     "experiences",
-    /// A rollout of a step, fresh or replayed.
+    /// A rollout of a step, fresh, replayed or demonstrated.
     #[derive(Debug, Clone, PartialEq)]
     pub struct ExperienceRow {
         /// Step, from 1.
@@ -43,7 +43,8 @@ table! {
         pub question_id: u64,
         /// Row of the question in the dataset.
         pub question_row: u32,
-        /// `fresh` (sampled at this step) or `replayed` (a stored experience).
+        /// `fresh` (sampled at this step), `replayed` (a stored experience) or `demonstrated` (a solution of the dataset,
+        /// whose old log-probs are 0 by definition).
         pub origin: Origin,
         /// Id of the stored experience that is replayed.
         pub experience_id: Option<u64>,

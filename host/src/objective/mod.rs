@@ -2,7 +2,9 @@
 //!
 //! With w = exp(logprob - old_logprob) for each completion token (arXiv 2510.02245, equation 4 and section 4.2):
 //! * fresh: -A·w, or max(-A·w, -A·clip(w, 1 - ε, 1 + ε)) while clipping is on;
-//! * replayed: -A·w / (w + β), whose derivative -A·w·β / (w + β)² fades for tokens that are likely already.
+//! * replayed: -A·w / (w + β), whose derivative -A·w·β / (w + β)² fades for tokens that are likely already;
+//! * demonstrated: the same with an old log-prob of 0, so that w is the token's probability: nobody knows what its writer
+//!   would have given it (LUFFY, arXiv 2504.14945, section 3).
 //!
 //! Token losses are added and divided by one constant of the mini-batch, so gradients of micro-batches add up to the
 //! mini-batch's own. From that, `entropy_coefficient` times the mean token entropy is subtracted.
@@ -104,8 +106,8 @@ impl Objective {
     }
 
     fn token(&self, member: &Member<'_>, old: f64, logprob: f64) -> Option<Token> {
-        let replayed = member.origin == Origin::Replayed;
-        let old = if replayed && !self.importance_correction { logprob } else { old };
+        let is_compared_with_itself = member.origin == Origin::Replayed && !self.importance_correction;
+        let old = if is_compared_with_itself { logprob } else { old };
         if !old.is_finite() {
             return None;
         }
@@ -114,7 +116,7 @@ impl Objective {
         let advantage = f64::from(member.advantage);
         let mut token =
             Token { ratio, log_ratio, loss: -advantage * ratio, slope: -advantage * ratio, clipped: false };
-        if replayed {
+        if member.origin != Origin::Fresh {
             let beta = f64::from(self.shaping_beta);
             if beta > 0.0 {
                 token.loss = -advantage * shape_ratio(ratio, beta);

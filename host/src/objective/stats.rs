@@ -110,6 +110,8 @@ pub struct LossStats {
     pub fresh: OriginStats,
     /// Replayed tokens.
     pub replayed: OriginStats,
+    /// Tokens of demonstrations.
+    pub demonstrated: OriginStats,
     /// Sum of token entropies.
     pub entropy_sum: f64,
     /// Part of the loss that is the entropy bonus.
@@ -119,10 +121,20 @@ pub struct LossStats {
 }
 
 impl LossStats {
+    /// Tokens of one origin.
+    pub fn of(&self, origin: Origin) -> &OriginStats {
+        match origin {
+            Origin::Fresh => &self.fresh,
+            Origin::Replayed => &self.replayed,
+            Origin::Demonstrated => &self.demonstrated,
+        }
+    }
+
     pub(super) fn of_mut(&mut self, origin: Origin) -> &mut OriginStats {
         match origin {
             Origin::Fresh => &mut self.fresh,
             Origin::Replayed => &mut self.replayed,
+            Origin::Demonstrated => &mut self.demonstrated,
         }
     }
 
@@ -130,19 +142,21 @@ impl LossStats {
     pub fn merge(&mut self, other: &Self) {
         self.fresh.merge(&other.fresh);
         self.replayed.merge(&other.replayed);
+        self.demonstrated.merge(&other.demonstrated);
         self.entropy_sum += other.entropy_sum;
         self.entropy_loss += other.entropy_loss;
     }
 
     /// Policy-gradient loss and entropy bonus together.
     pub fn loss(&self) -> f64 {
-        self.fresh.loss + self.replayed.loss + self.entropy_loss
+        self.fresh.loss + self.replayed.loss + self.demonstrated.loss + self.entropy_loss
     }
 
-    /// Both origins' tokens together.
+    /// All origins' tokens together.
     pub fn all(&self) -> OriginStats {
         let mut all = self.fresh;
         all.merge(&self.replayed);
+        all.merge(&self.demonstrated);
         all
     }
 }

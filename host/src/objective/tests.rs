@@ -185,3 +185,32 @@ fn tokens_without_a_finite_old_logprob_are_left_out_and_counted() {
     assert_eq!((stats.fresh.num_tokens, stats.fresh.num_dropped), (1, 2));
     assert_eq!(stats.rollouts[0].ratio_mean, 1.0);
 }
+
+#[test]
+fn a_demonstration_is_shaped_by_its_probability_and_never_clipped() {
+    // By hand, LUFFY's rule with f(p) = p / (p + 0.1): f(0.25) = 5/7, f(0.05) = 1/3, f(0.9) = 9/10;
+    // f'(p)·p = 0.1·p / (p + 0.1)²: 10/49, 2/9, 9/100.
+    let probabilities = [0.25f32, 0.05, 0.9];
+    let objective = Objective {
+        clip_epsilon: Some(0.2),
+        shaping_beta: 0.1,
+        importance_correction: false,
+        entropy_coefficient: 0.0,
+        denominator: 4.0,
+        num_tokens: 3,
+    };
+    let old_logprobs = [0.0; 3];
+    let member = Member { advantage: 0.5, origin: Origin::Demonstrated, old_logprobs: &old_logprobs };
+    let scores = Scores { logprobs: probabilities.map(f32::ln).to_vec(), entropies: vec![0.0; 3] };
+    let (grads, stats) = objective.evaluate(&[member], &scores);
+    let expected_loss = -0.5 / 4.0 * (5.0 / 7.0 + 1.0 / 3.0 + 0.9);
+    assert!((stats.demonstrated.loss - expected_loss).abs() < 1e-6, "{}", stats.demonstrated.loss);
+    for (have, slope) in grads.logprobs.iter().zip([10.0 / 49.0, 2.0 / 9.0, 0.09]) {
+        assert!((have + 0.5 / 4.0 * slope).abs() < 1e-6, "{have}");
+    }
+    assert!((stats.demonstrated.ratio_mean() - 0.4).abs() < 1e-6, "the mean ratio is the mean probability");
+    assert_eq!(
+        (stats.fresh.num_tokens, stats.replayed.num_tokens, stats.demonstrated.num_clipped),
+        (0, 0, 0)
+    );
+}

@@ -19,6 +19,7 @@ use crate::rundir::{RunDir, RunLock};
 use crate::tokenizer::Tokenizer;
 use crate::types::TokenId;
 
+pub use open::load_policies;
 pub use report::{StepReport, Summary};
 
 /// A run that is ready for its next step. Fields are in the order in which a step uses them.

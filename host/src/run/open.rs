@@ -10,7 +10,7 @@ use super::{Progress, Run};
 use crate::checkpoint::{self, RunState};
 use crate::config::{Config, Engine, RUN_TABLE};
 use crate::control::Control;
-use crate::dataset::{Dataset, QuestionQueue};
+use crate::dataset::{Dataset, Mapping, QuestionQueue};
 use crate::guest::{Loader, PolicySet, PolicySource, Probe};
 use crate::log::RunLog;
 use crate::model::Actor;
@@ -131,26 +131,21 @@ impl Inputs {
         let mapping = config.mapping();
         let prompts = Prompts::new(&config.prompt, &source)?;
         let train = Dataset::read(&config.dataset.train, &mapping, &prompts)?;
+        let mapping = Mapping { max_demonstration_tokens: None, ..mapping };
         let test = Dataset::read(&config.dataset.test, &mapping, &prompts)?;
+        if config.demonstrations.enabled && train.not_demonstrable.len() == train.len() {
+            bail!(
+                "demonstrations.enabled, but no question of {} has a solution that can be shown: {}\n\
+                 hint: dataset.solution names the column",
+                config.dataset.train,
+                train.not_demonstrable
+            );
+        }
         Ok(Self { config, loader, source, train, test })
     }
 
-    /// Loads and probes the configured policies; their bytes go into the run's directory.
     fn load_policies(&self) -> anyhow::Result<Policies> {
-        let probe = Probe { group_size: self.config.rollout.group_size, step: 1, ..Probe::default() };
-        let (mut candidates, mut bytes) = (Vec::new(), Vec::new());
-        for path in &self.config.policy.files {
-            let source = PolicySource::read(path).with_context(|| {
-                "hint: `cargo xtask policies` builds the shipped policies into policies/".to_owned()
-            })?;
-            bytes.push(Arc::clone(&source.bytes));
-            let candidate = self
-                .loader
-                .prepare(source, &probe)
-                .with_context(|| format!("policy {} is refused", path.display()))?;
-            candidates.push(candidate);
-        }
-        Ok(Policies { set: PolicySet::new(&self.loader, candidates)?, bytes })
+        load(&self.config, &self.loader)
     }
 
     fn build_actor(&self) -> anyhow::Result<Actor> {
@@ -208,6 +203,30 @@ impl Start {
         let policies = PolicySet::restore(&inputs.loader, snapshots)?;
         Ok(Self { state, pool, policies, actor })
     }
+}
+
+/// Loads and probes the configured policies, outside of a run.
+///
+/// # Errors
+/// A file can't be read or is refused; two claim one slot; a parameter is taken by none.
+pub fn load_policies(config: &Config) -> anyhow::Result<PolicySet> {
+    Ok(load(config, &loader(config)?)?.set)
+}
+
+fn load(config: &Config, loader: &Loader) -> anyhow::Result<Policies> {
+    let probe = Probe { group_size: config.rollout.group_size, step: 1, ..Probe::default() };
+    let (mut candidates, mut bytes) = (Vec::new(), Vec::new());
+    for path in &config.policy.files {
+        let source = PolicySource::read(path).with_context(|| {
+            "hint: `cargo xtask policies` builds the shipped policies into policies/".to_owned()
+        })?;
+        bytes.push(Arc::clone(&source.bytes));
+        let candidate = loader
+            .prepare(source, &probe)
+            .with_context(|| format!("policy {} is refused", path.display()))?;
+        candidates.push(candidate);
+    }
+    Ok(Policies { set: PolicySet::new(loader, candidates)?, bytes })
 }
 
 /// A loader with the run's limits and parameters.

@@ -11,93 +11,13 @@ use rayon::prelude::*;
 use super::elementwise::{
     add, attention_weights, attention_weights_again, attention_weights_backward, dot, scale,
 };
-use super::kernel::{Left, Out, PANEL, multiply_panel};
+use super::kernel::{Left, Out, PANEL};
 use super::network::Shape;
+use super::panels::{Rows, multiply_panels};
 use super::plan::Group;
 
 /// Queries that are worked on at a time.
 pub(super) const QUERY_BLOCK: usize = 48;
-
-/// Columns of several panels: `out[rows, cols] (+)= left · panels`, each panel holding `panel_depth` rows, of which
-/// the first `depth` are used.
-fn multiply_panels(
-    [rows, depth, cols]: [usize; 3],
-    left: Left<'_>,
-    panels: &[f32],
-    panel_depth: usize,
-    out: Out<'_>,
-) {
-    for (p, begin) in (0..cols).step_by(PANEL).enumerate() {
-        let out =
-            Out { data: &mut out.data[begin..], row_stride: out.row_stride, accumulate: out.accumulate };
-        let panel = &panels[p * panel_depth * PANEL..];
-        multiply_panel(rows, depth, (cols - begin).min(PANEL), left, panel, out);
-    }
-}
-
-/// Values that a panelled copy of `rows` x `width` needs when its columns are `width`.
-fn plain_size(rows: usize, width: usize) -> usize {
-    width.next_multiple_of(PANEL) * rows
-}
-
-/// Some rows of a row-major matrix: row i is `data[i * stride..][..width]`.
-#[derive(Clone, Copy)]
-struct Rows<'a> {
-    data: &'a [f32],
-    stride: usize,
-    width: usize,
-    count: usize,
-}
-
-impl<'a> Rows<'a> {
-    fn new(data: &'a [f32], stride: usize, rows: &Range<usize>, column: usize, width: usize) -> Self {
-        let data = if rows.is_empty() { &[] } else { &data[rows.start * stride + column..] };
-        Self { data, stride, width, count: rows.len() }
-    }
-
-    fn row(&self, index: usize) -> &'a [f32] {
-        &self.data[index * self.stride..][..self.width]
-    }
-
-    fn left(&self, first: usize) -> Left<'a> {
-        Left { data: &self.data[first * self.stride..], row_stride: self.stride, depth_stride: 1 }
-    }
-
-    /// Panels `[width / PANEL][count][PANEL]`: the rows as the depth of a product.
-    fn pack_plain(&self, out: &mut Vec<f32>) {
-        out.clear();
-        out.resize(plain_size(self.count, self.width), 0.0);
-        for i in 0..self.count {
-            for (p, values) in self.row(i).chunks(PANEL).enumerate() {
-                out[(p * self.count + i) * PANEL..][..values.len()].copy_from_slice(values);
-            }
-        }
-    }
-
-    /// Panels `[count / PANEL][width][PANEL]`: the rows as the columns of a product.
-    fn pack_transposed(&self, out: &mut Vec<f32>) {
-        out.clear();
-        out.resize(plain_size(self.width, self.count), 0.0);
-        for i in 0..self.count {
-            write_column(out, self.width, i, self.row(i));
-        }
-    }
-}
-
-/// Writes `values` as column `index` of panels `[_][depth][PANEL]`.
-pub(super) fn write_column(panels: &mut [f32], depth: usize, index: usize, values: &[f32]) {
-    let panel = &mut panels[index / PANEL * depth * PANEL..][..depth * PANEL];
-    for (line, &value) in panel.chunks_exact_mut(PANEL).zip(values) {
-        line[index % PANEL] = value;
-    }
-}
-
-/// Writes `values` as row `index` of panels `[_][depth][PANEL]`.
-pub(super) fn write_row(panels: &mut [f32], depth: usize, index: usize, values: &[f32]) {
-    for (p, values) in values.chunks(PANEL).enumerate() {
-        panels[(p * depth + index) * PANEL..][..values.len()].copy_from_slice(values);
-    }
-}
 
 /// Keys and values of a segment, ready for attention.
 #[derive(Debug, Clone, Copy)]

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::attention::{KeyValues, QUERY_BLOCK, attend, write_column, write_row};
+use super::attention::{KeyValues, QUERY_BLOCK, attend};
 use super::head::RowSums;
 use super::kernel::{Left, PANEL};
 use super::layer::fit;
-use super::network::{Network, PackedLayer, Shape};
+use super::network::{Network, PackedNetwork, Shape};
+use super::panels::{write_column, write_row};
 use super::pass::{Inference, embed};
 use super::plan::{Plan, Rope};
 use crate::model::sampler::Drawing;
@@ -24,9 +25,9 @@ const CACHE_BUDGET: usize = 1 << 28;
 /// Prompt tokens that are computed together.
 const PREFILL_TOKENS: usize = 2048;
 
-/// Keys and values of one segment, for every layer and key head.
+/// Keys and values of one segment, for every layer and key head. What lies beyond the tokens pushed is arbitrary.
 #[derive(Debug, Default)]
-struct Cache {
+pub(super) struct Cache {
     /// `[layers][key_heads][_][head_dim][PANEL]`
     keys: Vec<f32>,
     /// `[layers][key_heads][_][capacity][PANEL]`
@@ -35,11 +36,13 @@ struct Cache {
 }
 
 impl Cache {
-    /// Room for `capacity` tokens.
-    fn new(network: &Network, capacity: usize) -> Self {
+    /// Makes room for `capacity` tokens.
+    fn reserve(&mut self, network: &Network, capacity: usize) {
         let parts = network.layout.layers.len() * network.shape.key_heads;
         let [keys, values] = Self::sizes(&network.shape, capacity);
-        Self { keys: vec![0.0; parts * keys], values: vec![0.0; parts * values], capacity }
+        fit(&mut self.keys, parts * keys);
+        fit(&mut self.values, parts * values);
+        self.capacity = capacity;
     }
 
     /// Values that keys and values of one layer and head take.
@@ -129,6 +132,8 @@ impl Member {
 /// One completion a stream of every request, which must have been checked.
 pub(super) fn sample(
     network: &Network,
+    packed: &PackedNetwork,
+    buffers: &mut Inference,
     requests: Vec<SampleRequest<'_>>,
     sampling: &Sampling,
 ) -> anyhow::Result<Vec<Vec<Completion>>> {
@@ -137,14 +142,14 @@ pub(super) fn sample(
     let longest = requests.iter().map(|request| request.prompt.len()).max().unwrap_or(0);
     let mut rope = Rope::new(&network.config.rope_frequencies());
     rope.extend(longest + sampling.max_new_tokens);
-    let mut decoder = Decoder::new(network, rope, sampling);
+    let mut decoder = Decoder::new(network, packed, buffers, rope, sampling);
     let mut requests: VecDeque<_> = requests.into_iter().enumerate().collect();
     let mut waiting: VecDeque<Member> = VecDeque::new();
     let mut active: Vec<Member> = Vec::new();
     loop {
         while active.len() < decoder.max_active {
             if let Some(mut member) = waiting.pop_front() {
-                member.cache = decoder.take_cache();
+                member.cache = decoder.take_cache(decoder.capacity);
                 active.push(member);
             } else if requests.is_empty() {
                 break;
@@ -163,9 +168,11 @@ pub(super) fn sample(
         decoder.step(&mut active)?;
         let (ended, going) = active.into_iter().partition(|member| member.finished);
         active = going;
-        for member in ended {
-            completions[member.request][member.index] = member.drawing.completion;
-            decoder.spare_caches.push(member.cache);
+        for Member { request, index, prompt, drawing, cache, .. } in ended {
+            completions[request][index] = drawing.completion;
+            let spare = &mut decoder.inference.caches;
+            spare.push(cache);
+            spare.extend(Arc::into_inner(prompt).map(|prompt| prompt.cache));
         }
     }
 }
@@ -174,35 +181,33 @@ struct Decoder<'a> {
     network: &'a Network,
     sampling: &'a Sampling,
     rope: Rope,
-    layers: Vec<PackedLayer>,
-    inference: Inference,
-    spare_caches: Vec<Cache>,
+    packed: &'a PackedNetwork,
+    inference: &'a mut Inference,
     /// Tokens that a member's cache holds.
     capacity: usize,
     max_active: usize,
 }
 
 impl<'a> Decoder<'a> {
-    fn new(network: &'a Network, rope: Rope, sampling: &'a Sampling) -> Self {
-        let layers = (0..network.layout.layers.len())
-            .map(|layer| {
-                let mut packed = PackedLayer::default();
-                network.pack_layer(layer, &mut packed);
-                packed
-            })
-            .collect();
-        let mut inference = Inference::default();
-        inference.head.pack(network);
+    fn new(
+        network: &'a Network,
+        packed: &'a PackedNetwork,
+        inference: &'a mut Inference,
+        rope: Rope,
+        sampling: &'a Sampling,
+    ) -> Self {
         // The last token of a completion is never an input.
         let capacity = (sampling.max_new_tokens - 1).max(1);
         let size: usize = Cache::sizes(&network.shape, capacity).iter().sum();
         let size = size * network.shape.key_heads * network.layout.layers.len();
         let max_active = (CACHE_BUDGET / size).clamp(1, MAX_ACTIVE);
-        Self { network, sampling, rope, layers, inference, spare_caches: Vec::new(), capacity, max_active }
+        Self { network, sampling, rope, packed, inference, capacity, max_active }
     }
 
-    fn take_cache(&mut self) -> Cache {
-        self.spare_caches.pop().unwrap_or_else(|| Cache::new(self.network, self.capacity))
+    fn take_cache(&mut self, capacity: usize) -> Cache {
+        let mut cache = self.inference.caches.pop().unwrap_or_default();
+        cache.reserve(self.network, capacity);
+        cache
     }
 
     /// Computes the prompts of the next requests and draws their members' first tokens.
@@ -230,11 +235,11 @@ impl<'a> Decoder<'a> {
         let plan = Plan::of_prompts(&prompts);
         let mut prompts: Vec<Prompt> = prompts
             .iter()
-            .map(|prompt| Prompt { cache: Cache::new(network, prompt.len()), len: prompt.len() })
+            .map(|prompt| Prompt { cache: self.take_cache(prompt.len()), len: prompt.len() })
             .collect();
         let rows = plan.num_rows();
         embed(network, &plan.tokens, fit(&mut self.inference.x, rows * network.shape.hidden));
-        for (layer, packed) in self.layers.iter().enumerate() {
+        for (layer, packed) in self.packed.layers.iter().enumerate() {
             self.inference.layer(network, layer, packed, &plan, &self.rope);
             let qkv = &self.inference.saves.qkv;
             prompts.par_iter_mut().zip(&plan.groups).for_each(|(prompt, group)| {
@@ -244,7 +249,8 @@ impl<'a> Decoder<'a> {
                 }
             });
         }
-        let logits = self.inference.head.logits(network, &plan.head_rows, &self.inference.x);
+        let logits =
+            self.inference.head.logits(network, &self.packed.head, &plan.head_rows, &self.inference.x);
         let mut members = Vec::with_capacity(members);
         for (((request, SampleRequest { streams, .. }), prompt), logits) in
             taken.into_iter().zip(prompts).zip(logits.chunks_exact(network.shape.vocab))
@@ -268,7 +274,7 @@ impl<'a> Decoder<'a> {
     /// Gives every member its next token.
     fn step(&mut self, members: &mut [Member]) -> anyhow::Result<()> {
         let (network, shape) = (self.network, &self.network.shape);
-        let Inference { x, saves, scratch, head } = &mut self.inference;
+        let Inference { x, saves, scratch, head, .. } = &mut *self.inference;
         fn ids(member: &Member) -> &[u32] {
             &member.drawing.completion.ids
         }
@@ -279,7 +285,7 @@ impl<'a> Decoder<'a> {
         let rows = members.len();
         let x = fit(x, rows * shape.hidden);
         embed(network, &tokens, x);
-        for (layer, packed) in self.layers.iter().enumerate() {
+        for (layer, packed) in self.packed.layers.iter().enumerate() {
             network.project(layer, packed, x, &positions, &self.rope, saves, scratch);
             let attended = fit(&mut saves.attended, rows * shape.query());
             members
@@ -294,7 +300,7 @@ impl<'a> Decoder<'a> {
             Network::finish(packed, saves, scratch, x);
         }
         let head_rows: Vec<u32> = (0..rows as u32).collect();
-        let logits = head.logits(network, &head_rows, x);
+        let logits = head.logits(network, &self.packed.head, &head_rows, x);
         members
             .par_iter_mut()
             .zip(logits.par_chunks(shape.vocab))

@@ -10,7 +10,7 @@ use super::product::{Packed, accumulate_outer, multiply};
 use crate::model::{ScoreGrads, Scores};
 
 /// Most logits that are held at a time.
-const LOGIT_BUDGET: usize = 1 << 24;
+const LOGIT_BUDGET: usize = 1 << 25;
 
 /// What is kept of a row of logits.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,7 +34,10 @@ impl RowSums {
 /// Buffers of the head.
 #[derive(Debug, Default)]
 pub(super) struct Head {
-    packed: Packed,
+    /// The head's matrix packed for the backward product.
+    weight: Packed,
+    /// A chunk of `normed` packed for the gradient of the head's matrix.
+    input: Packed,
     /// Rows of the residual stream that need logits. `[H, hidden]`
     rows: Vec<f32>,
     /// Those rows, normed. `[H, hidden]`
@@ -49,17 +52,18 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Takes the network's head as it is now.
-    pub(super) fn pack(&mut self, network: &Network) {
-        network.pack_head(&mut self.packed);
-    }
-
     /// Logits `[H, V]` of the rows `head_rows` of the residual stream `x`, all at once.
-    pub(super) fn logits(&mut self, network: &Network, head_rows: &[u32], x: &[f32]) -> &[f32] {
+    pub(super) fn logits(
+        &mut self,
+        network: &Network,
+        packed: &Packed,
+        head_rows: &[u32],
+        x: &[f32],
+    ) -> &[f32] {
         self.norm(network, head_rows, x);
         let (count, hidden) = (head_rows.len(), network.shape.hidden);
         let logits = fit(&mut self.logits, count * network.shape.vocab);
-        multiply(&self.normed[..count * hidden], &self.packed, logits, false);
+        multiply(&self.normed[..count * hidden], packed, logits, false);
         logits
     }
 
@@ -80,7 +84,7 @@ impl Head {
     }
 
     /// Scores of the plan's targets, from the residual stream `x` after the last layer.
-    pub(super) fn score(&mut self, network: &Network, plan: &Plan, x: &[f32]) -> Scores {
+    pub(super) fn score(&mut self, network: &Network, packed: &Packed, plan: &Plan, x: &[f32]) -> Scores {
         self.norm(network, &plan.head_rows, x);
         let (count, vocab) = (plan.head_rows.len(), network.shape.vocab);
         self.sums.resize(count, RowSums::default());
@@ -88,7 +92,7 @@ impl Head {
             Scores { logprobs: vec![0.0; plan.targets.len()], entropies: vec![0.0; plan.targets.len()] };
         for begin in (0..count).step_by(Self::chunk(network)) {
             let end = (begin + Self::chunk(network)).min(count);
-            self.chunk_logits(network, begin, end);
+            self.chunk_logits(network, packed, begin, end);
             let logits = &self.logits[..(end - begin) * vocab];
             let sums = &mut self.sums[begin..end];
             sums.par_iter_mut().zip(logits.par_chunks(vocab)).with_min_len(64).for_each(|(sums, row)| {
@@ -105,10 +109,10 @@ impl Head {
         scores
     }
 
-    fn chunk_logits(&mut self, network: &Network, begin: usize, end: usize) {
+    fn chunk_logits(&mut self, network: &Network, packed: &Packed, begin: usize, end: usize) {
         let hidden = network.shape.hidden;
         let logits = fit(&mut self.logits, (end - begin) * network.shape.vocab);
-        multiply(&self.normed[begin * hidden..end * hidden], &self.packed, logits, false);
+        multiply(&self.normed[begin * hidden..end * hidden], packed, logits, false);
     }
 
     /// Backward of the latest [`Head::score`]: adds to `gradient` and fills `dx` `[M, hidden]`.
@@ -118,6 +122,7 @@ impl Head {
     pub(super) fn backward(
         &mut self,
         network: &Network,
+        packed: &Packed,
         plan: &Plan,
         grads: &ScoreGrads,
         dx: &mut [f32],
@@ -127,12 +132,11 @@ impl Head {
         let chunk = Self::chunk(network);
         let layout = &network.layout;
         fit(&mut self.dnormed, count * hidden);
-        let mut weight = Packed::default();
-        weight.pack_plain(network.part(&layout.head), vocab, hidden);
+        self.weight.pack_plain(network.part(&layout.head), vocab, hidden);
         for begin in (0..count).step_by(chunk) {
             let end = (begin + chunk).min(count);
             if count > chunk {
-                self.chunk_logits(network, begin, end);
+                self.chunk_logits(network, packed, begin, end);
             }
             let logits = &mut self.logits[..(end - begin) * vocab];
             logits.par_chunks_mut(vocab).zip(&self.sums[begin..end]).enumerate().with_min_len(64).for_each(
@@ -147,8 +151,15 @@ impl Head {
                 },
             );
             let normed = &self.normed[begin * hidden..end * hidden];
-            accumulate_outer(logits, normed, vocab, hidden, &mut gradient[layout.head.clone()]);
-            multiply(logits, &weight, &mut self.dnormed[begin * hidden..end * hidden], false);
+            accumulate_outer(
+                logits,
+                normed,
+                vocab,
+                hidden,
+                &mut self.input,
+                &mut gradient[layout.head.clone()],
+            );
+            multiply(logits, &self.weight, &mut self.dnormed[begin * hidden..end * hidden], false);
         }
         let drows = fit(&mut self.drows, count * hidden);
         drows.fill(0.0);

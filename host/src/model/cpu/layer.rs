@@ -61,6 +61,8 @@ pub(super) struct LayerScratch {
     dqkv: Vec<f32>,
     /// A weight packed for the backward product.
     weight: Packed,
+    /// A layer's input packed for the gradient of its weight.
+    input: Packed,
 }
 
 /// `out = norm(x)`, row blocks in parallel.
@@ -226,7 +228,7 @@ impl Network {
     ) {
         let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], plan.num_rows());
         let Shape { hidden, intermediate, .. } = *shape;
-        let LayerScratch { normed, gated, region, dnormed, dattended, dqkv, weight } = scratch;
+        let LayerScratch { normed, gated, region, dnormed, dattended, dqkv, weight, input } = scratch;
         let normed = fit(normed, rows * hidden);
         let dnormed = fit(dnormed, rows * hidden);
 
@@ -239,11 +241,18 @@ impl Network {
             .par_chunks_mut(ROW_BLOCK * 2 * intermediate)
             .zip(gated.par_chunks_mut(ROW_BLOCK * intermediate))
             .for_each(|(gate_up, gated)| swiglu_backward(gate_up, gated, intermediate));
-        accumulate_outer(dx, gated, hidden, intermediate, &mut gradient[ranges.down.clone()]);
+        accumulate_outer(dx, gated, hidden, intermediate, input, &mut gradient[ranges.down.clone()]);
         let middle = &saves.middle[..rows * hidden];
         let (post_norm, middle_inverse) = (self.part(&ranges.post_norm), &saves.middle_inverse[..rows]);
         norm_rows_again(middle, post_norm, middle_inverse, normed);
-        accumulate_outer(gate_up, normed, 2 * intermediate, hidden, &mut gradient[ranges.gate_up.clone()]);
+        accumulate_outer(
+            gate_up,
+            normed,
+            2 * intermediate,
+            hidden,
+            input,
+            &mut gradient[ranges.gate_up.clone()],
+        );
         weight.pack_plain(self.part(&ranges.gate_up), 2 * intermediate, hidden);
         multiply(gate_up, weight, dnormed, false);
         let dgain = &mut gradient[ranges.post_norm.clone()];
@@ -251,7 +260,7 @@ impl Network {
 
         // Attention.
         let attended = &saves.attended[..rows * shape.query()];
-        accumulate_outer(dx, attended, hidden, shape.query(), &mut gradient[ranges.out.clone()]);
+        accumulate_outer(dx, attended, hidden, shape.query(), input, &mut gradient[ranges.out.clone()]);
         if let Some(bias) = &ranges.out_bias {
             bias_gradient(dx, &mut gradient[bias.clone()]);
         }
@@ -277,7 +286,7 @@ impl Network {
         }
         let (input_norm, input_inverse) = (self.part(&ranges.input_norm), &saves.input_inverse[..rows]);
         norm_rows_again(x, input_norm, input_inverse, normed);
-        accumulate_outer(dqkv, normed, shape.qkv(), hidden, &mut gradient[ranges.qkv.clone()]);
+        accumulate_outer(dqkv, normed, shape.qkv(), hidden, input, &mut gradient[ranges.qkv.clone()]);
         weight.pack_plain(self.part(&ranges.qkv), shape.qkv(), hidden);
         multiply(dqkv, weight, dnormed, false);
         let dgain = &mut gradient[ranges.input_norm.clone()];

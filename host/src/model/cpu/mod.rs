@@ -12,14 +12,16 @@ mod kernel;
 mod layer;
 mod network;
 mod optim;
+mod panels;
 mod pass;
 mod plan;
 mod product;
 mod threads;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use network::{Network, flatten, unflatten};
+use network::{Network, PackedNetwork, flatten, unflatten};
 use optim::Moments;
 use pass::{Inference, Training};
 use plan::{Plan, Rope};
@@ -31,7 +33,7 @@ use super::{AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Seq
 use crate::types::{Completion, TokenId};
 
 pub use plan::micro_batches;
-pub use product::product_rate;
+pub use product::repeat_product;
 
 /// Rows of one forward pass without gradient.
 const SCORE_TOKENS: usize = 2048;
@@ -46,6 +48,14 @@ pub struct CpuActor {
     training: Training,
     rope: Rope,
     threads: Threads,
+    workspace: Mutex<Workspace>,
+}
+
+/// Packed weights and the buffers that all passes share.
+#[derive(Debug, Default)]
+struct Workspace {
+    packed: PackedNetwork,
+    inference: Inference,
 }
 
 impl CpuActor {
@@ -65,6 +75,7 @@ impl CpuActor {
             rope: Rope::new(&network.config.rope_frequencies()),
             network,
             threads,
+            workspace: Mutex::default(),
         })
     }
 
@@ -88,12 +99,16 @@ impl CpuActor {
         }
         let plan = Plan::new(batch)?;
         self.rope.extend(plan.num_positions());
-        let Self { network, gradient, training, rope, threads, .. } = self;
-        let scores = threads.run(|| training.forward(network, &plan, rope));
+        let Self { network, gradient, training, rope, threads, workspace, .. } = self;
+        let Workspace { packed, inference } = workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let scores = threads.run(|| {
+            network.pack(packed);
+            training.forward(network, packed, inference, &plan, rope)
+        });
         let grads = loss(&scores);
         check_grads(&scores, &grads)?;
         if grads.logprobs.iter().chain(&grads.entropies).any(|grad| *grad != 0.0) {
-            threads.run(|| training.backward(network, &plan, rope, &grads, gradient));
+            threads.run(|| training.backward(network, packed, inference, &plan, rope, &grads, gradient));
         }
         Ok(())
     }
@@ -108,7 +123,8 @@ impl CpuActor {
         let grad_norm = self.grad_norm();
         let applied = grad_norm.is_finite();
         if applied {
-            let Self { network, gradient, moments, threads, .. } = self;
+            let Self { network, gradient, moments, threads, workspace, .. } = self;
+            workspace.get_mut().unwrap_or_else(PoisonError::into_inner).packed.is_current = false;
             let clip = clip_factor(grad_norm, max_norm);
             let num_decayed = network.layout.num_matrix_values;
             threads.run(|| moments.step(optim, clip, num_decayed, &mut network.parameters, gradient));
@@ -134,13 +150,13 @@ impl CpuActor {
         }
         let total = starts[batch.len()];
         let mut scores = Scores { logprobs: vec![0.0; total], entropies: vec![0.0; total] };
-        let mut inference = Inference::default();
         let mut rope = Rope::new(&self.network.config.rope_frequencies());
         for indices in micro_batches(batch, SCORE_TOKENS) {
             let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
             let plan = Plan::new(&sequences)?;
             rope.extend(plan.num_positions());
-            let part = self.threads.run(|| inference.score(&self.network, &plan, &rope));
+            let part =
+                self.with_workspace(|packed, inference| inference.score(&self.network, packed, &plan, &rope));
             let mut begin = 0;
             for index in indices {
                 let span = starts[index]..starts[index + 1];
@@ -163,7 +179,21 @@ impl CpuActor {
         sampling: &Sampling,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.network.config, &requests, sampling)?;
-        self.threads.run(|| decoder::sample(&self.network, requests, sampling))
+        self.with_workspace(|packed, inference| {
+            decoder::sample(&self.network, packed, inference, requests, sampling)
+        })
+    }
+
+    /// Runs `work` on the Actor's threads with packed weights and buffers: the Actor's own, or others when a second
+    /// caller has those.
+    fn with_workspace<T: Send>(&self, work: impl FnOnce(&PackedNetwork, &mut Inference) -> T + Send) -> T {
+        let mut others = Workspace::default();
+        let mut guard = self.workspace.try_lock();
+        let workspace = guard.as_deref_mut().unwrap_or(&mut others);
+        self.threads.run(|| {
+            self.network.pack(&mut workspace.packed);
+            work(&workspace.packed, &mut workspace.inference)
+        })
     }
 
     /// See [`super::Actor::next_logits`].
@@ -175,7 +205,9 @@ impl CpuActor {
         let plan = Plan::of_prompts(&[tokens]);
         let mut rope = Rope::new(&self.network.config.rope_frequencies());
         rope.extend(plan.num_positions());
-        Ok(self.threads.run(|| Inference::default().last_logits(&self.network, &plan, &rope).to_vec()))
+        Ok(self.with_workspace(|packed, inference| {
+            inference.last_logits(&self.network, packed, &plan, &rope).to_vec()
+        }))
     }
 
     /// See [`super::Actor::weights`].

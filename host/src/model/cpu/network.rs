@@ -161,6 +161,15 @@ impl Layout {
     }
 }
 
+/// All matrices packed for the forward products.
+#[derive(Debug, Default)]
+pub(super) struct PackedNetwork {
+    pub(super) layers: Vec<PackedLayer>,
+    pub(super) head: Packed,
+    /// False when the parameters may have changed since.
+    pub(super) is_current: bool,
+}
+
 /// A layer's matrices packed for the forward products.
 #[derive(Debug, Default)]
 pub(super) struct PackedLayer {
@@ -196,19 +205,26 @@ impl Network {
         &self.parameters[range.clone()]
     }
 
-    /// Packs a layer's matrices as they are now.
-    pub(super) fn pack_layer(&self, layer: usize, packed: &mut PackedLayer) {
+    /// Brings `packed` up to date.
+    pub(super) fn pack(&self, packed: &mut PackedNetwork) {
+        if packed.is_current {
+            return;
+        }
+        packed.layers.resize_with(self.layout.layers.len(), PackedLayer::default);
+        for (layer, packed) in packed.layers.iter_mut().enumerate() {
+            self.pack_layer(layer, packed);
+        }
+        packed.head.pack_transposed(self.part(&self.layout.head), self.shape.vocab, self.shape.hidden);
+        packed.is_current = true;
+    }
+
+    fn pack_layer(&self, layer: usize, packed: &mut PackedLayer) {
         let Shape { hidden, intermediate, .. } = self.shape;
         let ranges = &self.layout.layers[layer];
         packed.qkv.pack_transposed(self.part(&ranges.qkv), self.shape.qkv(), hidden);
         packed.out.pack_transposed(self.part(&ranges.out), hidden, self.shape.query());
         packed.gate_up.pack_transposed(self.part(&ranges.gate_up), 2 * intermediate, hidden);
         packed.down.pack_transposed(self.part(&ranges.down), hidden, intermediate);
-    }
-
-    /// Packs the head as it is now.
-    pub(super) fn pack_head(&self, packed: &mut Packed) {
-        packed.pack_transposed(self.part(&self.layout.head), self.shape.vocab, self.shape.hidden);
     }
 }
 

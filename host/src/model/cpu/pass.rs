@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::decoder::Cache;
 use super::elementwise::add;
 use super::head::Head;
 use super::layer::{LayerScratch, Saves, fit};
-use super::network::{Network, PackedLayer};
+use super::network::{Network, PackedLayer, PackedNetwork};
 use super::plan::{Plan, Rope};
 use crate::model::{ScoreGrads, Scores};
 
@@ -18,7 +19,8 @@ pub(super) fn embed(network: &Network, tokens: &[u32], x: &mut [f32]) {
     });
 }
 
-/// Buffers of a forward pass that keeps nothing for a backward pass.
+/// Buffers of a forward pass that keeps nothing for a backward pass; training borrows
+/// `scratch` and `head`.
 #[derive(Debug, Default)]
 pub(super) struct Inference {
     /// Residual stream. `[M, hidden]`
@@ -26,6 +28,8 @@ pub(super) struct Inference {
     pub(super) saves: Saves,
     pub(super) scratch: LayerScratch,
     pub(super) head: Head,
+    /// Caches that wait for a sequence.
+    pub(super) caches: Vec<Cache>,
 }
 
 impl Inference {
@@ -47,26 +51,35 @@ impl Inference {
     }
 
     /// Scores of the plan's targets.
-    pub(super) fn score(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> Scores {
-        self.layers(network, plan, rope);
-        self.head.score(network, plan, &self.x)
+    pub(super) fn score(
+        &mut self,
+        network: &Network,
+        packed: &PackedNetwork,
+        plan: &Plan,
+        rope: &Rope,
+    ) -> Scores {
+        self.layers(network, packed, plan, rope);
+        self.head.score(network, &packed.head, plan, &self.x)
     }
 
     /// Logits `[H, V]` of the plan's head rows.
-    pub(super) fn last_logits(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> &[f32] {
-        self.layers(network, plan, rope);
-        self.head.logits(network, &plan.head_rows, &self.x)
+    pub(super) fn last_logits(
+        &mut self,
+        network: &Network,
+        packed: &PackedNetwork,
+        plan: &Plan,
+        rope: &Rope,
+    ) -> &[f32] {
+        self.layers(network, packed, plan, rope);
+        self.head.logits(network, &packed.head, &plan.head_rows, &self.x)
     }
 
-    /// All layers over `plan`, and the head made ready.
-    fn layers(&mut self, network: &Network, plan: &Plan, rope: &Rope) {
+    /// All layers over `plan`.
+    fn layers(&mut self, network: &Network, packed: &PackedNetwork, plan: &Plan, rope: &Rope) {
         embed(network, &plan.tokens, fit(&mut self.x, plan.num_rows() * network.shape.hidden));
-        let mut packed = PackedLayer::default();
-        for layer in 0..network.layout.layers.len() {
-            network.pack_layer(layer, &mut packed);
-            self.layer(network, layer, &packed, plan, rope);
+        for (layer, packed) in packed.layers.iter().enumerate() {
+            self.layer(network, layer, packed, plan, rope);
         }
-        self.head.pack(network);
     }
 }
 
@@ -76,37 +89,43 @@ pub(super) struct Training {
     /// Residual stream before every layer, and after the last. `[layers + 1][M, hidden]`
     streams: Vec<Vec<f32>>,
     saves: Vec<Saves>,
-    scratch: LayerScratch,
-    packed: PackedLayer,
-    head: Head,
     dx: Vec<f32>,
 }
 
 impl Training {
     /// Scores of the plan's targets; everything that [`Training::backward`] needs is kept.
-    pub(super) fn forward(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> Scores {
+    pub(super) fn forward(
+        &mut self,
+        network: &Network,
+        packed: &PackedNetwork,
+        buffers: &mut Inference,
+        plan: &Plan,
+        rope: &Rope,
+    ) -> Scores {
+        let Inference { scratch, head, .. } = buffers;
         let num_layers = network.layout.layers.len();
         let len = plan.num_rows() * network.shape.hidden;
         self.streams.resize_with(num_layers + 1, Vec::new);
         self.saves.resize_with(num_layers, Saves::default);
         embed(network, &plan.tokens, fit(&mut self.streams[0], len));
-        for (layer, saves) in self.saves.iter_mut().enumerate() {
-            network.pack_layer(layer, &mut self.packed);
+        for (layer, (saves, packed)) in self.saves.iter_mut().zip(&packed.layers).enumerate() {
             let (before, after) = self.streams.split_at_mut(layer + 1);
             let (x, out) = (&before[layer][..len], fit(&mut after[0], len));
-            network.project(layer, &self.packed, x, &plan.positions, rope, saves, &mut self.scratch);
-            network.attend(plan, saves, &mut self.scratch);
-            network.mix(layer, &self.packed, x, saves, &mut self.scratch);
-            Network::finish(&self.packed, saves, &self.scratch, out);
+            network.project(layer, packed, x, &plan.positions, rope, saves, scratch);
+            network.attend(plan, saves, scratch);
+            network.mix(layer, packed, x, saves, scratch);
+            Network::finish(packed, saves, scratch, out);
         }
-        self.head.pack(network);
-        self.head.score(network, plan, &self.streams[num_layers])
+        head.score(network, &packed.head, plan, &self.streams[num_layers])
     }
 
-    /// Adds the gradient of the latest [`Training::forward`], given that of its scores.
+    /// Adds the gradient of the latest [`Training::forward`], given that of its scores. `buffers` are as it left them.
+    #[expect(clippy::too_many_arguments, reason = "operands and results of one operation")]
     pub(super) fn backward(
         &mut self,
         network: &Network,
+        packed: &PackedNetwork,
+        buffers: &mut Inference,
         plan: &Plan,
         rope: &Rope,
         grads: &ScoreGrads,
@@ -114,10 +133,10 @@ impl Training {
     ) {
         let len = plan.num_rows() * network.shape.hidden;
         let dx = fit(&mut self.dx, len);
-        self.head.backward(network, plan, grads, dx, gradient);
+        buffers.head.backward(network, &packed.head, plan, grads, dx, gradient);
         for layer in (0..self.saves.len()).rev() {
             let (x, saves) = (&self.streams[layer][..len], &mut self.saves[layer]);
-            network.layer_backward(layer, plan, rope, x, saves, &mut self.scratch, dx, gradient);
+            network.layer_backward(layer, plan, rope, x, saves, &mut buffers.scratch, dx, gradient);
         }
         embedding_gradient(network, &plan.tokens, dx, &mut gradient[network.layout.embedding.clone()]);
     }

@@ -3,12 +3,18 @@
 //! Every element of a product is one chain of fused multiply-adds over ascending depth, whatever the blocking, so
 //! a row's result depends neither on the rows beside it nor on the number of threads.
 
+use std::cell::Cell;
+
 use rayon::prelude::*;
 
 use super::kernel::{Left, Out, PANEL, multiply_panel};
 
-/// Depth that is worked on at a time: a panel of it stays in the first-level cache.
-const DEPTH_BLOCK: usize = 256;
+/// Depth that is worked on at a time: 64 KiB of a panel, which every row of a block reads again.
+const DEPTH_BLOCK: usize = 512;
+/// Values that stay in a core's second-level cache.
+const SECOND_LEVEL: usize = 1 << 17;
+/// Values that stay in the cache that cores share.
+const THIRD_LEVEL: usize = 1 << 21;
 
 /// The right operand of a product, `depth` x `cols`, stored as panels of [`PANEL`] columns, the last one filled
 /// with zeros.
@@ -36,10 +42,6 @@ impl Packed {
         if self.data.len() < len {
             self.data.resize(len, 0.0);
         }
-    }
-
-    fn panels(&self) -> impl Iterator<Item = &[f32]> {
-        self.data.chunks_exact((self.depth * PANEL).max(1)).take(self.cols.div_ceil(PANEL))
     }
 
     fn panel(&self, index: usize) -> &[f32] {
@@ -97,129 +99,137 @@ pub(super) fn multiply(x: &[f32], right: &Packed, y: &mut [f32], accumulate: boo
     let (depth, cols) = (right.depth, right.cols);
     let rows = y.len() / cols;
     let threads = rayon::current_num_threads();
-    if threads > 1 && rows < 16 * threads {
-        return multiply_few_rows(x, right, y, accumulate, threads);
+    let size = depth * cols;
+    if threads > 1 && (rows < 16 * threads || rows < 96 * threads && size > SECOND_LEVEL) {
+        return multiply_by_columns(x, right, y, accumulate, threads);
     }
-    let block = (rows.div_ceil(4 * threads)).next_multiple_of(8).min(256);
+    // The right operand is read once a block: few blocks when it is large, several a core for balance otherwise.
+    let pieces = if size > THIRD_LEVEL { 1 } else { 4 };
+    let fitting = (SECOND_LEVEL / depth.max(1)).clamp(64, 256);
+    let block = rows.div_ceil(pieces * threads).next_multiple_of(8).min(fitting);
     y.par_chunks_mut(block * cols)
         .zip(x.par_chunks(block * depth))
-        .for_each(|(y, x)| multiply_block(x, right, y, accumulate));
+        .for_each(|(y, x)| multiply_panels(x, right, 0, y, cols, accumulate));
 }
 
-fn multiply_block(x: &[f32], right: &Packed, y: &mut [f32], accumulate: bool) {
-    let (depth, cols) = (right.depth, right.cols);
-    let rows = y.len() / cols;
-    for begin in (0..depth).step_by(DEPTH_BLOCK) {
-        let length = (depth - begin).min(DEPTH_BLOCK);
-        for (p, panel) in right.panels().enumerate() {
+/// The panels of `right` from `first` on, as many as a row of `y` has room for; rows of `y` are `stride` apart.
+fn multiply_panels(x: &[f32], right: &Packed, first: usize, y: &mut [f32], stride: usize, accumulate: bool) {
+    let depth = right.depth;
+    let rows = y.len() / stride;
+    for p in 0..stride.div_ceil(PANEL) {
+        let (panel, width) = (right.panel(first + p), (stride - p * PANEL).min(PANEL));
+        for begin in (0..depth).step_by(DEPTH_BLOCK) {
             multiply_panel(
                 rows,
-                length,
-                (cols - p * PANEL).min(PANEL),
+                (depth - begin).min(DEPTH_BLOCK),
+                width,
                 Left { data: &x[begin..], row_stride: depth, depth_stride: 1 },
                 &panel[begin * PANEL..],
-                Out { data: &mut y[p * PANEL..], row_stride: cols, accumulate: accumulate || begin > 0 },
+                Out { data: &mut y[p * PANEL..], row_stride: stride, accumulate: accumulate || begin > 0 },
             );
         }
     }
 }
 
 /// With few rows the columns are shared out instead: every core reads its part of the right operand once.
-fn multiply_few_rows(x: &[f32], right: &Packed, y: &mut [f32], accumulate: bool, threads: usize) {
-    let (depth, cols) = (right.depth, right.cols);
+fn multiply_by_columns(x: &[f32], right: &Packed, y: &mut [f32], accumulate: bool, threads: usize) {
+    let cols = right.cols;
     let rows = y.len() / cols;
     let num_panels = cols.div_ceil(PANEL);
-    let share = num_panels.div_ceil(4 * threads).max(1);
-    let mut parts = vec![0.0f32; num_panels * PANEL * rows];
+    // Columns of a share; the last share may have fewer.
+    let share = num_panels.div_ceil(4 * threads).max(1) * PANEL;
+    let mut parts = PARTS.take();
+    if parts.len() < cols * rows {
+        parts.resize(cols * rows, 0.0);
+    }
     let source: &[f32] = y;
-    parts.par_chunks_mut(share * PANEL * rows).enumerate().for_each(|(s, part)| {
-        for (q, part) in part.chunks_exact_mut(PANEL * rows).enumerate() {
-            let p = s * share + q;
-            let width = (cols - p * PANEL).min(PANEL);
-            if accumulate {
-                for (line, row) in part.chunks_exact_mut(PANEL).zip(source.chunks_exact(cols)) {
-                    line[..width].copy_from_slice(&row[p * PANEL..][..width]);
-                }
+    parts[..cols * rows].par_chunks_mut(share * rows).enumerate().for_each(|(s, part)| {
+        let width = part.len() / rows;
+        if accumulate {
+            for (line, row) in part.chunks_exact_mut(width).zip(source.chunks_exact(cols)) {
+                line.copy_from_slice(&row[s * share..][..width]);
             }
-            multiply_panel(
-                rows,
-                depth,
-                width,
-                Left { data: x, row_stride: depth, depth_stride: 1 },
-                right.panel(p),
-                Out { data: part, row_stride: PANEL, accumulate },
-            );
+        }
+        multiply_panels(x, right, s * share / PANEL, part, width, accumulate);
+    });
+    y.par_chunks_mut(cols).enumerate().with_min_len(8).for_each(|(i, row)| {
+        for (s, values) in row.chunks_mut(share).enumerate() {
+            let width = values.len();
+            values.copy_from_slice(&parts[s * share * rows + i * width..][..width]);
         }
     });
-    for (p, part) in parts.chunks_exact(PANEL * rows).enumerate() {
-        let width = (cols - p * PANEL).min(PANEL);
-        for (line, row) in part.chunks_exact(PANEL).zip(y.chunks_exact_mut(cols)) {
-            row[p * PANEL..][..width].copy_from_slice(&line[..width]);
-        }
-    }
+    PARTS.set(parts);
+}
+
+thread_local! {
+    /// Results of [`multiply_by_columns`] by share, kept because fresh memory costs more than the product of few rows.
+    static PARTS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// Rows of the left operand that [`accumulate_outer`] packs together.
 const LEFT_ROWS: usize = 8;
+/// Rows of a gradient that are worked on at a time.
+const GRADIENT_ROWS: usize = 128;
 
-/// `gradient[n, k] += Σ_m dy[m, n] · x[m, k]`: the gradient of a weight `[n, k]`, m over tokens.
-pub(super) fn accumulate_outer(dy: &[f32], x: &[f32], n: usize, k: usize, gradient: &mut [f32]) {
+/// `gradient[n, k] += Σ_m dy[m, n] · x[m, k]`: the gradient of a weight `[n, k]`, m over tokens. `packed` is scratch
+/// for `x`.
+pub(super) fn accumulate_outer(
+    dy: &[f32],
+    x: &[f32],
+    n: usize,
+    k: usize,
+    packed: &mut Packed,
+    gradient: &mut [f32],
+) {
     let tokens = dy.len() / n;
+    packed.pack_plain(x, tokens, k);
+    let packed = &*packed;
     let threads = rayon::current_num_threads();
-    let block = n.div_ceil(2 * threads).next_multiple_of(LEFT_ROWS).min(256);
-    gradient.par_chunks_mut(block * k).enumerate().for_each_init(
-        || (Vec::new(), vec![0.0f32; DEPTH_BLOCK * PANEL]),
-        |(left, panel), (b, gradient)| {
-            let height = gradient.len() / k;
-            let first = b * block;
-            left.resize(height.next_multiple_of(LEFT_ROWS) * DEPTH_BLOCK, 0.0);
-            for begin in (0..tokens).step_by(DEPTH_BLOCK) {
-                let depth = (tokens - begin).min(DEPTH_BLOCK);
-                // Rows of `dy` are far apart; gathered in tiles they are read without cache conflicts.
-                for (m, row) in dy[begin * n..].chunks_exact(n).take(depth).enumerate() {
-                    for (t, values) in row[first..first + height].chunks(LEFT_ROWS).enumerate() {
-                        left[(t * DEPTH_BLOCK + m) * LEFT_ROWS..][..values.len()].copy_from_slice(values);
-                    }
+    let block = n.div_ceil(2 * threads).next_multiple_of(LEFT_ROWS).min(GRADIENT_ROWS);
+    gradient.par_chunks_mut(block * k).enumerate().for_each_init(Vec::new, |left, (b, gradient)| {
+        let height = gradient.len() / k;
+        let first = b * block;
+        left.resize((height / LEFT_ROWS + 1) * LEFT_ROWS * DEPTH_BLOCK, 0.0f32);
+        for begin in (0..tokens).step_by(DEPTH_BLOCK) {
+            let depth = (tokens - begin).min(DEPTH_BLOCK);
+            // Rows of `dy` are far apart; gathered in tiles they are read without cache conflicts.
+            for (m, row) in dy[begin * n..].chunks_exact(n).take(depth).enumerate() {
+                let (tiles, rest) = row[first..first + height].as_chunks::<LEFT_ROWS>();
+                for (t, values) in tiles.iter().enumerate() {
+                    left[(t * DEPTH_BLOCK + m) * LEFT_ROWS..][..LEFT_ROWS].copy_from_slice(values);
                 }
-                for p in 0..k.div_ceil(PANEL) {
-                    let width = (k - p * PANEL).min(PANEL);
-                    copy_panel(&x[begin * k + p * PANEL..], k, width, &mut panel[..depth * PANEL]);
-                    for (t, rows) in (0..height).step_by(LEFT_ROWS).enumerate() {
-                        multiply_panel(
-                            (height - rows).min(LEFT_ROWS),
-                            depth,
-                            width,
-                            Left {
-                                data: &left[t * DEPTH_BLOCK * LEFT_ROWS..][..DEPTH_BLOCK * LEFT_ROWS],
-                                row_stride: 1,
-                                depth_stride: LEFT_ROWS,
-                            },
-                            panel,
-                            Out {
-                                data: &mut gradient[rows * k + p * PANEL..],
-                                row_stride: k,
-                                accumulate: true,
-                            },
-                        );
-                    }
+                left[(tiles.len() * DEPTH_BLOCK + m) * LEFT_ROWS..][..rest.len()].copy_from_slice(rest);
+            }
+            for p in 0..k.div_ceil(PANEL) {
+                let panel = &packed.panel(p)[begin * PANEL..];
+                for (t, rows) in (0..height).step_by(LEFT_ROWS).enumerate() {
+                    multiply_panel(
+                        (height - rows).min(LEFT_ROWS),
+                        depth,
+                        (k - p * PANEL).min(PANEL),
+                        Left {
+                            data: &left[t * DEPTH_BLOCK * LEFT_ROWS..][..DEPTH_BLOCK * LEFT_ROWS],
+                            row_stride: 1,
+                            depth_stride: LEFT_ROWS,
+                        },
+                        panel,
+                        Out { data: &mut gradient[rows * k + p * PANEL..], row_stride: k, accumulate: true },
+                    );
                 }
             }
-        },
-    );
+        }
+    });
 }
 
-/// GFLOP/s of this engine's product of `[rows, depth]` with `[depth, cols]`, for benches to compare with.
-pub fn product_rate([rows, depth, cols]: [usize; 3]) -> f64 {
+/// Repeats this engine's product of `[rows, depth]` with `[depth, cols]`, for benches to compare with.
+pub fn repeat_product([rows, depth, cols]: [usize; 3], repetitions: usize) {
     let x = vec![0.5; rows * depth];
     let mut right = Packed::default();
     right.pack_transposed(&vec![0.25; depth * cols], cols, depth);
     let mut y = vec![0.0; rows * cols];
-    let repetitions = 20;
-    let begin = std::time::Instant::now();
     for _ in 0..repetitions {
         multiply(&x, &right, &mut y, false);
     }
-    2e-9 * (rows * depth * cols * repetitions) as f64 / begin.elapsed().as_secs_f64()
 }
 
 #[cfg(test)]
@@ -275,7 +285,8 @@ mod tests {
         }
         for threads in [1, 2, 4] {
             let mut gradient = values(n * k, 5);
-            with_threads(threads, || accumulate_outer(&dy, &x, n, k, &mut gradient));
+            let mut packed = Packed::default();
+            with_threads(threads, || accumulate_outer(&dy, &x, n, k, &mut packed, &mut gradient));
             assert_eq!(gradient, expected);
         }
     }

@@ -1,0 +1,132 @@
+//! Where networks put their answers: behind a think tag, in a `\boxed{}`, after "the answer is".
+//!
+//! ```
+//! use exgrpo_guest_sdk::response;
+//!
+//! let text = "<think>\\boxed{41}?</think> The answer is \\boxed{42}.";
+//! let text = response::after_think_tag(text).unwrap_or_default();
+//! assert_eq!(response::boxes(text).last().map(|last| last.content), Some("42"));
+//! ```
+
+use std::ops::Range;
+
+/// What ends the thoughts of a response.
+const CLOSING_THINK_TAG: &str = "</think>";
+/// What begins a box, up to its brace or its space.
+const BOXES: [&str; 3] = ["\\boxed{", "\\boxed ", "\\fbox{"];
+/// What an answer follows, in lower case.
+const PHRASES: [&str; 10] = [
+    "answer is",
+    "answer:",
+    "answer**:",
+    "answers are",
+    "answer =",
+    "answer to the question is",
+    "answers:",
+    "choice is",
+    "option is",
+    "<answer>",
+];
+/// A text with more boxes that don't end has no boxes: each is looked for to the end of the text.
+const MAX_UNCLOSED: usize = 16;
+
+/// What follows the first closing think tag, up to another one; `None` for a response that never stops thinking.
+///
+/// ```
+/// use exgrpo_guest_sdk::response::after_think_tag;
+///
+/// assert_eq!(after_think_tag("<think>6*7</think>42"), Some("42"));
+/// assert_eq!(after_think_tag("42"), None);
+/// ```
+pub fn after_think_tag(response: &str) -> Option<&str> {
+    response.split(CLOSING_THINK_TAG).nth(1)
+}
+
+/// One `\boxed{..}` or `\fbox{..}` of a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boxed<'a> {
+    /// What is in it.
+    pub content: &'a str,
+    /// The bytes that it takes in the response, command and braces included.
+    pub range: Range<usize>,
+}
+
+/// All boxes that end, in order. A box within a box belongs to the outer one. `\boxed 5` without braces counts too.
+///
+/// ```
+/// use exgrpo_guest_sdk::response::boxes;
+///
+/// let contents: Vec<&str> = boxes("\\boxed{\\{1, 2\\}}, not \\boxed 3 or \\boxed{4").iter().map(|b| b.content).collect();
+/// assert_eq!(contents, ["\\{1, 2\\}", "3"]);
+/// ```
+pub fn boxes(response: &str) -> Vec<Boxed<'_>> {
+    let mut found = Vec::new();
+    let (mut at, mut unclosed) = (0, 0);
+    while let Some((start, opening)) = next_box(response, at) {
+        let open = start + opening.len() - 1;
+        let content = if opening.ends_with('{') { braced(response, open) } else { word(response, open) };
+        at = match content {
+            Some(content) => {
+                let end = content.end + usize::from(opening.ends_with('{'));
+                found.push(Boxed { content: &response[content], range: start..end });
+                end
+            }
+            None => {
+                unclosed += 1;
+                if unclosed > MAX_UNCLOSED {
+                    return Vec::new();
+                }
+                open + 1
+            }
+        };
+    }
+    found
+}
+
+fn next_box(text: &str, at: usize) -> Option<(usize, &'static str)> {
+    let rest = text.get(at..)?;
+    BOXES.iter().filter_map(|opening| Some((at + rest.find(opening)?, *opening))).min()
+}
+
+/// What the brace at `open` and its partner enclose.
+fn braced(text: &str, open: usize) -> Option<Range<usize>> {
+    let mut depth = 0_usize;
+    let mut is_escaped = false;
+    for (offset, byte) in text.as_bytes().get(open..)?.iter().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            // An escaped brace is a sign of its own.
+            b'\\' => is_escaped = true,
+            b'{' => depth += 1,
+            b'}' if depth == 1 => return Some(open + 1..open + offset),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The word behind the space at `space`.
+fn word(text: &str, space: usize) -> Option<Range<usize>> {
+    let rest = text.get(space..)?;
+    let start = space + rest.find(|char: char| char != ' ')?;
+    let length = text[start..].find(|char: char| char.is_whitespace() || "$\\{}".contains(char));
+    let end = length.map_or(text.len(), |length| start + length);
+    (end > start).then_some(start..end)
+}
+
+/// The line behind the last phrase that announces an answer ("the answer is", "Answer:", an opening answer tag), or the
+/// next line with text; the marks of bold type before it are left out.
+///
+/// ```
+/// use exgrpo_guest_sdk::response::after_answer_phrase;
+///
+/// assert_eq!(after_answer_phrase("**Answer:** 42\nBye"), Some("42"));
+/// assert_eq!(after_answer_phrase("Forty-two"), None);
+/// ```
+pub fn after_answer_phrase(response: &str) -> Option<&str> {
+    let lower = response.to_ascii_lowercase();
+    let end = PHRASES.iter().filter_map(|phrase| lower.rfind(phrase).map(|at| at + phrase.len())).max()?;
+    let rest = response.get(end..)?.split("</answer>").next()?.trim_start_matches(['*', ':', ' ', '\t', '=']);
+    rest.lines().map(str::trim).find(|line| !line.is_empty() && !matches!(*line, "**" | "$$" | "\\["))
+}

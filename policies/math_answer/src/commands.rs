@@ -1,0 +1,223 @@
+//! What names and characters mean: the vocabulary of the lexer.
+
+use crate::expr::{Comparison, Function};
+use crate::lexer::Token;
+
+/// What the lexer does at a name or a character.
+pub(crate) enum Command {
+    Token(Token),
+    Tokens(Vec<Token>),
+    /// It changes only the looks.
+    Skip,
+    /// `\left` and the like: skipped, with the point for a missing bracket.
+    Delimiter,
+    /// `\begin`, or `\end` when false.
+    Environment(bool),
+    /// `\text` and the like: braces with words follow.
+    Words,
+    /// `\mathbb`: the name of a set of numbers follows.
+    Blackboard,
+    /// `\hspace` and the like: braces follow and go.
+    Space,
+    /// Nothing that holds it can be compared.
+    Unreadable,
+}
+
+/// A command by its name, without the backslash.
+pub(crate) fn named(name: &str) -> Command {
+    if let Some(function) = Function::named(name).filter(|function| *function != Function::Binomial) {
+        return Command::Token(Token::Function(function));
+    }
+    Command::Token(match name {
+        "frac" | "dfrac" | "tfrac" | "cfrac" => Token::Fraction,
+        "binom" | "dbinom" | "tbinom" => Token::Function(Function::Binomial),
+        "over" => Token::Over,
+        "choose" => Token::Choose,
+        "pi" => Token::Pi,
+        "infty" | "infin" => Token::Infinity,
+        "pm" => Token::PlusMinus(false),
+        "mp" => Token::PlusMinus(true),
+        "cdot" | "times" | "ast" => Token::Sign('*'),
+        "div" => Token::Sign('/'),
+        "cup" | "bigcup" => Token::Union,
+        "cap" | "bigcap" => Token::Intersection,
+        "setminus" | "backslash" | "smallsetminus" => Token::Without,
+        "in" => Token::In,
+        "emptyset" | "varnothing" => Token::EmptySet,
+        "circ" | "degree" | "degrees" => Token::Degree,
+        "prime" => Token::Sign('\''),
+        "mid" | "vert" | "lvert" | "rvert" => Token::Sign('|'),
+        "colon" => Token::Sign(':'),
+        "lbrace" => Token::Open('S'),
+        "rbrace" => Token::Close('S'),
+        "lfloor" => Token::Open('f'),
+        "rfloor" => Token::Close('f'),
+        "lceil" => Token::Open('c'),
+        "rceil" => Token::Close('c'),
+        "langle" | "lparen" => Token::Open('('),
+        "rangle" | "rparen" => Token::Close(')'),
+        "lbrack" => Token::Open('['),
+        "rbrack" => Token::Close(']'),
+        "lt" => Token::Compare(Comparison::Less),
+        "gt" => Token::Compare(Comparison::Greater),
+        "le" | "leq" | "leqslant" | "leqq" => Token::Compare(Comparison::LessEqual),
+        "ge" | "geq" | "geqslant" | "geqq" => Token::Compare(Comparison::GreaterEqual),
+        "ne" | "neq" => Token::Compare(Comparison::NotEqual),
+        "approx" | "simeq" | "equiv" | "coloneqq" | "cong" => Token::Compare(Comparison::Equal),
+        "dot" | "ddot" | "vec" | "hat" | "bar" | "tilde" | "overline" | "widehat" | "overrightarrow" => {
+            Token::Accent(name.into())
+        }
+        "cr" | "newline" => Token::RowEnd,
+        "euro" => Token::Currency('€'),
+        "pounds" => Token::Currency('£'),
+        "imath" => Token::Symbol("i".into()),
+        "land" | "wedge" => Token::Text("and".into()),
+        "lor" | "vee" => Token::Text("or".into()),
+        "left" | "right" | "big" | "Big" | "bigg" | "Bigg" | "bigl" | "bigr" | "Bigl" | "Bigr" | "biggl"
+        | "biggr" | "middle" => {
+            return Command::Delimiter;
+        }
+        "displaystyle"
+        | "textstyle"
+        | "limits"
+        | "quad"
+        | "qquad"
+        | "boxed"
+        | "fbox"
+        | "thinspace"
+        | "nobreak"
+        | "mathstrut"
+        | "rm"
+        | "bf"
+        | "it"
+        | "boldsymbol"
+        | "bm"
+        | "mathbf"
+        | "mathcal"
+        | "mathfrak"
+        | "mathit"
+        | "mathsf"
+        | "underline"
+        | "ensuremath"
+        | "strut"
+        | "operatornamewithlimits"
+        | "therefore"
+        | "Rightarrow"
+        | "implies"
+        | "space"
+        | "large"
+        | "Large" => return Command::Skip,
+        "begin" => return Command::Environment(true),
+        "end" => return Command::Environment(false),
+        "text" | "textbf" | "textit" | "textrm" | "textnormal" | "textsf" | "mbox" | "hbox" | "mathrm"
+        | "operatorname" | "texttt" | "emph" => return Command::Words,
+        "mathbb" | "Bbb" => return Command::Blackboard,
+        "hspace" | "vspace" | "phantom" | "label" | "tag" => return Command::Space,
+        "sum" | "int" | "iint" | "oint" | "prod" | "lim" | "dots" | "ldots" | "cdots" | "vdots" | "ddots"
+        | "dotsc" | "dotsb" | "dotsm" | "underbrace" | "overbrace" | "overset" | "underset" | "stackrel"
+        | "substack" | "color" | "href" => {
+            return Command::Unreadable;
+        }
+        letter => Token::Symbol(letter.strip_prefix("var").unwrap_or(letter).into()),
+    })
+}
+
+/// A character that is neither a letter of the alphabet, a digit, a bracket nor whitespace.
+pub(crate) fn character(char: char) -> Option<Command> {
+    let power = |digit: &str| Command::Tokens(vec![Token::Sign('^'), Token::Number(digit.into())]);
+    let ratio = |a: &str, b: &str| {
+        let group = |text: &str| [Token::Open('{'), Token::Number(text.into()), Token::Close('{')];
+        Command::Tokens([vec![Token::Fraction], group(a).to_vec(), group(b).to_vec()].concat())
+    };
+    Some(Command::Token(match char {
+        '+' | '-' | '*' | '/' | '^' | '_' | '!' | '%' | ',' | ';' | ':' | '&' | '|' | '\'' => {
+            Token::Sign(char)
+        }
+        '−' | '–' | '—' | '‐' | '‑' => Token::Sign('-'),
+        '×' | '·' | '⋅' | '∗' | '∙' => Token::Sign('*'),
+        '÷' | '∕' => Token::Sign('/'),
+        '％' => Token::Sign('%'),
+        '，' | '、' => Token::Sign(','),
+        '’' | '′' => Token::Sign('\''),
+        '<' => Token::Compare(Comparison::Less),
+        '>' => Token::Compare(Comparison::Greater),
+        '≤' | '⩽' => Token::Compare(Comparison::LessEqual),
+        '≥' | '⩾' => Token::Compare(Comparison::GreaterEqual),
+        '≠' => Token::Compare(Comparison::NotEqual),
+        '≈' => Token::Compare(Comparison::Equal),
+        '±' => Token::PlusMinus(false),
+        '∓' => Token::PlusMinus(true),
+        '∞' => Token::Infinity,
+        'π' => Token::Pi,
+        'α' => Token::Symbol("alpha".into()),
+        'β' => Token::Symbol("beta".into()),
+        'θ' => Token::Symbol("theta".into()),
+        'λ' => Token::Symbol("lambda".into()),
+        'ω' => Token::Symbol("omega".into()),
+        '√' => Token::Function(Function::Sqrt),
+        '°' | 'º' => Token::Degree,
+        '∪' => Token::Union,
+        '∩' => Token::Intersection,
+        '∖' => Token::Without,
+        '∈' => Token::In,
+        '∅' => Token::EmptySet,
+        'ℝ' => Token::Reals,
+        '⌊' => Token::Open('f'),
+        '⌋' => Token::Close('f'),
+        '⌈' => Token::Open('c'),
+        '⌉' => Token::Close('c'),
+        '（' => Token::Open('('),
+        '）' => Token::Close(')'),
+        '€' | '£' | '¥' | '₹' | '¢' => Token::Currency(char),
+        '²' => return Some(power("2")),
+        '³' => return Some(power("3")),
+        '½' => return Some(ratio("1", "2")),
+        '¼' => return Some(ratio("1", "4")),
+        '¾' => return Some(ratio("3", "4")),
+        // Math delimiters, ends of sentences, the marks of bold type, non-breaking spaces.
+        '$' | '.' | '~' | '`' | '"' | '?' | '“' | '”' => return Some(Command::Skip),
+        _ => return None,
+    }))
+}
+
+/// A run of letters that means one thing in plain text too.
+pub(crate) fn plain_name(run: &str) -> Option<Token> {
+    if let Some(function) = Function::named(run) {
+        return Some(Token::Function(function));
+    }
+    Some(match run {
+        "pi" | "Pi" => Token::Pi,
+        "inf" | "infinity" | "Infinity" | "oo" | "infty" => Token::Infinity,
+        "U" | "union" => Token::Union,
+        "in" => Token::In,
+        "degrees" | "degree" | "deg" => Token::Degree,
+        "percent" | "pct" => Token::Sign('%'),
+        _ => return None,
+    })
+}
+
+/// `sinx`: a function and the variable behind it.
+pub(crate) fn function_prefix(run: &str) -> Option<(Function, &str)> {
+    ["sin", "cos", "tan"].iter().find_map(|name| {
+        let rest = run.strip_prefix(name).filter(|rest| rest.len() == 1)?;
+        Some((Function::named(name)?, rest))
+    })
+}
+
+/// Whether a run of letters is words rather than variables side by side.
+pub(crate) fn is_word(run: &str) -> bool {
+    const SHORT: [&str; 34] = [
+        "and", "or", "the", "is", "of", "to", "for", "are", "day", "cm", "km", "mm", "kg", "mph", "ft",
+        "lbs", "min", "sec", "hrs", "hr", "yes", "no", "odd", "all", "if", "not", "men", "one", "two", "ten",
+        "mi", "oz", "sq", "DNE",
+    ];
+    run.len() >= 4 || SHORT.contains(&run) || (run.len() == 3 && SHORT.contains(&run.to_lowercase().as_str()))
+}
+
+/// Units that are words only behind a number; else they may be variables.
+pub(crate) fn is_short_unit(run: &str) -> bool {
+    matches!(
+        run,
+        "ml" | "mL" | "dm" | "lb" | "yd" | "nm" | "ms" | "Hz" | "kW" | "mg" | "kJ" | "in" | "am" | "pm"
+    )
+}

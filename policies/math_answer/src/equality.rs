@@ -1,0 +1,260 @@
+//! Whether two scalars are equal.
+//!
+//! Exactly, by the [normal form](crate::normal_form), wherever that decides. Otherwise both are evaluated at random points,
+//! variables of both signs among them, from a generator with a fixed seed: they count as equal when they agree at
+//! [`POINTS`] points within the errors of evaluation, which [`evaluate`] bounds and which must be below 1e-9 of the value.
+//! So a wrong verdict needs two different values that agree to nine digits at every one of them.
+
+use std::cell::Cell;
+
+use exgrpo_guest_sdk::Random;
+use num_traits::{Signed, Zero};
+
+use crate::evaluate::{Ball, evaluate};
+use crate::expr::{Constant, Expr};
+use crate::normal_form::{Algebra, NoForm, Quotient};
+use crate::normalize::normalize;
+use crate::rational::{self, Rational};
+use crate::units;
+
+/// Points at which two values must agree.
+const POINTS: usize = 6;
+/// Points that may be tried, because values may have none at some, or none that is known well.
+const MAX_ATTEMPTS: usize = 24;
+const SEED: u64 = 0x6d61_7468;
+/// A rounded value shows at least this many decimal places ..
+const MIN_PLACES: u32 = 6;
+/// .. and is at least this many units of its last place.
+const MIN_UNITS: i64 = 1000;
+
+/// What one comparison of two answers may cost, in steps of the algebra.
+#[derive(Debug)]
+pub(crate) struct Work {
+    left: Cell<u64>,
+    /// What was left when the last algebra began.
+    granted: Cell<u64>,
+}
+
+/// Steps of a whole comparison; a step takes a microsecond or two.
+const MAX_WORK: u64 = 150_000;
+/// Steps that an evaluation at random points counts for.
+const EVALUATION: u64 = 2000;
+
+impl Work {
+    pub(crate) fn new() -> Self {
+        Self { left: Cell::new(MAX_WORK), granted: Cell::new(0) }
+    }
+
+    /// Takes steps off; false when there are not enough.
+    pub(crate) fn spend(&self, steps: u64) -> bool {
+        let left = self.left.get().checked_sub(steps);
+        self.left.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    pub(crate) fn algebra(&self) -> Algebra {
+        let algebra = Algebra::new(self.left.get());
+        self.granted.set(algebra.work_left());
+        algebra
+    }
+
+    /// Takes off what the last [`algebra`](Self::algebra) used.
+    pub(crate) fn done(&self, algebra: &Algebra) {
+        self.spend(self.granted.get() - algebra.work_left());
+        self.granted.set(algebra.work_left());
+    }
+}
+
+/// Compares scalars as answers: percent signs, units, bases and rounding are what people make of them.
+pub(crate) fn equal_scalars(gold: &Expr, response: &Expr, work: &Work) -> bool {
+    match (gold, response) {
+        (Expr::InBase(gold, base), Expr::InBase(response, other)) => gold == response && base == other,
+        (Expr::InBase(digits, _), Expr::Number(value)) | (Expr::Number(value), Expr::InBase(digits, _)) => {
+            value.to_string() == *digits
+        }
+        (Expr::Quantity(gold, unit), Expr::Quantity(response, other)) => {
+            match units::ratio(unit, other) {
+                units::Ratio::Same => equal_scalars(gold, response, work),
+                // The response counted in the unit of the gold answer.
+                units::Ratio::Factor(factor) => equal_scalars(
+                    gold,
+                    &Expr::Product(vec![response.as_ref().clone(), Expr::Number(factor)]),
+                    work,
+                ),
+                units::Ratio::Different => false,
+            }
+        }
+        (Expr::Quantity(gold, _), response) => equal_scalars(gold, response, work),
+        (gold, Expr::Quantity(response, _)) => equal_scalars(gold, response, work),
+        (Expr::Percent(gold), Expr::Percent(response)) => equal_scalars(gold, response, work),
+        // Whether a share or its hundredfold was asked for, only the question says; 0.5 and 0.5 % are never the same.
+        (Expr::Percent(number), other) => {
+            equal_values(number, other, work) || equal_values(&hundredth(number), other, work)
+        }
+        (other, Expr::Percent(number)) => {
+            let is_whole = literal(number).is_some_and(|number| number.abs() >= rational::integer(1));
+            equal_values(other, &hundredth(number), work) || (is_whole && equal_values(other, number, work))
+        }
+        _ => equal_values(gold, response, work),
+    }
+}
+
+fn hundredth(number: &Expr) -> Expr {
+    match number {
+        Expr::Decimal(value) => Expr::Decimal(value * rational::fraction(1, 100)),
+        other => Expr::Percent(Box::new(other.clone())),
+    }
+}
+
+fn equal_values(gold: &Expr, response: &Expr, work: &Work) -> bool {
+    if let (Some(gold), Some(response)) = (infinity(gold), infinity(response)) {
+        return gold == response;
+    }
+    if let (Some(gold), Some(response)) = (literal(gold), literal(response)) {
+        return *gold == *response || is_rounded(gold, response) || is_rounded(response, gold);
+    }
+    let mut algebra = work.algebra();
+    let forms = normalize(gold, &mut algebra).and_then(|gold| Ok((gold, normalize(response, &mut algebra)?)));
+    match forms {
+        Ok((gold_form, response_form)) => {
+            let is_equal = equal_forms(&gold_form, &response_form, &mut algebra) == Some(true);
+            work.done(&algebra);
+            if is_equal {
+                return true;
+            }
+            let rounded = |decimal: &Expr, form: &Quotient, exact: &Expr| match (decimal, form.as_rational())
+            {
+                (Expr::Decimal(decimal), Some(value)) => is_rounded(decimal, &value),
+                (Expr::Decimal(decimal), None) => is_rounded_irrational(decimal, exact),
+                _ => false,
+            };
+            if rounded(response, &gold_form, gold) || rounded(gold, &response_form, response) {
+                return true;
+            }
+            !algebra.is_decisive && agree_at_random_points(gold, response, work)
+        }
+        Err(NoForm::TooLarge) => {
+            work.done(&algebra);
+            agree_at_random_points(gold, response, work)
+        }
+        Err(NoForm::Undefined | NoForm::NotScalar) => false,
+    }
+}
+
+/// Whether the forms are equal values; `None` when that takes too long to see.
+pub(crate) fn equal_forms(left: &Quotient, right: &Quotient, algebra: &mut Algebra) -> Option<bool> {
+    if left == right {
+        return Some(true);
+    }
+    let difference = algebra.subtract(left.clone(), right.clone());
+    if difference.is_err() {
+        algebra.is_decisive = false;
+    }
+    difference.ok().map(|difference| difference.is_zero())
+}
+
+/// A number as it was written, with its sign.
+fn literal(expr: &Expr) -> Option<&Rational> {
+    match expr {
+        Expr::Number(value) | Expr::Decimal(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// Whether infinity is meant, and whether it is positive.
+pub(crate) fn infinity(expr: &Expr) -> Option<bool> {
+    match expr {
+        Expr::Constant(Constant::Infinity) => Some(true),
+        Expr::Product(factors) => match factors.as_slice() {
+            [sign, Expr::Constant(Constant::Infinity)] => literal(sign).map(Signed::is_positive),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether `decimal` is `value` rounded to the places it shows, or cut there if those are more than enough.
+fn is_rounded(decimal: &Rational, value: &Rational) -> bool {
+    let Some(places) = shown_places(decimal) else { return false };
+    let unit = Rational::new(1.into(), num_bigint::BigInt::from(10).pow(places));
+    let error = (decimal - value).abs();
+    let is_cut = places > MIN_PLACES && decimal.abs() < value.abs() && error < unit;
+    is_cut || error * rational::integer(2) <= unit
+}
+
+fn is_rounded_irrational(decimal: &Rational, exact: &Expr) -> bool {
+    let Some(places) = shown_places(decimal) else { return false };
+    let Some(value) =
+        evaluate(exact, &[], &[]).filter(|ball| ball.is_conclusive() && ball.im.abs() <= ball.radius)
+    else {
+        return false;
+    };
+    let shown = rational::to_f64(decimal);
+    let unit = 10_f64.powi(-i32::try_from(places).unwrap_or(i32::MAX)).max(value.radius);
+    let error = (shown - value.re).abs();
+    let is_cut = places > MIN_PLACES && shown.abs() < value.re.abs() && error < unit;
+    is_cut || error <= unit / 2.0 + value.radius
+}
+
+/// Decimal places up to the last digit that is not 0, if they are enough for a rounded value.
+fn shown_places(decimal: &Rational) -> Option<u32> {
+    let mut rest = decimal.denom().clone();
+    let mut count = |prime: u32| {
+        let mut count = 0_u32;
+        while count < 64 && (&rest % prime).is_zero() && !rest.is_zero() {
+            rest /= prime;
+            count += 1;
+        }
+        count
+    };
+    let places = count(2).max(count(5));
+    let is_enough = (MIN_PLACES..64).contains(&places)
+        && decimal.abs() * Rational::from_integer(num_bigint::BigInt::from(10).pow(places))
+            >= rational::integer(MIN_UNITS);
+    is_enough.then_some(places)
+}
+
+/// Whether the values are equal as far as evaluation tells. Values that can't be evaluated are not.
+pub(crate) fn agree_at_random_points(left: &Expr, right: &Expr, work: &Work) -> bool {
+    if !work.spend(EVALUATION) {
+        return false;
+    }
+    let mut symbols = [left.symbols(), right.symbols()].concat();
+    symbols.sort_unstable();
+    symbols.dedup();
+    let needed = if symbols.is_empty() { 1 } else { POINTS };
+    let mut random = Random::new(SEED);
+    let mut agreed = 0;
+    for attempt in 0..MAX_ATTEMPTS {
+        let values = random_point(&mut random, symbols.len(), attempt % 2 == 0);
+        let balls = (evaluate(left, &symbols, &values), evaluate(right, &symbols, &values));
+        match balls {
+            (Some(left), Some(right)) if left.is_conclusive() && right.is_conclusive() => {
+                if !overlap(left, right) {
+                    return false;
+                }
+                agreed += 1;
+            }
+            _ if symbols.is_empty() => return false,
+            _ => {}
+        }
+        if agreed == needed {
+            return true;
+        }
+    }
+    false
+}
+
+fn overlap(left: Ball, right: Ball) -> bool {
+    (left.re - right.re).hypot(left.im - right.im) <= left.radius + right.radius
+}
+
+/// Coordinates between 0.3 and 3.3, positive or of any sign.
+pub(crate) fn random_point(random: &mut Random, dimension: usize, is_positive: bool) -> Vec<f64> {
+    (0..dimension)
+        .map(|_| {
+            let magnitude = 0.3 + 3.0 * random.unit();
+            if is_positive || random.below(2) == 0 { magnitude } else { -magnitude }
+        })
+        .collect()
+}

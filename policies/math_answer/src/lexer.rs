@@ -1,0 +1,345 @@
+//! Tokens of an answer in LaTeX or plain text.
+//!
+//! Spacing, sizes and math delimiters vanish here, numbers lose their thousands separators, and the many spellings of one
+//! sign become one token.
+
+use crate::commands::{self, Command};
+use crate::expr::{Comparison, Function};
+
+/// An answer with more characters than this is not read.
+const MAX_CHARS: usize = 6000;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Token {
+    /// Digits with at most one point, and perhaps a decimal exponent.
+    Number(String),
+    /// A variable: a letter, or the name of a Greek letter or other sign.
+    Symbol(String),
+    /// Words, in lower case, single spaces between them.
+    Text(String),
+    Function(Function),
+    /// `\dot`, `\vec`, `'`: what it puts on or behind the symbol.
+    Accent(String),
+    Fraction,
+    /// `\over` and `\choose`, between their operands.
+    Over,
+    Choose,
+    /// `\begin` (or `\end`, when false) with the name of the environment.
+    Environment(bool, String),
+    /// One of `( [ { S | f c`: `S` for the braces of a set, `{` for those that only group, `f` and `c` for floor and ceiling.
+    Open(char),
+    Close(char),
+    /// One of `+ - * / ^ _ ! % , ; : & |` and `'`.
+    Sign(char),
+    Compare(Comparison),
+    /// `\pm`, or `\mp` when true.
+    PlusMinus(bool),
+    Infinity,
+    Pi,
+    Degree,
+    Currency(char),
+    Union,
+    Intersection,
+    Without,
+    In,
+    EmptySet,
+    Reals,
+    RowEnd,
+}
+
+/// What a plain comma before three digits does, as in `100,225`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commas {
+    /// It groups the digits of one number, unless something around it says otherwise.
+    Group,
+    /// It separates two numbers.
+    Separate,
+}
+
+/// Why a text is no sequence of tokens, or no answer.
+pub(crate) type Unreadable = &'static str;
+
+/// # Errors
+/// The text is too long, or has a sign that no answer that can be compared has (sums, integrals, an ellipsis).
+pub(crate) fn tokenize(text: &str, commas: Commas) -> Result<Vec<Token>, Unreadable> {
+    let chars: Vec<char> = text.chars().take(MAX_CHARS + 1).collect();
+    if chars.len() > MAX_CHARS {
+        return Err("it is too long");
+    }
+    Lexer { chars, at: 0, tokens: Vec::new(), opened: Vec::new(), nesting: 0, commas }.run()
+}
+
+pub(crate) struct Lexer {
+    pub(crate) chars: Vec<char>,
+    pub(crate) at: usize,
+    pub(crate) tokens: Vec<Token>,
+    /// The brackets around the current place.
+    pub(crate) opened: Vec<char>,
+    pub(crate) nesting: usize,
+    pub(crate) commas: Commas,
+}
+
+impl Lexer {
+    pub(crate) fn run(mut self) -> Result<Vec<Token>, Unreadable> {
+        while let Some(char) = self.peek(0) {
+            if char == '\\' {
+                self.command()?;
+            } else if char.is_ascii_digit() || (char == '.' && self.is_digit(1)) {
+                self.number();
+            } else if char.is_ascii_alphabetic() {
+                self.letters();
+            } else {
+                self.sign(char)?;
+            }
+        }
+        Ok(self.tokens)
+    }
+
+    pub(crate) fn peek(&self, ahead: usize) -> Option<char> {
+        self.chars.get(self.at + ahead).copied()
+    }
+
+    pub(crate) fn next_char(&mut self) -> Option<char> {
+        let char = self.peek(0)?;
+        self.at += 1;
+        Some(char)
+    }
+
+    fn is_digit(&self, ahead: usize) -> bool {
+        self.peek(ahead).is_some_and(|char| char.is_ascii_digit())
+    }
+
+    pub(crate) fn starts_with(&self, text: &str) -> bool {
+        text.chars().enumerate().all(|(ahead, char)| self.peek(ahead) == Some(char))
+    }
+
+    pub(crate) fn push(&mut self, token: Token) {
+        match token {
+            Token::Open(bracket) => self.opened.push(bracket),
+            Token::Close(_) => drop(self.opened.pop()),
+            _ => {}
+        }
+        self.tokens.push(token);
+    }
+
+    /// Digits, separators, a point, a repeating part and a decimal exponent.
+    fn number(&mut self) {
+        let mut text = String::new();
+        self.digits(&mut text);
+        if !text.starts_with('0') && text.len() <= 3 {
+            while let Some(width) = self.separator() {
+                self.at += width;
+                self.digits(&mut text);
+            }
+        }
+        if self.peek(0) == Some('.')
+            && (self.is_digit(1) || self.chars[self.at + 1..].starts_with(&['\\', 'o', 'v']))
+        {
+            text.push('.');
+            self.at += 1;
+            self.digits(&mut text);
+            if self.starts_with("\\overline{") && self.repeating(&text) {
+                return;
+            }
+        }
+        if matches!(self.peek(0), Some('e' | 'E')) {
+            let sign = usize::from(matches!(self.peek(1), Some('+' | '-')));
+            if self.is_digit(1 + sign) {
+                text.push('e');
+                text.extend((sign == 1).then(|| self.peek(1)).flatten());
+                self.at += 1 + sign;
+                self.digits(&mut text);
+            }
+        }
+        self.push(Token::Number(text));
+    }
+
+    fn digits(&mut self, text: &mut String) {
+        while let Some(char) = self.peek(0).filter(char::is_ascii_digit) {
+            text.push(char);
+            self.at += 1;
+        }
+    }
+
+    /// Width of a thousands separator in front of exactly three digits. A plain comma separates items within brackets, and
+    /// where the numbers around it don't all have three digits.
+    fn separator(&self) -> Option<usize> {
+        let in_list = matches!(self.opened.last(), Some('(' | '[' | 'S'));
+        let separators: &[&str] = &["{,}", ",\\!", ",\\!\\!", ",\\! ", "\\,", "\\ ", "{\\,}", " ", ","];
+        let separators = if in_list { &separators[..7] } else { separators };
+        let is_group =
+            |width: usize| (0..3).all(|ahead| self.is_digit(width + ahead)) && !self.is_digit(width + 3);
+        let found = separators
+            .iter()
+            .find(|separator| self.starts_with(separator) && is_group(separator.chars().count()))?;
+        if *found == "," && (self.commas == Commas::Separate || !self.is_grouped_run()) {
+            return None;
+        }
+        Some(found.chars().count())
+    }
+
+    /// Whether the digits and commas around this place are one number: up to three digits, then groups of three.
+    fn is_grouped_run(&self) -> bool {
+        let is_part = |char: &&char| char.is_ascii_digit() || **char == ',';
+        let before = self.chars[..self.at].iter().rev().take_while(is_part).count();
+        let after = self.chars[self.at..].iter().take_while(is_part).count();
+        let run: String = self.chars[self.at - before..self.at + after].iter().collect();
+        // A comma at the end belongs to the sentence.
+        let mut groups = run.trim_end_matches(',').split(',');
+        let first = groups.next().unwrap_or_default();
+        (1..=3).contains(&first.len()) && groups.all(|group| group.len() == 3)
+    }
+
+    /// `0.1\overline{6}`, written as a quotient of integers in braces.
+    fn repeating(&mut self, text: &str) -> bool {
+        let start = self.at + "\\overline{".len();
+        let period: String = self.chars[start..].iter().take_while(|char| char.is_ascii_digit()).collect();
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        if period.is_empty() || self.chars.get(start + period.len()) != Some(&'}') {
+            return false;
+        }
+        self.at = start + period.len() + 1;
+        // whole.part + period / (99..9 * 10^len(part))
+        let denominator = "9".repeat(period.len()) + &"0".repeat(part.len());
+        for token in [
+            Token::Open('('),
+            Token::Number(format!(
+                "{}.{}",
+                if whole.is_empty() { "0" } else { whole },
+                if part.is_empty() { "0" } else { part }
+            )),
+            Token::Sign('+'),
+            Token::Number(period),
+            Token::Sign('/'),
+            Token::Number(denominator),
+            Token::Close(')'),
+        ] {
+            self.tokens.push(token);
+        }
+        true
+    }
+
+    /// A run of letters: a name that means something, a word, or variables side by side.
+    fn letters(&mut self) {
+        let run: String =
+            self.chars[self.at..].iter().take_while(|char| char.is_ascii_alphabetic()).collect();
+        self.at += run.len();
+        if matches!(run.as_str(), "np" | "math" | "sympy") && self.peek(0) == Some('.') {
+            self.at += 1;
+            return;
+        }
+        let after_number = matches!(self.tokens.last(), Some(Token::Number(_)));
+        let is_word = commands::is_word(&run) || (after_number && commands::is_short_unit(&run));
+        let joins_sets = matches!(self.tokens.last(), Some(Token::Close(_) | Token::Symbol(_)));
+        if let Some(token) =
+            commands::plain_name(&run).filter(|_| joins_sets || !matches!(run.as_str(), "U" | "in"))
+        {
+            self.push(token);
+        } else if is_word {
+            self.word(&run);
+        } else if let Some((name, rest)) = commands::function_prefix(&run) {
+            self.push(Token::Function(name));
+            self.variables(rest);
+        } else {
+            self.variables(&run);
+        }
+    }
+
+    fn variables(&mut self, letters: &str) {
+        for letter in letters.chars() {
+            self.push(Token::Symbol(letter.into()));
+        }
+    }
+
+    /// Words that follow each other become one text, but for those that join the items of a list.
+    pub(crate) fn word(&mut self, word: &str) {
+        let word = word.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        if word.is_empty() {
+            return;
+        }
+        let joins = |text: &str| matches!(text, "and" | "or");
+        if let Some(Token::Text(last)) = self.tokens.last_mut()
+            && !joins(&word)
+            && !joins(last)
+        {
+            last.push(' ');
+            last.push_str(&word);
+        } else {
+            self.push(Token::Text(word));
+        }
+    }
+
+    fn sign(&mut self, char: char) -> Result<(), Unreadable> {
+        self.at += 1;
+        let token = match char {
+            '(' | '[' => Token::Open(char),
+            // An empty group keeps things apart, and one around a comma takes its space away.
+            '{' if self.peek(0) == Some('}') => {
+                self.at += 1;
+                return Ok(());
+            }
+            '{' if self.starts_with(",}") => {
+                self.at += 2;
+                Token::Sign(',')
+            }
+            '{' => Token::Open('{'),
+            ')' | ']' => Token::Close(char),
+            // The same character closes a set that plain text opened.
+            '}' => Token::Close('{'),
+            '*' if self.peek(0) == Some('*') => {
+                self.at += 1;
+                Token::Sign('^')
+            }
+            '<' | '>' if self.peek(0) == Some('=') => {
+                self.at += 1;
+                Token::Compare(if char == '<' { Comparison::LessEqual } else { Comparison::GreaterEqual })
+            }
+            '!' if self.peek(0) == Some('=') => {
+                self.at += 1;
+                Token::Compare(Comparison::NotEqual)
+            }
+            '=' => {
+                self.at += usize::from(self.peek(0) == Some('='));
+                Token::Compare(Comparison::Equal)
+            }
+            '.' if self.peek(0) == Some('.') => return Err("it has an ellipsis"),
+            _ => match commands::character(char) {
+                Some(Command::Token(token)) => token,
+                Some(Command::Skip) => return Ok(()),
+                Some(Command::Tokens(tokens)) => {
+                    tokens.into_iter().for_each(|token| self.push(token));
+                    return Ok(());
+                }
+                _ if char.is_whitespace() => return Ok(()),
+                _ if char.is_alphabetic() => Token::Symbol(char.into()),
+                _ => return Err("it has a sign that is not known"),
+            },
+        };
+        self.push(token);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(text: &str) -> Vec<String> {
+        let tokens = tokenize(text, Commas::Group).unwrap().into_iter();
+        tokens.filter_map(|token| if let Token::Number(text) = token { Some(text) } else { None }).collect()
+    }
+
+    #[test]
+    fn separators_vanish_from_numbers_but_not_from_lists() {
+        for text in ["1,234,567", "1{,}234{,}567", "1,\\!234,\\!567", "1\\,234\\,567", "1 234 567"] {
+            assert_eq!(numbers(text), ["1234567"], "{text}");
+        }
+        assert_eq!(numbers("12,13"), ["12", "13"]);
+        assert_eq!(numbers("(1,234)"), ["1", "234"]);
+        assert_eq!(numbers("1,2345"), ["1", "2345"]);
+        assert_eq!(numbers("27,54,108,135"), ["27", "54", "108", "135"]);
+        assert_eq!(numbers("11,\\! 111,\\! 100"), ["11111100"]);
+        assert_eq!(numbers("352146,362145"), ["352146", "362145"]);
+        assert_eq!(numbers("1.07e16 2E-3 3.5"), ["1.07e16", "2e-3", "3.5"]);
+    }
+}

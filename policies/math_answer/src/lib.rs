@@ -1,0 +1,159 @@
+//! Verifier of mathematical answers: a response is right when its answer is the gold answer up to rewriting.
+//!
+//! The answer is the last box of a response, or else what follows "the answer is", the last formula, or the last number
+//! (`extract`). Both answers are read (`lexer`, `parser`, `scalar`) and compared by what they are (`compare`): scalars
+//! exactly where their normal form decides (`normal_form`), otherwise by evaluation at random points (`equality` states the
+//! error); lists, tuples, intervals, sets, matrices and relations part by part.
+//!
+//! A gold answer that can't be read makes a response unscorable, and a line in the log says why, unless the response has
+//! the very same text. A response without an answer that can be read is incorrect.
+//!
+//! Reading and comparing are bounded by themselves: in length, depth, terms, sizes of numbers and steps.
+
+mod commands;
+mod compare;
+mod equality;
+mod evaluate;
+mod expr;
+mod extract;
+mod function_call;
+mod latex;
+mod lexer;
+mod normal_form;
+mod normalize;
+mod parser;
+mod rational;
+mod region;
+mod relation;
+mod scalar;
+mod units;
+
+use exgrpo_guest_sdk::response::after_think_tag;
+use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, log, parameters};
+
+use expr::Expr;
+
+parameters! {
+    /// What a run may set.
+    pub struct Settings {
+        /// Whether a response must close its thoughts with a think tag; only what follows the first one counts.
+        after_think_tag: bool = false;
+    }
+}
+
+/// Accepts answers that are equivalent to the gold answer.
+#[derive(Debug)]
+pub struct MathAnswer(Settings);
+
+impl Policy for MathAnswer {
+    type Parameters = Settings;
+
+    fn new(settings: Settings) -> Result<Self> {
+        Ok(Self(settings))
+    }
+}
+
+impl Verifier for MathAnswer {
+    fn verify(&self, request: &Request) -> Result<Verdict> {
+        let gold_text = extract::gold(&request.reference);
+        let gold = parser::parse(&gold_text);
+        let Some((answer, is_right)) = self.judge(&gold_text, gold.as_ref().ok(), request) else {
+            return Ok(if is_scorable(&gold) { Verdict::incorrect() } else { unscorable(&gold_text, &gold) });
+        };
+        Ok(if is_right {
+            Verdict::correct().with_answer(answer)
+        } else if is_scorable(&gold) {
+            Verdict::incorrect().with_answer(answer)
+        } else {
+            unscorable(&gold_text, &gold)
+        })
+    }
+}
+
+impl MathAnswer {
+    /// The answer of a response, and whether it is the gold answer; `None` without an answer.
+    fn judge(&self, gold_text: &str, gold: Option<&Expr>, request: &Request) -> Option<(String, bool)> {
+        let mut response = request.response.as_str();
+        if self.0.after_think_tag {
+            response = after_think_tag(response)?;
+        }
+        let candidates = extract::candidates(response, request.finished);
+        let mut last = None;
+        for candidate in candidates {
+            if is_same_text(gold_text, &candidate) {
+                return Some((candidate, true));
+            }
+            if let Some(Expr::Text(words)) = gold
+                && words_of(&candidate) == *words
+            {
+                return Some((candidate, true));
+            }
+            if let (Some(Expr::Symbol(label)), Some(choice)) = (gold, chosen_option(&candidate)) {
+                let is_right = label.chars().eq([choice]);
+                return Some((candidate, is_right));
+            }
+            if let Ok(answer) = parser::parse(&candidate) {
+                let is_right = gold.is_some_and(|gold| {
+                    compare::equivalent(gold, &answer) || is_same_list(gold_text, gold, &candidate, &answer)
+                });
+                return Some((candidate, is_right));
+            }
+            last.get_or_insert(candidate);
+        }
+        Some((last?, false))
+    }
+}
+
+/// Whether both are one list, where the commas of one of them could also group the digits of a number: `100,225`.
+fn is_same_list(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) -> bool {
+    match (parser::parse_as_list(gold_text), parser::parse_as_list(answer_text)) {
+        (Some(gold), None) => matches!(answer, Expr::Set(_)) && compare::equivalent(&gold, answer),
+        (None, Some(answer)) => matches!(gold, Expr::Set(_)) && compare::equivalent(gold, &answer),
+        _ => false,
+    }
+}
+
+/// A gold answer that isn't even equal to itself (1/0, or a number too large to tell) can't be compared with anything.
+fn is_scorable(gold: &std::result::Result<Expr, lexer::Unreadable>) -> bool {
+    gold.as_ref().is_ok_and(|gold| compare::equivalent(gold, gold))
+}
+
+fn unscorable(gold_text: &str, gold: &std::result::Result<Expr, lexer::Unreadable>) -> Verdict {
+    let why = gold.as_ref().err().copied().unwrap_or("it has no value");
+    let shown: String = gold_text.chars().take(80).collect();
+    log::warn(&format!("the gold answer can't be read, {why}: {shown}"));
+    Verdict::unscorable()
+}
+
+/// The same characters, but for spacing, delimiters and a final point.
+fn is_same_text(gold: &str, response: &str) -> bool {
+    let bare = |text: &str| {
+        let text = text.replace("\\left", "").replace("\\right", "").replace(['$', ' ', '\n'], "");
+        text.trim_end_matches('.').to_owned()
+    };
+    let gold = bare(gold);
+    !gold.is_empty() && gold == bare(response)
+}
+
+/// The label of an option that its text follows: `\textbf{(B)} 42`. Contests have such answers among others.
+fn chosen_option(answer: &str) -> Option<char> {
+    let bare = answer.replace("\\textbf", "").replace("\\text", "").replace("\\mathrm", "");
+    let bare: String = bare.chars().filter(|char| !" {}$\\".contains(*char)).collect();
+    let mut chars = bare.strip_prefix('(')?.chars();
+    let label = chars.next().filter(|char| ('A'..='E').contains(char))?;
+    (chars.next() == Some(')') && chars.next().is_some()).then_some(label)
+}
+
+/// A text in small letters, without the marks of LaTeX and bold type.
+fn words_of(answer: &str) -> String {
+    let bare = ["\\textbf", "\\textit", "\\text", "\\mathrm", "\\mbox"]
+        .iter()
+        .fold(answer.to_lowercase(), |text, command| text.replace(command, ""));
+    let bare: String = bare.chars().filter(|char| !"{}$*\\".contains(*char)).collect();
+    bare.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+}
+
+exgrpo_guest_sdk::export!(MathAnswer: Verifier);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! Lists, sets, intervals, relations: what an answer is made of around its scalars. Those are in [`crate::scalar`].
+//!
+//! ```text
+//! answer   = item ((',' | ';' | 'and' | 'or') item)*
+//! item     = union (('=' | '<' | ..) union)* | union 'in' union
+//! union    = sum (('\cup' | '\cap' | '\setminus') sum)*
+//! ```
+
+use crate::expr::{Bracket, Comparison, Expr, Function};
+use crate::lexer::{Commas, Token, Unreadable, tokenize};
+
+/// Brackets, fractions and exponents within each other; deeper is unreadable. It bounds the stack of everything that walks
+/// an [`Expr`].
+const MAX_DEPTH: usize = 40;
+/// Items of one list, set or matrix.
+const MAX_ITEMS: usize = 128;
+
+/// Reads an answer.
+///
+/// # Errors
+/// Why it is none, for people.
+pub(crate) fn parse(text: &str) -> Result<Expr, Unreadable> {
+    parse_tokens(tokenize(text, Commas::Group)?)
+}
+
+/// Reads an answer whose commas all separate items, if that makes it another answer.
+pub(crate) fn parse_as_list(text: &str) -> Option<Expr> {
+    let bytes = text.as_bytes();
+    if !bytes.windows(3).any(|part| part[0].is_ascii_digit() && part[1] == b',' && part[2].is_ascii_digit()) {
+        return None;
+    }
+    let separated = tokenize(text, Commas::Separate).ok()?;
+    let is_another = tokenize(text, Commas::Group).is_ok_and(|grouped| grouped != separated);
+    is_another.then(|| parse_tokens(separated).ok()).flatten()
+}
+
+fn parse_tokens(tokens: Vec<Token>) -> Parsed {
+    if tokens.is_empty() {
+        return Err("it is empty");
+    }
+    let mut parser = Parser { tokens, at: 0, depth: 0, in_bars: false };
+    let answer = parser.answer()?;
+    // Sentences and lists end in signs that mean nothing.
+    while parser.accept_sign(',') || parser.accept_sign(';') || parser.accept_sign(':') {}
+    match parser.peek() {
+        None => Ok(answer),
+        Some(_) => Err("it goes on after its end"),
+    }
+}
+
+/// What values a parameter takes, as the last part of "k \pi, k \in \mathbb{Z}".
+fn is_range(expr: &Expr) -> bool {
+    matches!(expr, Expr::Member(_, set) if matches!(set.as_ref(), Expr::Symbol(_)))
+}
+
+/// An inequality, or a membership.
+fn is_condition(expr: &Expr) -> bool {
+    match expr {
+        Expr::Member(..) => true,
+        Expr::Relation(_, rest) => rest.iter().all(|(comparison, _)| *comparison != Comparison::Equal),
+        _ => false,
+    }
+}
+
+pub(crate) struct Parser {
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) at: usize,
+    depth: usize,
+    /// Whether the next `|` closes instead of opening.
+    pub(crate) in_bars: bool,
+}
+
+pub(crate) type Parsed = Result<Expr, Unreadable>;
+
+impl Parser {
+    pub(crate) fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at)
+    }
+
+    pub(crate) fn peek_at(&self, ahead: usize) -> Option<&Token> {
+        self.tokens.get(self.at + ahead)
+    }
+
+    pub(crate) fn accept(&mut self, token: &Token) -> bool {
+        let is_next = self.peek() == Some(token);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    pub(crate) fn accept_sign(&mut self, sign: char) -> bool {
+        self.accept(&Token::Sign(sign))
+    }
+
+    pub(crate) fn expect(&mut self, token: &Token) -> Result<(), Unreadable> {
+        if self.accept(token) { Ok(()) } else { Err("a bracket is not closed") }
+    }
+
+    /// Parses one level deeper.
+    pub(crate) fn nested<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Self) -> Result<T, Unreadable>,
+    ) -> Result<T, Unreadable> {
+        if self.depth >= MAX_DEPTH {
+            return Err("it is nested too deep");
+        }
+        self.depth += 1;
+        let result = parse(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// The whole answer, or what stands in braces that only group.
+    pub(crate) fn answer(&mut self) -> Parsed {
+        let start = self.at;
+        let mut items = self.items()?;
+        if items.len() > 1 && !items.iter().all(is_range) {
+            items.retain(|item| !is_range(item));
+        }
+        let has_or = self.tokens[start..self.at]
+            .iter()
+            .any(|token| matches!(token, Token::Text(word) if word == "or"));
+        let left = match items.len() {
+            1 => items.remove(0),
+            // Conditions hold together, unless they are alternatives.
+            _ if !has_or && items.iter().all(is_condition) => Expr::Intersection(items),
+            _ => Expr::Set(items),
+        };
+        // Plain TeX writes fractions and binomials in the middle of a group.
+        if self.accept(&Token::Over) {
+            let right = self.nested(Self::answer)?;
+            return Ok(Expr::Product(vec![left, right.reciprocal()]));
+        }
+        if self.accept(&Token::Choose) {
+            let right = self.nested(Self::answer)?;
+            return Ok(Expr::Call(Function::Binomial, vec![left, right]));
+        }
+        Ok(left)
+    }
+
+    /// One or more items with commas or words between them.
+    fn items(&mut self) -> Result<Vec<Expr>, Unreadable> {
+        let mut items = vec![self.item()?];
+        while self.accept_separator() {
+            if items.len() >= MAX_ITEMS {
+                return Err("it has too many items");
+            }
+            items.push(self.item()?);
+        }
+        Ok(items)
+    }
+
+    /// A separator with an item behind it.
+    fn accept_separator(&mut self) -> bool {
+        let start = self.at;
+        while match self.peek() {
+            Some(Token::Sign(',' | ';' | '&')) => true,
+            Some(Token::Text(word)) => matches!(word.as_str(), "and" | "or"),
+            _ => false,
+        } {
+            self.at += 1;
+        }
+        let found = self.at > start;
+        if found && matches!(self.peek(), None | Some(Token::Close(_))) {
+            // A trailing comma stays for the caller.
+            self.at = start;
+            return false;
+        }
+        found
+    }
+
+    pub(crate) fn item(&mut self) -> Parsed {
+        // "= 12": the left side stands before the answer.
+        self.accept(&Token::Compare(Comparison::Equal));
+        let first = self.union()?;
+        if self.accept(&Token::In) {
+            return Ok(Expr::Member(Box::new(first), Box::new(self.union()?)));
+        }
+        let mut rest = Vec::new();
+        while let Some(&Token::Compare(comparison)) = self.peek() {
+            self.at += 1;
+            rest.push((comparison, self.union()?));
+        }
+        Ok(if rest.is_empty() { first } else { Expr::Relation(Box::new(first), rest) })
+    }
+
+    fn union(&mut self) -> Parsed {
+        let mut left = self.sum()?;
+        loop {
+            left = if self.accept(&Token::Union) {
+                let right = self.sum()?;
+                match left {
+                    Expr::Union(mut parts) => {
+                        parts.push(right);
+                        Expr::Union(parts)
+                    }
+                    left => Expr::Union(vec![left, right]),
+                }
+            } else if self.accept(&Token::Intersection) {
+                Expr::Intersection(vec![left, self.sum()?])
+            } else if self.accept(&Token::Without) {
+                Expr::Difference(Box::new(left), Box::new(self.sum()?))
+            } else {
+                return Ok(left);
+            }
+        }
+    }
+
+    /// Behind `(` or `[`: a scalar in brackets, a tuple or an interval.
+    pub(crate) fn bracketed(&mut self, open: char) -> Parsed {
+        let outer_bars = std::mem::take(&mut self.in_bars);
+        let mut items = self.nested(Self::items)?;
+        self.in_bars = outer_bars;
+        self.accept_sign(',');
+        let close = match self.peek() {
+            Some(&Token::Close(close @ (')' | ']'))) => close,
+            _ => return Err("a bracket is not closed"),
+        };
+        self.at += 1;
+        if items.len() == 1
+            && let Some(item) = items.pop()
+        {
+            return Ok(item);
+        }
+        let bracket = |sign| if matches!(sign, '[' | ']') { Bracket::Square } else { Bracket::Round };
+        Ok(Expr::Bracketed(bracket(open), items, bracket(close)))
+    }
+
+    /// Behind `\{`: elements, or a variable and its condition.
+    pub(crate) fn set(&mut self) -> Parsed {
+        if self.accept(&Token::Close('S')) {
+            return Ok(Expr::Set(Vec::new()));
+        }
+        let outer_bars = std::mem::replace(&mut self.in_bars, true);
+        let elements = self.nested(Self::items)?;
+        self.in_bars = outer_bars;
+        if self.accept_sign('|') || self.accept_sign(':') {
+            let condition = self.nested(Self::answer)?;
+            self.expect(&Token::Close('S'))?;
+            return Ok(condition);
+        }
+        self.accept_sign(',');
+        self.expect(&Token::Close('S'))?;
+        Ok(Expr::Set(elements))
+    }
+
+    /// Behind `\begin{..}`: rows of a matrix, in whatever brackets.
+    pub(crate) fn matrix(&mut self, environment: &str) -> Parsed {
+        if !(environment.ends_with("matrix") || environment == "array") {
+            return Err("it has an environment that is no matrix");
+        }
+        let mut rows = vec![Vec::new()];
+        let mut count = 0;
+        loop {
+            if let Some(Token::Environment(false, _)) = self.peek() {
+                self.at += 1;
+                break;
+            }
+            if self.accept(&Token::RowEnd) {
+                rows.push(Vec::new());
+                continue;
+            }
+            count += 1;
+            if count > MAX_ITEMS {
+                return Err("it has too many items");
+            }
+            let entry = self.nested(Self::sum)?;
+            if let Some(row) = rows.last_mut() {
+                row.push(entry);
+            }
+            self.accept_sign('&');
+        }
+        rows.retain(|row| !row.is_empty());
+        let width = rows.first().map_or(0, Vec::len);
+        if width == 0 || rows.iter().any(|row| row.len() != width) {
+            return Err("the rows of a matrix differ in length");
+        }
+        Ok(Expr::Matrix(rows))
+    }
+}

@@ -1,0 +1,176 @@
+//! Equations, inequalities and assignments.
+
+use crate::compare::single;
+use crate::equality::{Work, agree_at_random_points, equal_forms, equal_scalars};
+use crate::expr::{Comparison, Expr, Function};
+use crate::normal_form::{Algebra, Quotient};
+use crate::normalize::normalize;
+use crate::region::Region;
+
+/// The name and the value of `x = 3`, `f(x) = 2x` or `x = 1 + 2 = 3`.
+pub(crate) fn assigned(expr: &Expr) -> Option<(&Expr, &Expr)> {
+    let Expr::Relation(name, rest) = expr else { return None };
+    let all_equal = rest.iter().all(|(comparison, _)| *comparison == Comparison::Equal);
+    let (_, value) = rest.last()?;
+    (all_equal && is_name(name)).then_some((name.as_ref(), value))
+}
+
+/// The value that an equation of a response ends in: of an assignment either way round, or of a calculation.
+pub(crate) fn result(expr: &Expr) -> Option<&Expr> {
+    if let Some((_, value)) = assigned(expr) {
+        return Some(value);
+    }
+    let Expr::Relation(first, rest) = expr else { return None };
+    let all_equal = rest.iter().all(|(comparison, _)| *comparison == Comparison::Equal);
+    let (_, last) = rest.last()?;
+    if !all_equal {
+        return None;
+    }
+    if is_name(last) {
+        return Some(first);
+    }
+    // "m+n = 204" gives what was asked for; "2x = 6" doesn't.
+    let symbols = first.symbols();
+    let is_asked = symbols.is_empty() || (symbols.len() > 1 && last.symbols().is_empty());
+    is_asked.then_some(last)
+}
+
+/// A variable, one with others or with numbers in brackets behind it, `|A|`, `\cos A`, or several names in brackets.
+fn is_name(expr: &Expr) -> bool {
+    match expr {
+        Expr::Symbol(_) | Expr::Text(_) => true,
+        Expr::Product(factors) => {
+            let is_argument = |factor: &Expr| is_name(factor) || matches!(factor, Expr::Number(_));
+            factors.first().is_some_and(is_name) && factors.iter().all(is_argument)
+        }
+        Expr::Call(function, arguments) => {
+            (*function == Function::Abs || function.is_trigonometric()) && arguments.iter().all(is_name)
+        }
+        Expr::Bracketed(_, names, _) => names.iter().all(is_name),
+        Expr::Quantity(value, _) => is_name(value),
+        _ => false,
+    }
+}
+
+/// Two relations that say the same. `same` compares what stands behind an assignment.
+pub(crate) fn same(gold: &Expr, response: &Expr, work: &Work, same: &dyn Fn(&Expr, &Expr) -> bool) -> bool {
+    if let (Some((name, value)), Some((other, response))) = (assigned(gold), assigned(response))
+        && (name == other || equal_scalars(name, other, work))
+    {
+        return same(value, response);
+    }
+    if let (Some(gold), Some(response)) = (single(gold), single(response))
+        && (same_statements(gold, response, work) || same_statements(gold, flipped(response), work))
+    {
+        return true;
+    }
+    let is_inequality = |expr: &Expr| matches!(expr, Expr::Relation(_, rest) if rest.iter().any(|(comparison, _)| *comparison != Comparison::Equal));
+    if is_inequality(gold) && is_inequality(response) && gold.symbols() == response.symbols() {
+        let regions = Region::of(gold).zip(Region::of(response));
+        return regions.is_some_and(|(gold, response)| gold.is_same(&response))
+            || same_chains(gold, response, same);
+    }
+    same_chains(gold, response, same)
+}
+
+/// Operand by operand, in this order or the other.
+fn same_chains(gold: &Expr, response: &Expr, same: &dyn Fn(&Expr, &Expr) -> bool) -> bool {
+    let (Expr::Relation(first, rest), Expr::Relation(other_first, other_rest)) = (gold, response) else {
+        return false;
+    };
+    if rest.len() != other_rest.len() {
+        return false;
+    }
+    let operands = |first: &Expr, rest: &[(Comparison, Expr)]| -> Vec<Expr> {
+        std::iter::once(first.clone()).chain(rest.iter().map(|(_, operand)| operand.clone())).collect()
+    };
+    let signs =
+        |rest: &[(Comparison, Expr)]| -> Vec<Comparison> { rest.iter().map(|(sign, _)| *sign).collect() };
+    let gold = (operands(first, rest), signs(rest));
+    let mut response = (operands(other_first, other_rest), signs(other_rest));
+    let is_same = |response: &(Vec<Expr>, Vec<Comparison>)| {
+        gold.1 == response.1 && gold.0.iter().zip(&response.0).all(|(a, b)| same(a, b))
+    };
+    if is_same(&response) {
+        return true;
+    }
+    response.0.reverse();
+    response.1 = response.1.iter().rev().map(|sign| sign.flipped()).collect();
+    is_same(&response)
+}
+
+type Statement<'a> = (&'a Expr, Comparison, &'a Expr);
+
+fn flipped((left, comparison, right): Statement<'_>) -> Statement<'_> {
+    (right, comparison.flipped(), left)
+}
+
+/// `left - right` of both are the same up to a constant factor, a positive one for inequalities.
+fn same_statements(gold: Statement<'_>, response: Statement<'_>, work: &Work) -> bool {
+    if gold.1 != response.1 {
+        return false;
+    }
+    let is_equation = matches!(gold.1, Comparison::Equal | Comparison::NotEqual);
+    let differences = (gold.0.clone().minus(gold.2.clone()), response.0.clone().minus(response.2.clone()));
+    let mut algebra = work.algebra();
+    let forms = normalize(&differences.0, &mut algebra)
+        .and_then(|gold| Ok((gold, normalize(&differences.1, &mut algebra)?)));
+    let Ok((gold, response)) = forms else { return false };
+    if gold.is_zero() || response.is_zero() {
+        return gold.is_zero() && response.is_zero();
+    }
+    let is_proportional = is_proportional(&gold, &response, is_equation, &mut algebra);
+    work.done(&algebra);
+    if is_proportional {
+        return true;
+    }
+    !algebra.is_decisive && agree_at_random_points(&differences.0, &differences.1, work)
+}
+
+fn is_proportional(gold: &Quotient, response: &Quotient, is_equation: bool, algebra: &mut Algebra) -> bool {
+    // An equation may be multiplied by what stands in a denominator.
+    let numerator = |form: &Quotient| Quotient {
+        numerator: form.numerator.clone(),
+        denominator: Quotient::from(crate::rational::integer(1)).numerator,
+    };
+    let (gold, response) =
+        if is_equation { (numerator(gold), numerator(response)) } else { (gold.clone(), response.clone()) };
+    let Some(((a_monomial, a), (b_monomial, b))) =
+        gold.numerator.last_key_value().zip(response.numerator.last_key_value())
+    else {
+        return false;
+    };
+    let factor = a / b;
+    if !is_equation && !num_traits::Signed::is_positive(&factor) {
+        return false;
+    }
+    // In an equation even a factor that is a monomial of constants may be taken out.
+    let scale = if a_monomial == b_monomial {
+        Ok(Quotient::from(factor))
+    } else if is_equation {
+        scale_between((a_monomial, a), (b_monomial, b), algebra)
+    } else {
+        return false;
+    };
+    let scaled = scale.and_then(|scale| algebra.multiply(&response, &scale));
+    scaled.is_ok_and(|scaled| equal_forms(&gold, &scaled, algebra) == Some(true))
+}
+
+type Term<'a> = (&'a crate::normal_form::Monomial, &'a crate::rational::Rational);
+
+/// The quotient of two terms.
+fn scale_between(
+    (a_monomial, a): Term<'_>,
+    (b_monomial, b): Term<'_>,
+    algebra: &mut Algebra,
+) -> Result<Quotient, crate::normal_form::NoForm> {
+    let is_constant = |monomial: &crate::normal_form::Monomial| {
+        monomial.iter().all(|(generator, _)| crate::normal_form::is_positive(generator))
+    };
+    if !is_constant(a_monomial) || !is_constant(b_monomial) {
+        return Err(crate::normal_form::NoForm::TooLarge);
+    }
+    let below = Quotient::monomial(b_monomial.clone(), b.clone())?;
+    let below = algebra.invert(&below)?;
+    algebra.multiply(&Quotient::monomial(a_monomial.clone(), a.clone())?, &below)
+}
