@@ -23,6 +23,8 @@ const STEP_BY_STEP: &str = "{{ bos_token }}{% for message in messages %}{% if me
 #[derive(Debug)]
 pub struct Prompts<'a> {
     tokenizer: &'a Tokenizer,
+    /// Ends an answer.
+    stop_id: TokenId,
     form: Form,
 }
 
@@ -41,21 +43,25 @@ impl<'a> Prompts<'a> {
     /// A chat template is wanted and the model has none, or one can't be compiled.
     pub fn new(section: &PromptSection, source: &'a ModelSource) -> anyhow::Result<Self> {
         let section = effective(section, source);
-        let tokenizer = &source.tokenizer;
+        let (tokenizer, stop_id) = (&source.tokenizer, source.stop_ids[0]);
         let Some(template) = template(section, source.chat_template.as_deref()).with_context(|| {
             format!("prompt.template = {:?} doesn't suit {}", section.template, source.path)
         })?
         else {
             let append = section.append.clone().unwrap_or_default();
-            return Ok(Self { tokenizer, form: Form::Plain { prefix: tokenizer.prefix()?, append } });
+            return Ok(Self {
+                tokenizer,
+                stop_id,
+                form: Form::Plain { prefix: tokenizer.prefix()?, append },
+            });
         };
         let template = ChatTemplate::new(&template, source.special_tokens.clone(), section.day()?)?;
-        Ok(Self { tokenizer, form: Form::Chat(Box::new(template)) })
+        Ok(Self { tokenizer, stop_id, form: Form::Chat(Box::new(template)) })
     }
 
-    /// Questions as they are, whatever the tokenizer would put before them.
-    pub fn plain(tokenizer: &'a Tokenizer) -> Self {
-        Self { tokenizer, form: Form::Plain { prefix: Vec::new(), append: String::new() } }
+    /// Questions as they are, whatever the tokenizer would put before them, and answers that end with `stop_id`.
+    pub fn plain(tokenizer: &'a Tokenizer, stop_id: TokenId) -> Self {
+        Self { tokenizer, stop_id, form: Form::Plain { prefix: Vec::new(), append: String::new() } }
     }
 
     /// The chat template in force, everything that the configuration adds included: it alone gives the same prompts.
@@ -76,12 +82,14 @@ impl<'a> Prompts<'a> {
         self.encode_chat(&messages)
     }
 
-    /// Token ids of an answer as the model would write it behind a prompt.
+    /// Token ids of an answer that somebody else wrote, ended as the model ends its own.
     ///
     /// # Errors
     /// The vocabulary can't express it.
     pub fn encode_answer(&self, answer: &str) -> anyhow::Result<Vec<TokenId>> {
-        self.tokenizer.encode(answer)
+        let mut ids = self.tokenizer.encode(answer)?;
+        ids.push(self.stop_id);
+        Ok(ids)
     }
 
     /// Token ids of the prompt for a conversation.

@@ -44,8 +44,8 @@ fn position_of_min(values: impl Iterator<Item = f32>) -> Option<usize> {
 fn the_chosen_trajectory_has_the_lowest_mean_entropy_however_unequal_the_batch() {
     let config = Config::default();
     let source = ModelSource::read(&config.model.path).unwrap();
-    let prompts = Prompts::plain(&source.tokenizer);
-    let dataset = Dataset::read(&config.dataset.train, &config.mapping(), &prompts, 0).unwrap();
+    let prompts = Prompts::plain(&source.tokenizer, 0);
+    let dataset = Dataset::read(&config.dataset.train, &config.mapping(), &prompts).unwrap();
     let rows: Vec<u32> = (0..48).collect();
     let pool = ragged_pool(&dataset, &rows, source.config.vocab_size as u32);
     let actor = Actor::candle(source.config, source.weights, candle_core::Device::Cpu).unwrap();

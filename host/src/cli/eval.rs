@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::dataset::Mapping;
 use crate::eval::{Benchmark, Evaluator, Settings, read_benchmarks, verifier_digest};
 use crate::model_source::ModelSource;
-use crate::prompt::Prompts;
+use crate::prompt::{self, Prompts};
 use crate::run;
 
 const EXAMPLES: &str = "\
@@ -81,7 +81,7 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let mut policies = run::load_policies(&config)?;
     let benchmarks = benchmarks(args, &config, &source)?;
     let settings = Settings {
-        model: args.model.clone(),
+        model: source.path.clone(),
         datasets: args.dataset.clone(),
         verifier: verifier_digest(&policies),
         samples: args.samples,
@@ -90,6 +90,7 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         top_p: args.top_p,
         max_new_tokens: longest_completion(args, &source, &benchmarks)?,
         seed: args.seed,
+        prompt: prompt::effective(&config.prompt, &source).clone(),
     };
     let out = match &args.out {
         Some(out) => out.clone(),
@@ -137,7 +138,7 @@ fn benchmarks(args: &EvalArgs, config: &Config, source: &ModelSource) -> anyhow:
     let prompts = Prompts::new(&config.prompt, source)?;
     let mut benchmarks: Vec<Benchmark> = Vec::new();
     for name in &args.dataset {
-        let (mut new, dataset) = read_benchmarks(name, &mapping, &prompts, source.stop_ids[0], args.limit)?;
+        let (mut new, dataset) = read_benchmarks(name, &mapping, &prompts, args.limit)?;
         if !dataset.unusable.is_empty() {
             say(&format!("{} rows of {name} can't be used: {}", dataset.unusable.len(), dataset.unusable));
         }

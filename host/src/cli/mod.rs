@@ -40,14 +40,14 @@ enum Command {
     Swap(swap::SwapArgs),
     /// Print the configuration that a run would have, every key with its value.
     Config(train::TrainArgs),
-    /// Measure a model on benchmarks.
-    Eval(eval::EvalArgs),
     /// Print what a model answers, or only the prompt that it is asked with.
     Generate(model::GenerateArgs),
     /// Print the log-probs that a model gives to answers.
     Score(model::ScoreArgs),
     /// Write a trained model as a Hugging Face directory.
     Export(model::ExportArgs),
+    /// Measure a model on benchmarks.
+    Eval(eval::EvalArgs),
     /// Draw the default task's questions.
     Dataset(make::DatasetArgs),
     /// Make the base model of the default task.
@@ -60,10 +60,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         None => train::train(&cli.train),
         Some(Command::Swap(args)) => swap::swap(&args),
         Some(Command::Config(args)) => train::print_config(&args).map(|()| ExitCode::SUCCESS),
-        Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Generate(args)) => model::generate(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Score(args)) => model::score(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Export(args)) => model::export(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Dataset(args)) => make::dataset(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Pretrain(args)) => make::pretrain(&args).map(|()| ExitCode::SUCCESS),
     }

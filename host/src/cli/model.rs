@@ -196,9 +196,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
                 (prompt, completion)
             }
             ScoreRow { question: Some(question), answer: Some(answer), .. } => {
-                let mut completion = source.tokenizer.encode(&answer)?;
-                completion.extend(source.stop_ids.first());
-                (prompts.encode(&question, None)?, completion)
+                (prompts.encode(&question, None)?, prompts.encode_answer(&answer)?)
             }
             _ => bail!(
                 "{}, line {}: neither question and answer nor token ids\n\

@@ -95,16 +95,11 @@ impl fmt::Display for Unusable {
 
 impl Dataset {
     /// Reads `source`: an embedded name, or a JSONL, JSON or Parquet file. `prompts` says how a question is put to the
-    /// model; demonstrations end with `stop_id`. Rows that can't be used are counted by reason.
+    /// model. Rows that can't be used are counted by reason.
     ///
     /// # Errors
     /// The file can't be read, or none of its rows can be used.
-    pub fn read(
-        source: &str,
-        mapping: &Mapping,
-        prompts: &Prompts<'_>,
-        stop_id: TokenId,
-    ) -> anyhow::Result<Self> {
+    pub fn read(source: &str, mapping: &Mapping, prompts: &Prompts<'_>) -> anyhow::Result<Self> {
         let rows = match source.strip_prefix(EMBEDDED) {
             Some("arithmetic/train") => rows::of_text(ARITHMETIC_TRAIN),
             Some("arithmetic/test") => rows::of_text(ARITHMETIC_TEST),
@@ -113,7 +108,7 @@ impl Dataset {
             }
             None => rows::of_file(Path::new(source))?,
         };
-        Self::collect(rows, source, mapping, prompts, stop_id)
+        Self::collect(rows, source, mapping, prompts)
     }
 
     fn collect(
@@ -121,12 +116,10 @@ impl Dataset {
         source: &str,
         mapping: &Mapping,
         prompts: &Prompts<'_>,
-        stop_id: TokenId,
     ) -> anyhow::Result<Self> {
         let mut reader = Reader {
             mapping,
             prompts,
-            stop_id,
             layout: mapping.layout,
             known: HashSet::new(),
             dataset: Self::empty(),
@@ -178,7 +171,6 @@ impl Dataset {
 struct Reader<'a> {
     mapping: &'a Mapping,
     prompts: &'a Prompts<'a>,
-    stop_id: TokenId,
     layout: Layout,
     known: HashSet<u64>,
     dataset: Dataset,
@@ -227,10 +219,7 @@ impl Reader<'_> {
     fn demonstration(&mut self, number: usize, solution: Option<String>) -> Option<Vec<TokenId>> {
         let longest = self.mapping.max_demonstration_tokens?;
         let ids = match solution.map(|solution| self.prompts.encode_answer(&solution)) {
-            Some(Ok(mut ids)) => {
-                ids.push(self.stop_id);
-                ids
-            }
+            Some(Ok(ids)) => ids,
             Some(Err(error)) => {
                 let reason = "not in the tokenizer's vocabulary".to_owned();
                 self.dataset.not_demonstrable.add(number, reason, format!("{error:#}"));
@@ -284,7 +273,7 @@ mod tests {
     fn parse(text: &str) -> anyhow::Result<Dataset> {
         let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded")?;
         let mapping = Mapping { max_prompt_tokens: 8, ..Mapping::default() };
-        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &Prompts::plain(&tokenizer), 0)
+        Dataset::collect(rows::of_text(text), "rows.jsonl", &mapping, &Prompts::plain(&tokenizer, 0))
     }
 
     #[test]
@@ -354,8 +343,8 @@ mod tests {
         let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
-        let prompts = Prompts::plain(&tokenizer);
-        let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &prompts, 0);
+        let prompts = Prompts::plain(&tokenizer, 0);
+        let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &prompts);
         let expected = read("a.jsonl").unwrap().questions;
         assert_eq!(expected.len(), 2);
         assert_eq!(read("a.json").unwrap().questions, expected);

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::atomic;
+use crate::config::PromptSection;
 use crate::dataset::{Dataset, Mapping};
 use crate::guest::{PolicySet, VerifyRequest};
 use crate::journal::Slot;
@@ -32,7 +33,7 @@ const COMPLETIONS_A_PART: usize = 128;
 /// Everything that decides an evaluation's outcome. Two that differ can't share a directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Model, as it was named.
+    /// Model; a run stands for its latest checkpoint, a name on the hub for its commit.
     pub model: String,
     /// Files of questions, as they were named.
     pub datasets: Vec<String>,
@@ -52,6 +53,9 @@ pub struct Settings {
     pub max_new_tokens: u32,
     /// Seed.
     pub seed: u64,
+    /// How questions are put to the model.
+    #[serde(default)]
+    pub prompt: PromptSection,
 }
 
 impl Settings {
@@ -87,10 +91,9 @@ pub fn read_benchmarks(
     source: &str,
     mapping: &Mapping,
     prompts: &Prompts<'_>,
-    stop_id: TokenId,
     limit: Option<usize>,
 ) -> anyhow::Result<(Vec<Benchmark>, Dataset)> {
-    let mut dataset = Dataset::read(source, mapping, prompts, stop_id)?;
+    let mut dataset = Dataset::read(source, mapping, prompts)?;
     let file = Path::new(source).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let name_of = |question: &Question| question.benchmark.clone().unwrap_or_else(|| file.clone());
     let names: BTreeSet<String> = dataset.questions.iter().map(name_of).collect();

@@ -29,9 +29,8 @@ impl Fixture {
         std::fs::write(&path, rows).unwrap();
         let source = ModelSource::read(&Config::default().model.path).unwrap();
         let path = path.to_string_lossy().into_owned();
-        let (benchmarks, _) =
-            read_benchmarks(&path, &Mapping::default(), &Prompts::plain(&source.tokenizer), 0, Some(4))
-                .unwrap();
+        let prompts = Prompts::plain(&source.tokenizer, 0);
+        let (benchmarks, _) = read_benchmarks(&path, &Mapping::default(), &prompts, Some(4)).unwrap();
         let actor = Actor::cpu(source.config.clone(), &source.weights, 1).unwrap();
         let settings = Settings {
             model: "embedded:arithmetic".to_owned(),
@@ -43,6 +42,7 @@ impl Fixture {
             top_p: 1.0,
             max_new_tokens: 48,
             seed: 3,
+            prompt: PromptSection::default(),
         };
         Self { source, actor, benchmarks, settings, dir }
     }

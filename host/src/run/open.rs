@@ -131,9 +131,9 @@ impl Inputs {
         let loader = loader(&config)?;
         let mapping = config.mapping();
         let prompts = Prompts::new(&config.prompt, &source)?;
-        let read = |name: &str, mapping: &Mapping| Dataset::read(name, mapping, &prompts, source.stop_ids[0]);
-        let train = read(&config.dataset.train, &mapping)?;
-        let test = read(&config.dataset.test, &Mapping { max_demonstration_tokens: None, ..mapping })?;
+        let train = Dataset::read(&config.dataset.train, &mapping, &prompts)?;
+        let mapping = Mapping { max_demonstration_tokens: None, ..mapping };
+        let test = Dataset::read(&config.dataset.test, &mapping, &prompts)?;
         if config.demonstrations.enabled && train.not_demonstrable.len() == train.len() {
             bail!(
                 "demonstrations.enabled, but no question of {} has a solution that can be shown: {}\n\
