@@ -3,8 +3,9 @@
     pip install -r datasets/requirements.txt
     python datasets/reasoning_gym/export.py OUT_DIR [--train 2000] [--test 200] [--seed 1]
 
-The ladder goes from what a model of 135 million parameters mostly solves to what it hardly ever does, so that all three
-buckets are populated. Rows keep their task and rung, which policies see as the extra column `rung`.
+Rungs go from easy to hard; rows keep theirs, and policies see it as the extra column `rung`. Judge them with `gsm8k`, which wants
+a number: `math_answer` takes `24 * 65` for 1560, as it should for mathematics. SmolLM2-135M-Instruct (Q4_1) at temperature 1
+solves 29 % of rung 2 and 0 to 7 % of the others in a first try of 60 questions x 8: too hard to populate all buckets.
 """
 
 import argparse
