@@ -105,6 +105,13 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     for (dataset, unusable) in run.unusable() {
         say(&format!("warning: {} rows of {dataset} can't be used: {unusable}", unusable.len()));
     }
+    let not_demonstrable = run.not_demonstrable();
+    if !not_demonstrable.is_empty() {
+        say(&format!(
+            "warning: {} solutions can't be demonstrated: {not_demonstrable}",
+            not_demonstrable.len()
+        ));
+    }
     let mut reporter = Reporter::new(&run, args.quiet);
     let begin = Instant::now();
     let mut summary = Summary::default();

@@ -103,6 +103,11 @@ impl Run {
             .filter(|(_, unusable)| !unusable.is_empty())
     }
 
+    /// Training questions whose solution can't be demonstrated although that is wanted.
+    pub fn not_demonstrable(&self) -> &Unusable {
+        &self.dataset.not_demonstrable
+    }
+
     /// The network.
     pub fn actor(&self) -> &Actor {
         &self.actor
