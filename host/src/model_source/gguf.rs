@@ -9,8 +9,8 @@ use anyhow::{anyhow, bail};
 use candle_core::Device;
 use candle_core::quantized::gguf_file::{Content, Value};
 
-use super::gguf_tokenizer;
 use super::parts::{Parts, WeightsFrom};
+use super::{gguf_header, gguf_tokenizer};
 use crate::model::{Architecture, Llama3Rope, ModelConfig, NamedTensor, ParameterShape, Weights};
 
 /// Divisors of the rotary frequencies, which llama.cpp stores in place of Llama 3's rule.
@@ -40,6 +40,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Parts> {
         anyhow!("can't read {}: {error}\nhint: a GGUF file is given by its path", path.display())
     })?;
     let mut reader = BufReader::new(file);
+    gguf_header::check(&mut reader).map_err(|reason| damaged(path, &reason))?;
     let content = Content::read(&mut reader).map_err(|error| damaged(path, &error))?;
     let metadata = Metadata { path, values: &content.metadata };
     if metadata.number("split.count")?.is_some_and(|count| count > 1) {
@@ -223,6 +224,14 @@ fn config(metadata: &Metadata<'_>, content: &Content) -> anyhow::Result<ModelCon
             metadata.path()
         );
     }
+    let num_hidden_layers = required("block_count")?;
+    if num_hidden_layers > content.tensor_infos.len() {
+        bail!(
+            "{} announces {num_hidden_layers} layers and has {} tensors\nhint: the file is damaged",
+            metadata.path(),
+            content.tensor_infos.len()
+        );
+    }
     let hidden_size = required("embedding_length")?;
     let num_attention_heads = required("attention.head_count")?;
     let head_dim = match number("attention.key_length")? {
@@ -243,7 +252,7 @@ fn config(metadata: &Metadata<'_>, content: &Content) -> anyhow::Result<ModelCon
         vocab_size: metadata.required("tensor token_embd.weight", rows)?,
         hidden_size,
         intermediate_size: required("feed_forward_length")?,
-        num_hidden_layers: required("block_count")?,
+        num_hidden_layers,
         num_attention_heads,
         num_key_value_heads: number("attention.head_count_kv")?.unwrap_or(num_attention_heads),
         head_dim,

@@ -198,6 +198,20 @@ fn a_file_that_cannot_be_used_says_why_and_what_to_do() {
         std::fs::write(&path, &whole[..length]).unwrap();
         assert!(failure(&path).contains("not a usable GGUF file"), "{length} bytes");
     }
+    // No damage of the header is worse than an error: each byte in turn, all of its bits.
+    let header = whole.len() - fixture.config.num_parameters() * 4;
+    for place in 0..header.min(whole.len()) {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 0xff;
+        std::fs::write(&path, &damaged).unwrap();
+        let _read_or_refused = ModelSource::read(&path.to_string_lossy());
+    }
+    let alignment = Value::U32(0);
+    let metadata =
+        [("general.architecture", Value::String("llama".to_owned())), ("general.alignment", alignment)];
+    let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(key, value)| (*key, value)).collect();
+    gguf_file::write(&mut File::create(&path).unwrap(), &metadata, &[]).unwrap();
+    assert!(failure(&path).contains("alignment is 0"), "{}", failure(&path));
     let unknown = Fixture { architecture: "gemma2", ..Fixture::new(Architecture::Llama, "smollm") };
     unknown.write(&path, &unknown.weights(), GgmlDType::F32);
     assert!(failure(&path).contains("gemma2"));

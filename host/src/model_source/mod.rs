@@ -4,6 +4,7 @@
 mod chat;
 mod directory;
 mod gguf;
+mod gguf_header;
 mod gguf_tokenizer;
 mod hub;
 mod parts;
