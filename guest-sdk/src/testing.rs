@@ -7,7 +7,7 @@
 //! assert_eq!(paper::success_counts(&problems), Ok(vec![0, 3, 8]));
 //! ```
 
-use crate::{Parameters, Policy, ProblemColumns, Request, Result, TrajectoryColumns};
+use crate::{Parameters, Policy, ProblemColumns, Random, Request, Result, TrajectoryColumns};
 
 /// A policy configured as a run does it, from a JSON object of parameters.
 ///
@@ -98,6 +98,48 @@ pub fn trajectories(entropies: &[&[f32]]) -> TrajectoryColumns {
 /// ```
 pub fn request(prompt: &str, reference: &str, response: &str) -> Request {
     Request { prompt: prompt.into(), reference: reference.into(), response: response.into(), finished: true }
+}
+
+/// A text of up to 11 pieces that responses and references are made of, for a test that every text gets a verdict.
+///
+/// ```
+/// use exgrpo_guest_sdk::{Random, testing};
+///
+/// let mut random = Random::new(8);
+/// let texts: Vec<String> = (0..3).map(|_| testing::any_text(&mut random)).collect();
+/// assert!(texts.iter().any(|text| !text.is_empty()));
+/// ```
+pub fn any_text(random: &mut Random) -> String {
+    const PIECES: [&str; 27] = [
+        "1",
+        "A",
+        "(B)",
+        ",",
+        ".",
+        "-",
+        "$",
+        "####",
+        "\\boxed{",
+        "\\boxed ",
+        "}",
+        "answer is",
+        "Answer:",
+        " ",
+        "\n",
+        "{,}",
+        "é",
+        "🙂",
+        "−",
+        "\\",
+        "*",
+        "=",
+        "</think>",
+        "000",
+        "option",
+        "[",
+        ")",
+    ];
+    (0..random.below(12)).map(|_| PIECES[random.below(PIECES.len())]).collect()
 }
 
 /// Weights divided by their sum.
