@@ -27,7 +27,7 @@ Examples:
 /// Train a language model with ExGRPO; every decision about experience comes from a sandboxed Wasm policy.
 #[derive(Debug, Parser)]
 #[command(name = "exgrpo-host", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
     train: train::TrainArgs,
     #[command(subcommand)]
@@ -54,8 +54,19 @@ enum Command {
     Pretrain(make::PretrainArgs),
 }
 
+/// What every binary of the host does: reads the command line, runs it, and prints the error if there is one.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Runs what the command line says.
-pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => train::train(&cli.train),
         Some(Command::Swap(args)) => swap::swap(&args),
