@@ -1,6 +1,7 @@
 //! One TOML is one run. Every key has a vetted default, unknown keys are rejected, contradictions are rejected before
 //! anything is loaded, and the resolved configuration is written into the run directory.
 
+mod prompt;
 mod sections;
 
 use std::path::Path;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Columns, Mapping};
 use crate::guest::GuestConfig;
+pub use prompt::{PromptSection, PromptTemplate};
 pub use sections::*;
 
 /// Table of run.toml that is about the run rather than its configuration.
