@@ -12,7 +12,6 @@ pub mod curriculum;
 pub mod dataset;
 pub mod eval;
 pub mod guest;
-pub mod heldout;
 pub mod journal;
 pub mod log;
 pub mod metrics;

@@ -11,7 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{print, say};
 use crate::config::Config;
 use crate::dataset::Mapping;
-use crate::eval::{Benchmark, Evaluator, Settings, read_benchmarks, verifier_digest};
+use crate::eval::{Benchmark, Evaluator, Settings, read_benchmarks};
+use crate::journal::Slot;
 use crate::model_source::ModelSource;
 use crate::prompt::{self, Prompts};
 use crate::run;
@@ -83,7 +84,7 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         model: source.path.clone(),
         datasets: args.dataset.clone(),
-        verifier: verifier_digest(&policies),
+        verifier: policies.digest(Slot::Verifier).to_owned(),
         samples: args.samples,
         limit: args.limit,
         temperature: args.temperature,

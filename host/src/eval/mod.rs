@@ -1,6 +1,8 @@
 //! Measuring a model on benchmarks: samples k completions of every question, has a verifier judge them, and keeps a
 //! row a completion. What was judged stays judged: an evaluation that was interrupted goes on where it stopped.
 
+mod examine;
+mod heldout;
 mod report;
 
 use std::collections::{BTreeSet, HashSet};
@@ -13,15 +15,16 @@ use sha2::{Digest, Sha256};
 use crate::atomic;
 use crate::config::PromptSection;
 use crate::dataset::{Dataset, Mapping};
-use crate::guest::{PolicySet, VerifyRequest};
-use crate::journal::Slot;
+use crate::guest::PolicySet;
 use crate::log::{EvaluationRow, Row, read, write_part};
-use crate::model::{Actor, SampleRequest, Sampling};
+use crate::model::{Actor, Sampling};
 use crate::prompt::Prompts;
 use crate::rng::Streams;
 use crate::tokenizer::Tokenizer;
 use crate::types::{Question, TokenId};
 
+pub use examine::{Examiner, Judged};
+pub use heldout::Evaluation;
 pub use report::{Report, Score};
 
 /// File of an evaluation's directory that says what was asked.
@@ -185,60 +188,44 @@ impl Evaluator<'_> {
 
     fn judge(&mut self, part: &[(&Benchmark, &Question)], number: u32) -> anyhow::Result<Vec<EvaluationRow>> {
         let streams = Streams::new(self.settings.seed);
-        let sampling = Sampling {
-            temperature: self.settings.temperature,
-            top_p: self.settings.top_p,
-            max_new_tokens: self.settings.max_new_tokens as usize,
-            stop_ids: self.stop_ids.to_vec(),
-        };
         // A completion's stream is named by its question, so that it is the same in whatever part it comes.
-        let requests = part.iter().map(|(benchmark, question)| SampleRequest {
-            prompt: &question.prompt_ids,
-            streams: (0..self.settings.samples_of(&benchmark.name))
-                .map(|sample| streams.stream("eval", question.id, u64::from(sample)))
-                .collect(),
+        let asked = part.iter().map(|(benchmark, question)| {
+            let samples = 0..self.settings.samples_of(&benchmark.name);
+            let stream = |sample| streams.stream("eval", question.id, u64::from(sample));
+            (*question, samples.map(stream).collect())
         });
-        let completions = self.actor.sample(requests.collect(), &sampling)?;
-        let mut rows = Vec::new();
-        for ((benchmark, question), completions) in part.iter().zip(completions) {
-            for (sample, completion) in completions.into_iter().enumerate() {
-                rows.push(EvaluationRow {
-                    step: number,
-                    benchmark: benchmark.name.clone(),
-                    question_id: question.id,
-                    sample: sample as u32,
-                    prompt: question.prompt.clone(),
-                    reference: question.answer.clone(),
-                    completion: self.tokenizer.decode(&completion.ids)?,
-                    num_tokens: completion.ids.len() as u32,
-                    finished: completion.finished,
-                    verdict: crate::types::Verdict::Unscorable,
-                    answer: None,
-                });
-            }
-        }
-        let requests: Vec<VerifyRequest> = rows
-            .iter()
-            .map(|row| VerifyRequest {
-                prompt: row.prompt.clone(),
-                reference: row.reference.clone(),
-                response: row.completion.clone(),
-                finished: row.finished,
-            })
-            .collect();
-        let results = self.policies.verify(number, &requests)?;
+        let mut examiner = Examiner {
+            actor: self.actor,
+            tokenizer: self.tokenizer,
+            sampling: Sampling {
+                temperature: self.settings.temperature,
+                top_p: self.settings.top_p,
+                max_new_tokens: self.settings.max_new_tokens as usize,
+                stop_ids: self.stop_ids.to_vec(),
+            },
+            policies: self.policies,
+        };
+        let judged = examiner.examine(asked.collect(), number)?;
         // Nobody reads the verifier's journal here; it must not grow.
         self.policies.drain();
-        for (row, result) in rows.iter_mut().zip(results) {
-            (row.verdict, row.answer) = (result.verdict, result.answer);
+        let mut rows = Vec::new();
+        for ((benchmark, question), judged) in part.iter().zip(judged) {
+            rows.extend(judged.into_iter().enumerate().map(|(sample, judged)| EvaluationRow {
+                step: number,
+                benchmark: benchmark.name.clone(),
+                question_id: question.id,
+                sample: sample as u32,
+                prompt: question.prompt.clone(),
+                reference: question.answer.clone(),
+                completion: judged.text,
+                num_tokens: judged.completion.ids.len() as u32,
+                finished: judged.completion.finished,
+                verdict: judged.verdict,
+                answer: judged.answer,
+            }));
         }
         Ok(rows)
     }
-}
-
-/// Digest of the component that judges.
-pub fn verifier_digest(policies: &PolicySet) -> String {
-    policies.digest(Slot::Verifier).to_owned()
 }
 
 /// Makes `out` the directory of an evaluation with these settings, or finds that it is.

@@ -112,33 +112,21 @@ impl Report {
 }
 
 fn score<'a>(name: &str, rows: impl Iterator<Item = &'a EvaluationRow>) -> Score {
-    #[derive(Default)]
-    struct Counts {
-        scored: u32,
-        correct: u32,
-        all: usize,
-    }
-    let mut by_question: BTreeMap<u64, Counts> = BTreeMap::new();
-    let (mut tokens, mut num_rows) = (0.0, 0usize);
-    let (mut num_unfinished, mut num_unscorable, mut num_out_of_budget) = (0, 0, 0);
+    let mut by_question: BTreeMap<u64, Vec<Verdict>> = BTreeMap::new();
+    let (mut tokens, mut num_unfinished) = (0.0, 0);
     for row in rows {
-        let counts = by_question.entry(row.question_id).or_default();
-        counts.all += 1;
-        counts.scored += u32::from(row.verdict.is_scored());
-        counts.correct += u32::from(row.verdict == Verdict::Correct);
-        num_unscorable += usize::from(row.verdict == Verdict::Unscorable);
-        num_out_of_budget += usize::from(row.verdict == Verdict::OutOfBudget);
+        by_question.entry(row.question_id).or_default().push(row.verdict);
         num_unfinished += usize::from(!row.finished);
         tokens += f64::from(row.num_tokens);
-        num_rows += 1;
     }
-    let samples = by_question.values().map(|counts| counts.all).max().unwrap_or(0);
-    let scored: Vec<&Counts> = by_question.values().filter(|counts| counts.scored > 0).collect();
+    let count =
+        |wanted: Verdict| by_question.values().flatten().filter(|&&verdict| verdict == wanted).count();
+    let samples = by_question.values().map(Vec::len).max().unwrap_or(0);
     let shares: Vec<f64> =
-        scored.iter().map(|counts| f64::from(counts.correct) / f64::from(counts.scored)).collect();
-    let num_passed = scored.iter().filter(|counts| counts.correct > 0).count();
+        by_question.values().filter_map(|verdicts| share_correct(verdicts.iter().copied())).collect();
+    let num_passed = shares.iter().filter(|&&share| share > 0.0).count();
     let (average, average_interval) = mean_interval(&shares);
-    let questions = scored.len();
+    let questions = shares.len();
     Score {
         name: name.to_owned(),
         questions,
@@ -147,12 +135,22 @@ fn score<'a>(name: &str, rows: impl Iterator<Item = &'a EvaluationRow>) -> Score
         average_interval,
         pass: num_passed as f64 / questions as f64,
         pass_interval: wilson_interval(num_passed, questions),
-        mean_tokens: tokens / num_rows as f64,
+        mean_tokens: tokens / by_question.values().map(Vec::len).sum::<usize>() as f64,
         num_unfinished,
-        num_unscorable,
-        num_out_of_budget,
+        num_unscorable: count(Verdict::Unscorable),
+        num_out_of_budget: count(Verdict::OutOfBudget),
         num_unusable: 0,
     }
+}
+
+/// Share of correct verdicts among those that carry a reward, none when there is none.
+pub(super) fn share_correct(verdicts: impl Iterator<Item = Verdict>) -> Option<f64> {
+    let (mut scored, mut correct) = (0u32, 0u32);
+    for verdict in verdicts {
+        scored += u32::from(verdict.is_scored());
+        correct += u32::from(verdict == Verdict::Correct);
+    }
+    (scored > 0).then(|| f64::from(correct) / f64::from(scored))
 }
 
 /// Mean of shares and its interval. Where all are 0 or 1 it is Wilson's, which does not shrink to a point when every

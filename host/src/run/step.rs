@@ -9,8 +9,8 @@ use crate::checkpoint::{self, RunState};
 use crate::config::Clip;
 use crate::control::Proposal;
 use crate::curriculum::{self, Outcome};
+use crate::eval::Evaluation;
 use crate::guest::{Probe, VerifyRequest};
-use crate::heldout::Evaluation;
 use crate::journal::{Decision, Event, EventKind};
 use crate::log::ProblemRow;
 use crate::metrics::Metrics;
@@ -194,8 +194,8 @@ impl Run {
             streams: &self.streams,
         };
         let accuracy = evaluation.run(&self.actor, &mut self.policies, step)?;
-        metrics.set(key, accuracy.mean);
-        Ok(accuracy.mean)
+        metrics.set(key, accuracy);
+        Ok(accuracy)
     }
 
     /// Gives candidate policies a sample of the live pool to be probed with.
