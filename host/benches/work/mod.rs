@@ -60,7 +60,7 @@ pub(crate) const SHAPES: [Shape; 3] = [
         questions: 8,
         prompt: 64,
         new: 64,
-        token_budget: 2048,
+        token_budget: 4096,
         rounds: 3,
     },
 ];

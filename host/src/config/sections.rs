@@ -205,7 +205,8 @@ pub struct ObjectiveSection {
     pub entropy_coefficient: f32,
     /// Mini-batches a step, each with its own optimizer update.
     pub updates: u32,
-    /// Most tokens, prompts included, of one forward and backward pass.
+    /// Most tokens, prompts included, of one forward and backward pass; fewer where their activations would take more
+    /// than 512 MiB and more than the parameters.
     pub tokens_per_micro_batch: u32,
 }
 

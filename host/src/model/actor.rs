@@ -5,7 +5,7 @@ use std::path::Path;
 use candle_core::Device;
 
 use super::candle::CandleActor;
-use super::cpu::{self, CpuActor};
+use super::cpu::CpuActor;
 use super::optim::Update;
 use super::{
     AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError, Weights,
@@ -70,13 +70,14 @@ impl Actor {
     }
 
     /// Splits a mini-batch into micro-batches for [`Self::accumulate`]: indices into `batch`, in an order that suits
-    /// the engine, at most `token_budget` tokens each (a longer sequence is alone).
+    /// the engine, at most `token_budget` tokens each (a longer sequence is alone); the engine of our own takes fewer
+    /// when what it has to keep of them would exceed 512 MiB and the size of the parameters.
     pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
         let lengths: Vec<usize> =
             batch.iter().map(|sequence| sequence.prompt.len() + sequence.completion.len()).collect();
         match self {
             Self::Candle(_) => super::micro_batches(&lengths, token_budget),
-            Self::Cpu(_) => cpu::micro_batches(batch, token_budget),
+            Self::Cpu(actor) => actor.micro_batches(batch, token_budget),
         }
     }
 

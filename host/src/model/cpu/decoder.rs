@@ -10,7 +10,7 @@ use super::attention::{KeyValues, QUERY_BLOCK, attend};
 use super::head::RowSums;
 use super::kernel::{Left, PANEL};
 use super::layer::fit;
-use super::network::{Network, PackedNetwork, Shape};
+use super::network::{Network, Shape};
 use super::panels::{write_column, write_row};
 use super::pass::{Inference, embed};
 use super::plan::{Plan, Rope};
@@ -132,7 +132,6 @@ impl Member {
 /// One completion a stream of every request, which must have been checked.
 pub(super) fn sample(
     network: &Network,
-    packed: &PackedNetwork,
     buffers: &mut Inference,
     requests: Vec<SampleRequest<'_>>,
     sampling: &Sampling,
@@ -142,7 +141,7 @@ pub(super) fn sample(
     let longest = requests.iter().map(|request| request.prompt.len()).max().unwrap_or(0);
     let mut rope = Rope::new(&network.config.rope_frequencies());
     rope.extend(longest + sampling.max_new_tokens);
-    let mut decoder = Decoder::new(network, packed, buffers, rope, sampling);
+    let mut decoder = Decoder::new(network, buffers, rope, sampling);
     let mut requests: VecDeque<_> = requests.into_iter().enumerate().collect();
     let mut waiting: VecDeque<Member> = VecDeque::new();
     let mut active: Vec<Member> = Vec::new();
@@ -181,7 +180,6 @@ struct Decoder<'a> {
     network: &'a Network,
     sampling: &'a Sampling,
     rope: Rope,
-    packed: &'a PackedNetwork,
     inference: &'a mut Inference,
     /// Tokens that a member's cache holds.
     capacity: usize,
@@ -189,19 +187,13 @@ struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    fn new(
-        network: &'a Network,
-        packed: &'a PackedNetwork,
-        inference: &'a mut Inference,
-        rope: Rope,
-        sampling: &'a Sampling,
-    ) -> Self {
+    fn new(network: &'a Network, inference: &'a mut Inference, rope: Rope, sampling: &'a Sampling) -> Self {
         // The last token of a completion is never an input.
         let capacity = (sampling.max_new_tokens - 1).max(1);
         let size: usize = Cache::sizes(&network.shape, capacity).iter().sum();
         let size = size * network.shape.key_heads * network.layout.layers.len();
         let max_active = (CACHE_BUDGET / size).clamp(1, MAX_ACTIVE);
-        Self { network, sampling, rope, packed, inference, capacity, max_active }
+        Self { network, sampling, rope, inference, capacity, max_active }
     }
 
     fn take_cache(&mut self, capacity: usize) -> Cache {
@@ -239,8 +231,8 @@ impl<'a> Decoder<'a> {
             .collect();
         let rows = plan.num_rows();
         embed(network, &plan.tokens, fit(&mut self.inference.x, rows * network.shape.hidden));
-        for (layer, packed) in self.packed.layers.iter().enumerate() {
-            self.inference.layer(network, layer, packed, &plan, &self.rope);
+        for layer in 0..network.layout.layers.len() {
+            self.inference.layer(network, layer, &plan, &self.rope);
             let qkv = &self.inference.saves.qkv;
             prompts.par_iter_mut().zip(&plan.groups).for_each(|(prompt, group)| {
                 for (index, row) in group.prompt.clone().enumerate() {
@@ -249,8 +241,7 @@ impl<'a> Decoder<'a> {
                 }
             });
         }
-        let logits =
-            self.inference.head.logits(network, &self.packed.head, &plan.head_rows, &self.inference.x);
+        let logits = self.inference.head.logits(network, &plan.head_rows, &self.inference.x);
         let mut members = Vec::with_capacity(members);
         for (((request, SampleRequest { streams, .. }), prompt), logits) in
             taken.into_iter().zip(prompts).zip(logits.chunks_exact(network.shape.vocab))
@@ -285,8 +276,8 @@ impl<'a> Decoder<'a> {
         let rows = members.len();
         let x = fit(x, rows * shape.hidden);
         embed(network, &tokens, x);
-        for (layer, packed) in self.packed.layers.iter().enumerate() {
-            network.project(layer, packed, x, &positions, &self.rope, saves, scratch);
+        for layer in 0..network.layout.layers.len() {
+            network.project(layer, x, &positions, &self.rope, saves, scratch);
             let attended = fit(&mut saves.attended, rows * shape.query());
             members
                 .par_iter_mut()
@@ -296,11 +287,11 @@ impl<'a> Decoder<'a> {
                 .for_each_init(Vec::new, |scores, ((member, qkv), out)| {
                     member.attend(shape, layer, qkv, scores, out);
                 });
-            network.mix(layer, packed, x, saves, scratch);
-            Network::finish(packed, saves, scratch, x);
+            network.mix(layer, x, saves, scratch);
+            network.finish(layer, saves, scratch, x);
         }
         let head_rows: Vec<u32> = (0..rows as u32).collect();
-        let logits = head.logits(network, &self.packed.head, &head_rows, x);
+        let logits = head.logits(network, &head_rows, x);
         members
             .par_iter_mut()
             .zip(logits.par_chunks(shape.vocab))

@@ -6,11 +6,14 @@ use super::elementwise::{logit_gradient, logit_sums};
 use super::layer::{fit, norm_rows, norm_rows_backward};
 use super::network::Network;
 use super::plan::Plan;
-use super::product::{Packed, accumulate_outer, multiply};
+use super::product::{LeftRows, PanelBuffer, Tiles, accumulate_outer, multiply, multiply_rows};
 use crate::model::{ScoreGrads, Scores};
 
 /// Most logits that are held at a time.
 const LOGIT_BUDGET: usize = 1 << 25;
+
+/// Tokens of the vocabulary whose gradients are worked on together: few enough that they stay in the shared cache.
+const SLICE: usize = 4096;
 
 /// What is kept of a row of logits.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,10 +37,10 @@ impl RowSums {
 /// Buffers of the head.
 #[derive(Debug, Default)]
 pub(super) struct Head {
-    /// The head's matrix packed for the backward product.
-    weight: Packed,
-    /// A chunk of `normed` packed for the gradient of the head's matrix.
-    input: Packed,
+    /// A slice of the head's matrix for the backward product.
+    weight: PanelBuffer,
+    /// A chunk of `normed` for the gradient of the head's matrix.
+    input: Tiles,
     /// Rows of the residual stream that need logits. `[H, hidden]`
     rows: Vec<f32>,
     /// Those rows, normed. `[H, hidden]`
@@ -53,17 +56,11 @@ pub(super) struct Head {
 
 impl Head {
     /// Logits `[H, V]` of the rows `head_rows` of the residual stream `x`, all at once.
-    pub(super) fn logits(
-        &mut self,
-        network: &Network,
-        packed: &Packed,
-        head_rows: &[u32],
-        x: &[f32],
-    ) -> &[f32] {
+    pub(super) fn logits(&mut self, network: &Network, head_rows: &[u32], x: &[f32]) -> &[f32] {
         self.norm(network, head_rows, x);
         let (count, hidden) = (head_rows.len(), network.shape.hidden);
         let logits = fit(&mut self.logits, count * network.shape.vocab);
-        multiply(&self.normed[..count * hidden], packed, logits, false);
+        multiply(&self.normed[..count * hidden], network.panels(&network.layout.head), logits, false);
         logits
     }
 
@@ -84,7 +81,7 @@ impl Head {
     }
 
     /// Scores of the plan's targets, from the residual stream `x` after the last layer.
-    pub(super) fn score(&mut self, network: &Network, packed: &Packed, plan: &Plan, x: &[f32]) -> Scores {
+    pub(super) fn score(&mut self, network: &Network, plan: &Plan, x: &[f32]) -> Scores {
         self.norm(network, &plan.head_rows, x);
         let (count, vocab) = (plan.head_rows.len(), network.shape.vocab);
         self.sums.resize(count, RowSums::default());
@@ -92,7 +89,7 @@ impl Head {
             Scores { logprobs: vec![0.0; plan.targets.len()], entropies: vec![0.0; plan.targets.len()] };
         for begin in (0..count).step_by(Self::chunk(network)) {
             let end = (begin + Self::chunk(network)).min(count);
-            self.chunk_logits(network, packed, begin, end);
+            self.chunk_logits(network, begin, end);
             let logits = &self.logits[..(end - begin) * vocab];
             let sums = &mut self.sums[begin..end];
             sums.par_iter_mut().zip(logits.par_chunks(vocab)).with_min_len(64).for_each(|(sums, row)| {
@@ -109,10 +106,11 @@ impl Head {
         scores
     }
 
-    fn chunk_logits(&mut self, network: &Network, packed: &Packed, begin: usize, end: usize) {
+    fn chunk_logits(&mut self, network: &Network, begin: usize, end: usize) {
         let hidden = network.shape.hidden;
         let logits = fit(&mut self.logits, (end - begin) * network.shape.vocab);
-        multiply(&self.normed[begin * hidden..end * hidden], packed, logits, false);
+        let normed = &self.normed[begin * hidden..end * hidden];
+        multiply(normed, network.panels(&network.layout.head), logits, false);
     }
 
     /// Backward of the latest [`Head::score`]: adds to `gradient` and fills `dx` `[M, hidden]`.
@@ -122,7 +120,6 @@ impl Head {
     pub(super) fn backward(
         &mut self,
         network: &Network,
-        packed: &Packed,
         plan: &Plan,
         grads: &ScoreGrads,
         dx: &mut [f32],
@@ -132,11 +129,11 @@ impl Head {
         let chunk = Self::chunk(network);
         let layout = &network.layout;
         fit(&mut self.dnormed, count * hidden);
-        self.weight.pack_plain(network.part(&layout.head), vocab, hidden);
+        let head = network.panels(&layout.head);
         for begin in (0..count).step_by(chunk) {
             let end = (begin + chunk).min(count);
             if count > chunk {
-                self.chunk_logits(network, packed, begin, end);
+                self.chunk_logits(network, begin, end);
             }
             let logits = &mut self.logits[..(end - begin) * vocab];
             logits.par_chunks_mut(vocab).zip(&self.sums[begin..end]).enumerate().with_min_len(64).for_each(
@@ -150,16 +147,16 @@ impl Head {
                     }
                 },
             );
-            let normed = &self.normed[begin * hidden..end * hidden];
-            accumulate_outer(
-                logits,
-                normed,
-                vocab,
-                hidden,
-                &mut self.input,
-                &mut gradient[layout.head.clone()],
-            );
-            multiply(logits, &self.weight, &mut self.dnormed[begin * hidden..end * hidden], false);
+            self.input.pack(&self.normed[begin * hidden..end * hidden], hidden);
+            let dnormed = &mut self.dnormed[begin * hidden..end * hidden];
+            let gradient = &mut gradient[layout.head.range.clone()];
+            for first in (0..vocab).step_by(SLICE) {
+                let width = (vocab - first).min(SLICE);
+                let dlogits = LeftRows::columns(logits, vocab, first);
+                accumulate_outer(dlogits, width, &self.input, &mut gradient[first * hidden..]);
+                let weight = self.weight.turn(head.columns(first..first + width));
+                multiply_rows(dlogits, weight, dnormed, first > 0);
+            }
         }
         let drows = fit(&mut self.drows, count * hidden);
         drows.fill(0.0);

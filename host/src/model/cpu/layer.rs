@@ -6,9 +6,9 @@ use super::attention::{self, Saved};
 use super::elementwise::{
     add, add_rows, rms_norm, rms_norm_again, rms_norm_backward, rotate, swiglu, swiglu_backward,
 };
-use super::network::{Network, PackedLayer, Shape};
+use super::network::{Matrix, Network, Shape};
 use super::plan::{Plan, Rope};
-use super::product::{Packed, accumulate_outer, multiply};
+use super::product::{LeftRows, PanelBuffer, Tiles, accumulate_outer, multiply};
 
 /// Rows that are worked on at a time outside products; fixed, because partial sums of gradients depend on it.
 const ROW_BLOCK: usize = 128;
@@ -59,10 +59,10 @@ pub(super) struct LayerScratch {
     dattended: Vec<f32>,
     /// Gradient of `qkv`. `[M, qkv]`
     dqkv: Vec<f32>,
-    /// A weight packed for the backward product.
-    weight: Packed,
-    /// A layer's input packed for the gradient of its weight.
-    input: Packed,
+    /// A weight for the backward product.
+    weight: PanelBuffer,
+    /// A layer's input for the gradient of its weight.
+    input: Tiles,
 }
 
 /// `out = norm(x)`, row blocks in parallel.
@@ -136,13 +136,19 @@ fn rotate_rows(shape: &Shape, rows: &mut [f32], positions: &[u32], rope: &Rope, 
     );
 }
 
+/// Adds the gradient of a weight, given that of its output and its input.
+fn outer(dy: &[f32], x: &[f32], weight: &Matrix, input: &mut Tiles, gradient: &mut [f32]) {
+    input.pack(x, weight.depth);
+    let dy = LeftRows::columns(dy, weight.cols, 0);
+    accumulate_outer(dy, weight.cols, input, &mut gradient[weight.range.clone()]);
+}
+
 impl Network {
     /// Norm, projections, norms of queries and keys, rotation: fills `saves.qkv`.
     #[expect(clippy::too_many_arguments, reason = "operands and results of one operation")]
     pub(super) fn project(
         &self,
         layer: usize,
-        packed: &PackedLayer,
         x: &[f32],
         positions: &[u32],
         rope: &Rope,
@@ -155,7 +161,7 @@ impl Network {
         norm_rows(x, self.part(&ranges.input_norm), shape.eps, normed, inverse);
         let qkv = fit(&mut saves.qkv, rows * shape.qkv());
         let biased = begin_with_bias(ranges.qkv_bias.as_ref().map(|range| self.part(range)), qkv);
-        multiply(normed, &packed.qkv, qkv, biased);
+        multiply(normed, self.panels(&ranges.qkv), qkv, biased);
         if let (Some(query), Some(key)) = (&ranges.query_norm, &ranges.key_norm) {
             let gains = [self.part(query), self.part(key)];
             let raw = fit(&mut saves.raw, rows * (shape.query() + shape.key()));
@@ -167,26 +173,19 @@ impl Network {
 
     /// Attention's output projection and the gated layer, both added to the residual stream: from `x` and
     /// `saves.attended` to `saves.middle` and `out`.
-    pub(super) fn mix(
-        &self,
-        layer: usize,
-        packed: &PackedLayer,
-        x: &[f32],
-        saves: &mut Saves,
-        scratch: &mut LayerScratch,
-    ) {
+    pub(super) fn mix(&self, layer: usize, x: &[f32], saves: &mut Saves, scratch: &mut LayerScratch) {
         let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], x.len() / self.shape.hidden);
         let middle = fit(&mut saves.middle, rows * shape.hidden);
         middle.copy_from_slice(x);
         if let Some(bias) = &ranges.out_bias {
             middle.par_chunks_mut(shape.hidden).for_each(|row| add(row, self.part(bias)));
         }
-        multiply(&saves.attended[..rows * shape.query()], &packed.out, middle, true);
+        multiply(&saves.attended[..rows * shape.query()], self.panels(&ranges.out), middle, true);
         let normed = fit(&mut scratch.normed, rows * shape.hidden);
         let inverse = fit(&mut saves.middle_inverse, rows);
         norm_rows(middle, self.part(&ranges.post_norm), shape.eps, normed, inverse);
         let gate_up = fit(&mut saves.gate_up, rows * 2 * shape.intermediate);
-        multiply(normed, &packed.gate_up, gate_up, false);
+        multiply(normed, self.panels(&ranges.gate_up), gate_up, false);
         let gated = fit(&mut scratch.gated, rows * shape.intermediate);
         let width = shape.intermediate;
         gate_up
@@ -196,10 +195,11 @@ impl Network {
     }
 
     /// The end of a layer: `out = middle + down(gated)`.
-    pub(super) fn finish(packed: &PackedLayer, saves: &Saves, scratch: &LayerScratch, out: &mut [f32]) {
-        let rows = out.len() / packed.down.cols();
+    pub(super) fn finish(&self, layer: usize, saves: &Saves, scratch: &LayerScratch, out: &mut [f32]) {
+        let down = &self.layout.layers[layer].down;
+        let rows = out.len() / down.cols;
         out.copy_from_slice(&saves.middle[..out.len()]);
-        multiply(&scratch.gated[..rows * packed.down.depth()], &packed.down, out, true);
+        multiply(&scratch.gated[..rows * down.depth], self.panels(down), out, true);
     }
 
     /// Attention over the rows of `plan`: fills `saves.attended`.
@@ -234,39 +234,29 @@ impl Network {
 
         // The gated layer.
         let gated = fit(gated, rows * intermediate);
-        weight.pack_plain(self.part(&ranges.down), hidden, intermediate);
-        multiply(dx, weight, gated, false);
+        multiply(dx, weight.turn(self.panels(&ranges.down)), gated, false);
         let gate_up = &mut saves.gate_up[..rows * 2 * intermediate];
         gate_up
             .par_chunks_mut(ROW_BLOCK * 2 * intermediate)
             .zip(gated.par_chunks_mut(ROW_BLOCK * intermediate))
             .for_each(|(gate_up, gated)| swiglu_backward(gate_up, gated, intermediate));
-        accumulate_outer(dx, gated, hidden, intermediate, input, &mut gradient[ranges.down.clone()]);
+        outer(dx, gated, &ranges.down, input, gradient);
         let middle = &saves.middle[..rows * hidden];
         let (post_norm, middle_inverse) = (self.part(&ranges.post_norm), &saves.middle_inverse[..rows]);
         norm_rows_again(middle, post_norm, middle_inverse, normed);
-        accumulate_outer(
-            gate_up,
-            normed,
-            2 * intermediate,
-            hidden,
-            input,
-            &mut gradient[ranges.gate_up.clone()],
-        );
-        weight.pack_plain(self.part(&ranges.gate_up), 2 * intermediate, hidden);
-        multiply(gate_up, weight, dnormed, false);
+        outer(gate_up, normed, &ranges.gate_up, input, gradient);
+        multiply(gate_up, weight.turn(self.panels(&ranges.gate_up)), dnormed, false);
         let dgain = &mut gradient[ranges.post_norm.clone()];
         norm_rows_backward(dnormed, middle, post_norm, middle_inverse, dx, dgain);
 
         // Attention.
         let attended = &saves.attended[..rows * shape.query()];
-        accumulate_outer(dx, attended, hidden, shape.query(), input, &mut gradient[ranges.out.clone()]);
+        outer(dx, attended, &ranges.out, input, gradient);
         if let Some(bias) = &ranges.out_bias {
             bias_gradient(dx, &mut gradient[bias.clone()]);
         }
         let dattended = fit(dattended, rows * shape.query());
-        weight.pack_plain(self.part(&ranges.out), hidden, shape.query());
-        multiply(dx, weight, dattended, false);
+        multiply(dx, weight.turn(self.panels(&ranges.out)), dattended, false);
         let dqkv = fit(dqkv, rows * shape.qkv());
         let region = fit(region, rows * shape.qkv());
         let qkv = &saves.qkv[..rows * shape.qkv()];
@@ -286,9 +276,8 @@ impl Network {
         }
         let (input_norm, input_inverse) = (self.part(&ranges.input_norm), &saves.input_inverse[..rows]);
         norm_rows_again(x, input_norm, input_inverse, normed);
-        accumulate_outer(dqkv, normed, shape.qkv(), hidden, input, &mut gradient[ranges.qkv.clone()]);
-        weight.pack_plain(self.part(&ranges.qkv), shape.qkv(), hidden);
-        multiply(dqkv, weight, dnormed, false);
+        outer(dqkv, normed, &ranges.qkv, input, gradient);
+        multiply(dqkv, weight.turn(self.panels(&ranges.qkv)), dnormed, false);
         let dgain = &mut gradient[ranges.input_norm.clone()];
         norm_rows_backward(dnormed, x, input_norm, input_inverse, dx, dgain);
     }

@@ -21,10 +21,10 @@ mod threads;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use network::{Network, PackedNetwork, flatten, unflatten};
+use network::{Network, flatten, unflatten};
 use optim::Moments;
 use pass::{Inference, Training};
-use plan::{Plan, Rope};
+use plan::{Plan, Rope, micro_batches};
 use threads::Threads;
 
 use super::batch::{check_grads, check_requests, check_sequences};
@@ -32,9 +32,10 @@ use super::optim::{OptimState, Update, clip_factor};
 use super::{AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
 use crate::types::{Completion, TokenId};
 
-pub use plan::micro_batches;
 pub use product::repeat_product;
 
+/// Bytes that a training pass may keep for its backward pass, unless the parameters take more: then as many as those.
+const SAVED_BYTES: usize = 512 << 20;
 /// Rows of one forward pass without gradient.
 const SCORE_TOKENS: usize = 2048;
 
@@ -48,14 +49,8 @@ pub struct CpuActor {
     training: Training,
     rope: Rope,
     threads: Threads,
-    workspace: Mutex<Workspace>,
-}
-
-/// Packed weights and the buffers that all passes share.
-#[derive(Debug, Default)]
-struct Workspace {
-    packed: PackedNetwork,
-    inference: Inference,
+    /// Buffers that all passes share.
+    inference: Mutex<Inference>,
 }
 
 impl CpuActor {
@@ -75,7 +70,7 @@ impl CpuActor {
             rope: Rope::new(&network.config.rope_frequencies()),
             network,
             threads,
-            workspace: Mutex::default(),
+            inference: Mutex::default(),
         })
     }
 
@@ -99,18 +94,22 @@ impl CpuActor {
         }
         let plan = Plan::new(batch)?;
         self.rope.extend(plan.num_positions());
-        let Self { network, gradient, training, rope, threads, workspace, .. } = self;
-        let Workspace { packed, inference } = workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let scores = threads.run(|| {
-            network.pack(packed);
-            training.forward(network, packed, inference, &plan, rope)
-        });
+        let Self { network, gradient, training, rope, threads, inference, .. } = self;
+        let inference = inference.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let scores = threads.run(|| training.forward(network, inference, &plan, rope));
         let grads = loss(&scores);
         check_grads(&scores, &grads)?;
         if grads.logprobs.iter().chain(&grads.entropies).any(|grad| *grad != 0.0) {
-            threads.run(|| training.backward(network, packed, inference, &plan, rope, &grads, gradient));
+            threads.run(|| training.backward(network, inference, &plan, rope, &grads, gradient));
         }
         Ok(())
+    }
+
+    /// See [`super::Actor::micro_batches`].
+    pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
+        let bytes_per_row = size_of::<f32>() * Training::values_per_row(&self.network);
+        let affordable = SAVED_BYTES.max(size_of_val(&*self.gradient)) / bytes_per_row;
+        micro_batches(batch, token_budget.min(affordable.max(1)))
     }
 
     /// See [`super::Actor::grad_norm`].
@@ -123,8 +122,7 @@ impl CpuActor {
         let grad_norm = self.grad_norm();
         let applied = grad_norm.is_finite();
         if applied {
-            let Self { network, gradient, moments, threads, workspace, .. } = self;
-            workspace.get_mut().unwrap_or_else(PoisonError::into_inner).packed.is_current = false;
+            let Self { network, gradient, moments, threads, .. } = self;
             let clip = clip_factor(grad_norm, max_norm);
             let num_decayed = network.layout.num_matrix_values;
             threads.run(|| moments.step(optim, clip, num_decayed, &mut network.parameters, gradient));
@@ -155,8 +153,7 @@ impl CpuActor {
             let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
             let plan = Plan::new(&sequences)?;
             rope.extend(plan.num_positions());
-            let part =
-                self.with_workspace(|packed, inference| inference.score(&self.network, packed, &plan, &rope));
+            let part = self.with_buffers(|inference| inference.score(&self.network, &plan, &rope));
             let mut begin = 0;
             for index in indices {
                 let span = starts[index]..starts[index + 1];
@@ -179,21 +176,15 @@ impl CpuActor {
         sampling: &Sampling,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.network.config, &requests, sampling)?;
-        self.with_workspace(|packed, inference| {
-            decoder::sample(&self.network, packed, inference, requests, sampling)
-        })
+        self.with_buffers(|inference| decoder::sample(&self.network, inference, requests, sampling))
     }
 
-    /// Runs `work` on the Actor's threads with packed weights and buffers: the Actor's own, or others when a second
-    /// caller has those.
-    fn with_workspace<T: Send>(&self, work: impl FnOnce(&PackedNetwork, &mut Inference) -> T + Send) -> T {
-        let mut others = Workspace::default();
-        let mut guard = self.workspace.try_lock();
-        let workspace = guard.as_deref_mut().unwrap_or(&mut others);
-        self.threads.run(|| {
-            self.network.pack(&mut workspace.packed);
-            work(&workspace.packed, &mut workspace.inference)
-        })
+    /// Runs `work` on the Actor's threads with buffers: the Actor's own, or others when a second caller has those.
+    fn with_buffers<T: Send>(&self, work: impl FnOnce(&mut Inference) -> T + Send) -> T {
+        let mut others = Inference::default();
+        let mut guard = self.inference.try_lock();
+        let inference = guard.as_deref_mut().unwrap_or(&mut others);
+        self.threads.run(|| work(inference))
     }
 
     /// See [`super::Actor::next_logits`].
@@ -205,9 +196,7 @@ impl CpuActor {
         let plan = Plan::of_prompts(&[tokens]);
         let mut rope = Rope::new(&self.network.config.rope_frequencies());
         rope.extend(plan.num_positions());
-        Ok(self.with_workspace(|packed, inference| {
-            inference.last_logits(&self.network, packed, &plan, &rope).to_vec()
-        }))
+        Ok(self.with_buffers(|inference| inference.last_logits(&self.network, &plan, &rope).to_vec()))
     }
 
     /// See [`super::Actor::weights`].

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use anyhow::Context;
 
-use super::product::Packed;
+use super::panels::{column, write_column};
+use super::product::{Panels, panels_len};
 use crate::model::{ModelConfig, NamedTensor, ParameterShape, Weights};
 
 /// Widths in values, derived from a [`ModelConfig`].
@@ -61,11 +62,30 @@ impl Shape {
     }
 }
 
+/// A matrix of weights `[cols, depth]` in the flat buffer, kept as the panels of its transpose, as products want it.
+#[derive(Debug, Clone)]
+pub(super) struct Matrix {
+    pub(super) range: Range<usize>,
+    /// Width of the input.
+    pub(super) depth: usize,
+    /// Width of the output.
+    pub(super) cols: usize,
+}
+
+/// Where a parameter lies in the flat buffer.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// A vector.
+    Vector(Range<usize>),
+    /// Rows of a weight: some columns of a matrix, from `first` on.
+    Columns { of: Matrix, first: usize },
+}
+
 /// Where a layer's parameters lie in the flat buffer.
 #[derive(Debug, Clone)]
 pub(super) struct LayerRanges {
     /// Query, key and value projections, `[qkv, hidden]`.
-    pub(super) qkv: Range<usize>,
+    pub(super) qkv: Matrix,
     /// Their biases, `[qkv]`.
     pub(super) qkv_bias: Option<Range<usize>>,
     /// Gain of the queries' norm, `[head_dim]`.
@@ -73,7 +93,7 @@ pub(super) struct LayerRanges {
     /// Gain of the keys' norm, `[head_dim]`.
     pub(super) key_norm: Option<Range<usize>>,
     /// Attention's output projection, `[hidden, query]`.
-    pub(super) out: Range<usize>,
+    pub(super) out: Matrix,
     /// Its bias, `[hidden]`.
     pub(super) out_bias: Option<Range<usize>>,
     /// Gain of the norm before attention, `[hidden]`.
@@ -81,102 +101,128 @@ pub(super) struct LayerRanges {
     /// Gain of the norm before the gated layer, `[hidden]`.
     pub(super) post_norm: Range<usize>,
     /// Gate and up projections, `[2 * intermediate, hidden]`.
-    pub(super) gate_up: Range<usize>,
+    pub(super) gate_up: Matrix,
     /// Down projection, `[hidden, intermediate]`.
-    pub(super) down: Range<usize>,
+    pub(super) down: Matrix,
 }
 
-/// Where every parameter lies in a flat buffer: all matrices first, then all vectors, each in the order of
-/// [`ModelConfig::parameter_shapes`]; so projections that read the same input lie side by side, and what weight
-/// decay touches is one range.
+/// Where every parameter lies in a flat buffer: all matrices first, then all vectors; so what weight decay touches is
+/// one range. Projections that read the same input are one matrix.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    /// Parameters in the configuration's order, with their ranges.
-    pub(super) parameters: Vec<(ParameterShape, Range<usize>)>,
+    /// Parameters in the order of [`ModelConfig::parameter_shapes`], with their places.
+    pub(super) parameters: Vec<(ParameterShape, Place)>,
     /// Ranges by layer.
     pub(super) layers: Vec<LayerRanges>,
     /// Embedding, `[vocab, hidden]`.
-    pub(super) embedding: Range<usize>,
+    pub(super) embedding: Matrix,
     /// Gain of the last norm, `[hidden]`.
     pub(super) final_norm: Range<usize>,
     /// Head, `[vocab, hidden]`; the embedding when tied.
-    pub(super) head: Range<usize>,
-    /// Values of all matrices.
+    pub(super) head: Matrix,
+    /// Values of all matrices, those included that fill up their last panels.
     pub(super) num_matrix_values: usize,
-    /// Values of all parameters.
+    /// Values of the buffer.
     pub(super) num_values: usize,
+}
+
+/// Hands out places for parameters.
+struct Places {
+    shapes: Vec<ParameterShape>,
+    of: HashMap<String, Place>,
+    num_values: usize,
+}
+
+impl Places {
+    fn shape(&self, name: &str) -> anyhow::Result<&ParameterShape> {
+        let found = self.shapes.iter().find(|parameter| parameter.name == name);
+        found.with_context(|| format!("the configuration has no parameter `{name}`"))
+    }
+
+    /// The weights `names`, which read the same input, as one matrix.
+    fn matrix(&mut self, names: &[String]) -> anyhow::Result<Matrix> {
+        let mut firsts = Vec::new();
+        let (mut cols, mut depth) = (0, 0);
+        for name in names {
+            let shape = &self.shape(name)?.shape;
+            firsts.push(cols);
+            (cols, depth) = (cols + shape[0], shape[1]);
+        }
+        let begin = self.num_values;
+        self.num_values += panels_len(depth, cols);
+        let matrix = Matrix { range: begin..self.num_values, depth, cols };
+        for (name, first) in names.iter().zip(firsts) {
+            self.of.insert(name.clone(), Place::Columns { of: matrix.clone(), first });
+        }
+        Ok(matrix)
+    }
+
+    /// The vectors `names` side by side; `None` when the network has no such.
+    fn vectors(&mut self, names: &[String]) -> Option<Range<usize>> {
+        let begin = self.num_values;
+        for name in names {
+            let len = self.shape(name).ok()?.num_values();
+            self.of.insert(name.clone(), Place::Vector(self.num_values..self.num_values + len));
+            self.num_values += len;
+        }
+        Some(begin..self.num_values)
+    }
+
+    fn vector(&mut self, name: String) -> anyhow::Result<Range<usize>> {
+        self.shape(&name)?;
+        self.vectors(&[name]).context("the parameter was found before")
+    }
 }
 
 impl Layout {
     fn new(config: &ModelConfig) -> anyhow::Result<Self> {
-        let shapes = config.parameter_shapes();
-        let mut ranges: HashMap<&str, Range<usize>> = HashMap::new();
-        let mut num_values = 0;
-        let mut num_matrix_values = 0;
-        for matrices in [true, false] {
-            for parameter in shapes.iter().filter(|parameter| parameter.is_matrix() == matrices) {
-                let begin = num_values;
-                num_values += parameter.num_values();
-                ranges.insert(&parameter.name, begin..num_values);
-            }
-            if matrices {
-                num_matrix_values = num_values;
-            }
-        }
-        let find = |name: &str| {
-            ranges.get(name).cloned().with_context(|| format!("the configuration has no parameter `{name}`"))
-        };
-        let span = |first: String, last: String| anyhow::Ok(find(&first)?.start..find(&last)?.end);
-        let mut layers = Vec::new();
-        for layer in 0..config.num_hidden_layers {
-            let name = |part: &str| format!("model.layers.{layer}.{part}");
-            let optional = |part: &str| ranges.get(name(part).as_str()).cloned();
-            layers.push(LayerRanges {
-                qkv: span(name("self_attn.q_proj.weight"), name("self_attn.v_proj.weight"))?,
-                qkv_bias: match config.has_qkv_bias() {
-                    true => Some(span(name("self_attn.q_proj.bias"), name("self_attn.v_proj.bias"))?),
-                    false => None,
-                },
-                query_norm: optional("self_attn.q_norm.weight"),
-                key_norm: optional("self_attn.k_norm.weight"),
-                out: find(&name("self_attn.o_proj.weight"))?,
-                out_bias: optional("self_attn.o_proj.bias"),
-                input_norm: find(&name("input_layernorm.weight"))?,
-                post_norm: find(&name("post_attention_layernorm.weight"))?,
-                gate_up: span(name("mlp.gate_proj.weight"), name("mlp.up_proj.weight"))?,
-                down: find(&name("mlp.down_proj.weight"))?,
-            });
-        }
-        let embedding = find("model.embed_tokens.weight")?;
+        let mut places = Places { shapes: config.parameter_shapes(), of: HashMap::new(), num_values: 0 };
+        let embedding = places.matrix(&["model.embed_tokens.weight".to_owned()])?;
         let head = match config.tie_word_embeddings {
             true => embedding.clone(),
-            false => find("lm_head.weight")?,
+            false => places.matrix(&["lm_head.weight".to_owned()])?,
         };
-        let final_norm = find("model.norm.weight")?;
-        let parameters = shapes
-            .iter()
-            .map(|shape| Ok((shape.clone(), find(&shape.name)?)))
-            .collect::<anyhow::Result<_>>()?;
+        let names = |layer: usize, parts: &[&str], kind: &str| -> Vec<String> {
+            parts.iter().map(|part| format!("model.layers.{layer}.{part}.{kind}")).collect()
+        };
+        let qkv = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
+        let mut matrices = Vec::new();
+        for layer in 0..config.num_hidden_layers {
+            let mut matrix = |parts: &[&str]| places.matrix(&names(layer, parts, "weight"));
+            matrices.push([
+                matrix(&qkv)?,
+                matrix(&["self_attn.o_proj"])?,
+                matrix(&["mlp.gate_proj", "mlp.up_proj"])?,
+                matrix(&["mlp.down_proj"])?,
+            ]);
+        }
+        let num_matrix_values = places.num_values;
+        let mut layers = Vec::new();
+        for (layer, [qkv_matrix, out, gate_up, down]) in matrices.into_iter().enumerate() {
+            let mut optional = |parts: &[&str], kind: &str| places.vectors(&names(layer, parts, kind));
+            layers.push(LayerRanges {
+                qkv: qkv_matrix,
+                qkv_bias: optional(&qkv, "bias"),
+                query_norm: optional(&["self_attn.q_norm"], "weight"),
+                key_norm: optional(&["self_attn.k_norm"], "weight"),
+                out,
+                out_bias: optional(&["self_attn.o_proj"], "bias"),
+                input_norm: places.vector(format!("model.layers.{layer}.input_layernorm.weight"))?,
+                post_norm: places.vector(format!("model.layers.{layer}.post_attention_layernorm.weight"))?,
+                gate_up,
+                down,
+            });
+        }
+        let final_norm = places.vector("model.norm.weight".to_owned())?;
+        let Places { shapes, mut of, num_values } = places;
+        let mut parameters = Vec::new();
+        for shape in shapes {
+            let place = of.remove(&shape.name);
+            let place = place.with_context(|| format!("the engine has no place for `{}`", shape.name))?;
+            parameters.push((shape, place));
+        }
         Ok(Self { parameters, layers, embedding, final_norm, head, num_matrix_values, num_values })
     }
-}
-
-/// All matrices packed for the forward products.
-#[derive(Debug, Default)]
-pub(super) struct PackedNetwork {
-    pub(super) layers: Vec<PackedLayer>,
-    pub(super) head: Packed,
-    /// False when the parameters may have changed since.
-    pub(super) is_current: bool,
-}
-
-/// A layer's matrices packed for the forward products.
-#[derive(Debug, Default)]
-pub(super) struct PackedLayer {
-    pub(super) qkv: Packed,
-    pub(super) out: Packed,
-    pub(super) gate_up: Packed,
-    pub(super) down: Packed,
 }
 
 /// The network: shape and parameters.
@@ -205,26 +251,9 @@ impl Network {
         &self.parameters[range.clone()]
     }
 
-    /// Brings `packed` up to date.
-    pub(super) fn pack(&self, packed: &mut PackedNetwork) {
-        if packed.is_current {
-            return;
-        }
-        packed.layers.resize_with(self.layout.layers.len(), PackedLayer::default);
-        for (layer, packed) in packed.layers.iter_mut().enumerate() {
-            self.pack_layer(layer, packed);
-        }
-        packed.head.pack_transposed(self.part(&self.layout.head), self.shape.vocab, self.shape.hidden);
-        packed.is_current = true;
-    }
-
-    fn pack_layer(&self, layer: usize, packed: &mut PackedLayer) {
-        let Shape { hidden, intermediate, .. } = self.shape;
-        let ranges = &self.layout.layers[layer];
-        packed.qkv.pack_transposed(self.part(&ranges.qkv), self.shape.qkv(), hidden);
-        packed.out.pack_transposed(self.part(&ranges.out), hidden, self.shape.query());
-        packed.gate_up.pack_transposed(self.part(&ranges.gate_up), 2 * intermediate, hidden);
-        packed.down.pack_transposed(self.part(&ranges.down), hidden, intermediate);
+    /// A matrix as the right operand of a product.
+    pub(super) fn panels(&self, matrix: &Matrix) -> Panels<'_> {
+        Panels::new(self.part(&matrix.range), matrix.depth, matrix.cols)
     }
 }
 
@@ -236,26 +265,41 @@ pub(super) fn flatten(layout: &Layout, tensors: &[NamedTensor], flat: &mut [f32]
         layout.parameters.len(),
         tensors.len()
     );
-    for ((parameter, range), tensor) in layout.parameters.iter().zip(tensors) {
+    for ((parameter, place), tensor) in layout.parameters.iter().zip(tensors) {
         anyhow::ensure!(
-            tensor.name == parameter.name && tensor.data.len() == range.len(),
+            tensor.name == parameter.name && tensor.data.len() == parameter.num_values(),
             "expected tensor `{}` with {} values, got `{}` with {}",
             parameter.name,
-            range.len(),
+            parameter.num_values(),
             tensor.name,
             tensor.data.len()
         );
-        flat[range.clone()].copy_from_slice(&tensor.data);
+        match place {
+            Place::Vector(range) => flat[range.clone()].copy_from_slice(&tensor.data),
+            Place::Columns { of, first } => {
+                for (j, row) in tensor.data.chunks_exact(of.depth).enumerate() {
+                    write_column(&mut flat[of.range.clone()], of.depth, first + j, row);
+                }
+            }
+        }
     }
     Ok(())
 }
 
 /// `flat` as named tensors in the configuration's order.
 pub(super) fn unflatten(layout: &Layout, flat: &[f32]) -> Vec<NamedTensor> {
-    let tensor = |(parameter, range): &(ParameterShape, Range<usize>)| NamedTensor {
+    let data = |parameter: &ParameterShape, place: &Place| match place {
+        Place::Vector(range) => flat[range.clone()].to_vec(),
+        Place::Columns { of, first } => {
+            let rows = parameter.num_values() / of.depth;
+            let panels = &flat[of.range.clone()];
+            (*first..first + rows).flat_map(|j| column(panels, of.depth, j)).collect()
+        }
+    };
+    let tensor = |(parameter, place): &(ParameterShape, Place)| NamedTensor {
         name: parameter.name.clone(),
         shape: parameter.shape.clone(),
-        data: flat[range.clone()].to_vec(),
+        data: data(parameter, place),
     };
     layout.parameters.iter().map(tensor).collect()
 }

@@ -87,6 +87,20 @@ pub(super) fn write_column(panels: &mut [f32], depth: usize, index: usize, value
     }
 }
 
+/// Column `index` of panels `[_][depth][PANEL]`.
+pub(super) fn column(panels: &[f32], depth: usize, index: usize) -> impl Iterator<Item = f32> + '_ {
+    let panel = &panels[index / PANEL * depth * PANEL..][..depth * PANEL];
+    panel.chunks_exact(PANEL).map(move |line| line[index % PANEL])
+}
+
+/// Adds `values` to column `index` of panels `[_][depth][PANEL]`.
+pub(super) fn add_to_column(panels: &mut [f32], depth: usize, index: usize, values: &[f32]) {
+    let panel = &mut panels[index / PANEL * depth * PANEL..][..depth * PANEL];
+    for (line, &value) in panel.chunks_exact_mut(PANEL).zip(values) {
+        line[index % PANEL] += value;
+    }
+}
+
 /// Writes `values` as row `index` of panels `[_][depth][PANEL]`.
 pub(super) fn write_row(panels: &mut [f32], depth: usize, index: usize, values: &[f32]) {
     for (p, values) in values.chunks(PANEL).enumerate() {

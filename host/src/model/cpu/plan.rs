@@ -138,9 +138,14 @@ impl Plan {
     }
 }
 
+/// A prompt is computed again in the next micro-batch, so that the rest of its group fills this one, when that costs
+/// at most this share of a micro-batch.
+const CHEAP_PROMPT: usize = 16;
+
 /// Splits a mini-batch into micro-batches: indices into `batch`, sequences with an equal prompt side by side, at most
-/// `token_budget` rows each; a sequence longer than that is alone.
-pub fn micro_batches(batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
+/// `token_budget` rows each; a sequence longer than that is alone. A group that fits stays together unless its prompt
+/// is short.
+pub(super) fn micro_batches(batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut group_of: HashMap<&[TokenId], usize> = HashMap::new();
     for (index, sequence) in batch.iter().enumerate() {
@@ -150,19 +155,25 @@ pub fn micro_batches(batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usi
         }
         groups[group].push(index);
     }
+    let own = |index: usize| batch[index].completion.len() - 1;
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut rows = 0;
     for group in groups {
+        let prompt = batch[group[0]].prompt.len();
+        let size = prompt + group.iter().map(|&index| own(index)).sum::<usize>();
+        let stays_together = size <= token_budget && prompt * CHEAP_PROMPT > token_budget;
+        if stays_together && rows + size > token_budget {
+            (rows, _) = (0, batches.push(Vec::new()));
+        }
         let mut shared = 0;
         for index in group {
-            let (prompt, own) = (batch[index].prompt.len(), batch[index].completion.len() - 1);
             match batches.last_mut() {
-                Some(last) if rows + prompt - shared + own <= token_budget => {
-                    rows += prompt - shared + own;
+                Some(last) if rows + prompt - shared + own(index) <= token_budget => {
+                    rows += prompt - shared + own(index);
                     last.push(index);
                 }
                 _ => {
-                    rows = prompt + own;
+                    rows = prompt + own(index);
                     batches.push(vec![index]);
                 }
             }
@@ -231,12 +242,23 @@ mod tests {
     }
 
     #[test]
+    fn only_a_short_prompt_is_computed_twice() {
+        let (long, short) = ([1; 8], [2; 6]);
+        let sequence = |prompt| Sequence { prompt, completion: &[3; 22] };
+        let batch = [&long[..], &short, &long, &short, &long, &short].map(sequence);
+        assert_eq!(micro_batches(&batch, 100), [vec![0, 2, 4, 1], vec![3, 5]]);
+        assert_eq!(micro_batches(&batch, 95), [vec![0, 2, 4], vec![1, 3, 5]]);
+    }
+
+    #[test]
     fn micro_batches_keep_groups_together_and_count_a_prompt_once() {
         let (long, short) = ([1; 5], [2; 2]);
         let sequence = |prompt| Sequence { prompt, completion: &[3, 4, 5] };
         let batch = [&long[..], &short, &long, &short, &long].map(sequence);
         assert_eq!(micro_batches(&batch, 10), [vec![0, 2], vec![4], vec![1, 3]]);
         assert_eq!(micro_batches(&batch, 11), [vec![0, 2, 4], vec![1, 3]]);
+        assert_eq!(micro_batches(&batch, 14), [vec![0, 2, 4], vec![1, 3]]);
+        assert_eq!(micro_batches(&batch, 17), [vec![0, 2, 4, 1, 3]]);
         assert_eq!(micro_batches(&batch, 1), [vec![0], vec![2], vec![4], vec![1], vec![3]]);
     }
 }

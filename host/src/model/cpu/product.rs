@@ -4,10 +4,12 @@
 //! a row's result depends neither on the rows beside it nor on the number of threads.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::kernel::{Left, Out, PANEL, multiply_panel};
+use super::kernel::{Left, Out, PANEL, multiply_panel, vectorized};
+use super::layer::fit;
 
 /// Depth that is worked on at a time: 64 KiB of a panel, which every row of a block reads again.
 const DEPTH_BLOCK: usize = 512;
@@ -16,68 +18,79 @@ const SECOND_LEVEL: usize = 1 << 17;
 /// Values that stay in the cache that cores share.
 const THIRD_LEVEL: usize = 1 << 21;
 
-/// The right operand of a product, `depth` x `cols`, stored as panels of [`PANEL`] columns, the last one filled
-/// with zeros.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Packed {
-    data: Vec<f32>,
+/// Values of a matrix of `depth` x `cols` in panels.
+pub(super) fn panels_len(depth: usize, cols: usize) -> usize {
+    depth * cols.next_multiple_of(PANEL)
+}
+
+/// The right operand of a product, `depth` x `cols`, as panels of [`PANEL`] columns, the last one filled up with
+/// arbitrary values: `[cols / PANEL][depth][PANEL]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panels<'a> {
+    data: &'a [f32],
     depth: usize,
     cols: usize,
 }
 
-impl Packed {
-    /// Depth of the operand.
-    pub(super) fn depth(&self) -> usize {
-        self.depth
+impl<'a> Panels<'a> {
+    /// A matrix whose panels are `data`.
+    pub(super) fn new(data: &'a [f32], depth: usize, cols: usize) -> Self {
+        Self { data: &data[..panels_len(depth, cols)], depth, cols }
     }
 
-    /// Columns of the operand.
-    pub(super) fn cols(&self) -> usize {
-        self.cols
-    }
-
-    fn prepare(&mut self, depth: usize, cols: usize) {
-        (self.depth, self.cols) = (depth, cols);
-        let len = depth * cols.next_multiple_of(PANEL);
-        if self.data.len() < len {
-            self.data.resize(len, 0.0);
-        }
-    }
-
-    fn panel(&self, index: usize) -> &[f32] {
+    fn panel(&self, index: usize) -> &'a [f32] {
         &self.data[index * self.depth * PANEL..][..self.depth * PANEL]
     }
 
-    /// Packs the transpose of `weight` `[cols, depth]`, as a forward product with a weight wants it.
-    pub(super) fn pack_transposed(&mut self, weight: &[f32], cols: usize, depth: usize) {
-        self.prepare(depth, cols);
-        let len = depth * cols.next_multiple_of(PANEL);
-        self.data[..len].par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(p, panel)| {
-            let width = (cols - p * PANEL).min(PANEL);
-            let rows = &weight[p * PANEL * depth..][..width * depth];
-            transpose_panel(rows, depth, panel);
-        });
-    }
-
-    /// Packs `weight` `[depth, cols]` as it is, as the backward product with a weight wants it.
-    pub(super) fn pack_plain(&mut self, weight: &[f32], depth: usize, cols: usize) {
-        self.prepare(depth, cols);
-        let len = depth * cols.next_multiple_of(PANEL);
-        self.data[..len].par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(p, panel)| {
-            copy_panel(&weight[p * PANEL..], cols, (cols - p * PANEL).min(PANEL), panel);
-        });
+    /// Columns `cols`, whose first is the first of a panel.
+    pub(super) fn columns(&self, cols: Range<usize>) -> Self {
+        Self { data: &self.data[cols.start * self.depth..], depth: self.depth, cols: cols.len() }
     }
 }
 
-/// Writes `rows` (some rows of `depth` values, at most [`PANEL`]) as the columns of `panel` `[depth, PANEL]`.
-pub(super) fn transpose_panel(rows: &[f32], depth: usize, panel: &mut [f32]) {
-    let width = rows.len() / depth;
-    if width < PANEL {
-        panel.fill(0.0);
+/// A buffer for panels.
+#[derive(Debug, Default)]
+pub(super) struct PanelBuffer(Vec<f32>);
+
+impl PanelBuffer {
+    /// Transposes: the result has as many columns as `matrix` has depth.
+    pub(super) fn turn(&mut self, matrix: Panels<'_>) -> Panels<'_> {
+        let Panels { depth: cols, cols: depth, .. } = matrix;
+        let data = fit(&mut self.0, panels_len(depth, cols));
+        data.par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(q, turned)| {
+            let first = q * PANEL;
+            let width = (cols - first).min(PANEL);
+            for (p, block) in turned.chunks_mut(PANEL * PANEL).enumerate() {
+                turn_block(&matrix.panel(p)[first * PANEL..][..width * PANEL], block);
+            }
+        });
+        Panels::new(data, depth, cols)
     }
-    for (j, row) in rows.chunks_exact(depth).enumerate() {
-        for (line, &value) in panel.chunks_exact_mut(PANEL).zip(row) {
-            line[j] = value;
+}
+
+vectorized! {
+    /// Transposes a square block of rows of [`PANEL`] values; of `rows` fewer may be given, of `columns` fewer taken.
+    fn turn_block(rows: &[f32], columns: &mut [f32]) {
+        if rows.len() < PANEL * PANEL || columns.len() < PANEL * PANEL {
+            for (j, column) in columns.chunks_exact_mut(PANEL).enumerate() {
+                for (value, row) in column.iter_mut().zip(rows.chunks_exact(PANEL)) {
+                    *value = row[j];
+                }
+            }
+            return;
+        }
+        const EDGE: usize = 8;
+        for i in (0..PANEL).step_by(EDGE) {
+            for j in (0..PANEL).step_by(EDGE) {
+                let mut tile = [[0.0f32; EDGE]; EDGE];
+                for (k, line) in tile.iter_mut().enumerate() {
+                    line.copy_from_slice(&rows[(i + k) * PANEL + j..][..EDGE]);
+                }
+                for l in 0..EDGE {
+                    let line: [f32; EDGE] = std::array::from_fn(|k| tile[k][l]);
+                    columns[(j + l) * PANEL + i..][..EDGE].copy_from_slice(&line);
+                }
+            }
         }
     }
 }
@@ -94,9 +107,28 @@ pub(super) fn copy_panel(source: &[f32], stride: usize, width: usize, panel: &mu
     }
 }
 
+/// Rows of a left operand, `stride` values apart.
+#[derive(Clone, Copy)]
+pub(super) struct LeftRows<'a> {
+    data: &'a [f32],
+    stride: usize,
+}
+
+impl<'a> LeftRows<'a> {
+    /// Columns from `first` on of a matrix whose rows have `stride` values.
+    pub(super) fn columns(data: &'a [f32], stride: usize, first: usize) -> Self {
+        Self { data: &data[first..], stride }
+    }
+}
+
 /// `y[rows, cols] (+)= x[rows, depth] · right`, `rows` given by the length of `y`.
-pub(super) fn multiply(x: &[f32], right: &Packed, y: &mut [f32], accumulate: bool) {
-    let (depth, cols) = (right.depth, right.cols);
+pub(super) fn multiply(x: &[f32], right: Panels<'_>, y: &mut [f32], accumulate: bool) {
+    multiply_rows(LeftRows { data: x, stride: right.depth }, right, y, accumulate);
+}
+
+/// [`multiply`] of rows that lie anywhere.
+pub(super) fn multiply_rows(x: LeftRows<'_>, right: Panels<'_>, y: &mut [f32], accumulate: bool) {
+    let Panels { depth, cols, .. } = right;
     let rows = y.len() / cols;
     let threads = rayon::current_num_threads();
     let size = depth * cols;
@@ -108,12 +140,19 @@ pub(super) fn multiply(x: &[f32], right: &Packed, y: &mut [f32], accumulate: boo
     let fitting = (SECOND_LEVEL / depth.max(1)).clamp(64, 256);
     let block = rows.div_ceil(pieces * threads).next_multiple_of(8).min(fitting);
     y.par_chunks_mut(block * cols)
-        .zip(x.par_chunks(block * depth))
-        .for_each(|(y, x)| multiply_panels(x, right, 0, y, cols, accumulate));
+        .zip(x.data.par_chunks(block * x.stride))
+        .for_each(|(y, data)| multiply_panels(LeftRows { data, ..x }, right, 0, y, cols, accumulate));
 }
 
 /// The panels of `right` from `first` on, as many as a row of `y` has room for; rows of `y` are `stride` apart.
-fn multiply_panels(x: &[f32], right: &Packed, first: usize, y: &mut [f32], stride: usize, accumulate: bool) {
+fn multiply_panels(
+    x: LeftRows<'_>,
+    right: Panels<'_>,
+    first: usize,
+    y: &mut [f32],
+    stride: usize,
+    accumulate: bool,
+) {
     let depth = right.depth;
     let rows = y.len() / stride;
     for p in 0..stride.div_ceil(PANEL) {
@@ -123,7 +162,7 @@ fn multiply_panels(x: &[f32], right: &Packed, first: usize, y: &mut [f32], strid
                 rows,
                 (depth - begin).min(DEPTH_BLOCK),
                 width,
-                Left { data: &x[begin..], row_stride: depth, depth_stride: 1 },
+                Left { data: &x.data[begin..], row_stride: x.stride, depth_stride: 1 },
                 &panel[begin * PANEL..],
                 Out { data: &mut y[p * PANEL..], row_stride: stride, accumulate: accumulate || begin > 0 },
             );
@@ -132,7 +171,7 @@ fn multiply_panels(x: &[f32], right: &Packed, first: usize, y: &mut [f32], strid
 }
 
 /// With few rows the columns are shared out instead: every core reads its part of the right operand once.
-fn multiply_by_columns(x: &[f32], right: &Packed, y: &mut [f32], accumulate: bool, threads: usize) {
+fn multiply_by_columns(x: LeftRows<'_>, right: Panels<'_>, y: &mut [f32], accumulate: bool, threads: usize) {
     let cols = right.cols;
     let rows = y.len() / cols;
     let num_panels = cols.div_ceil(PANEL);
@@ -166,78 +205,122 @@ thread_local! {
     static PARTS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
-/// Rows of the left operand that [`accumulate_outer`] packs together.
-const LEFT_ROWS: usize = 8;
-/// Rows of a gradient that are worked on at a time.
-const GRADIENT_ROWS: usize = 128;
+/// Rows of a gradient's panel that are worked on together.
+const TILE: usize = 8;
+/// Panels of a gradient that a task works on.
+const TASK_PANELS: usize = 4;
 
-/// `gradient[n, k] += Σ_m dy[m, n] · x[m, k]`: the gradient of a weight `[n, k]`, m over tokens. `packed` is scratch
-/// for `x`.
-pub(super) fn accumulate_outer(
-    dy: &[f32],
-    x: &[f32],
-    n: usize,
+/// The right operand of the gradients of weights: rows of tokens, a tile of [`TILE`] columns after the other.
+#[derive(Debug, Default)]
+pub(super) struct Tiles {
+    /// `[k / TILE][tokens][TILE]`, the last tile filled up with arbitrary values.
+    data: Vec<f32>,
+    tokens: usize,
     k: usize,
-    packed: &mut Packed,
-    gradient: &mut [f32],
-) {
-    let tokens = dy.len() / n;
-    packed.pack_plain(x, tokens, k);
-    let packed = &*packed;
+}
+
+impl Tiles {
+    /// Of `x` `[tokens, k]`.
+    pub(super) fn pack(&mut self, x: &[f32], k: usize) {
+        (self.tokens, self.k) = (x.len() / k, k);
+        let tile_len = self.tokens * TILE;
+        let data = fit(&mut self.data, k.div_ceil(TILE) * tile_len);
+        data.par_chunks_exact_mut(tile_len).enumerate().with_min_len(4).for_each(|(t, tile)| {
+            let width = (k - t * TILE).min(TILE);
+            for (line, row) in tile.chunks_exact_mut(TILE).zip(x.chunks_exact(k)) {
+                line[..width].copy_from_slice(&row[t * TILE..][..width]);
+            }
+        });
+    }
+
+    fn tile(&self, index: usize) -> &[f32] {
+        &self.data[index * self.tokens * TILE..][..self.tokens * TILE]
+    }
+}
+
+/// `gradient[n, k] += Σ_m dy[m, n] · x[m, k]`: the gradient of a weight `[n, k]`, m over tokens; `gradient` is laid out
+/// as panels of k x n.
+pub(super) fn accumulate_outer(dy: LeftRows<'_>, n: usize, x: &Tiles, gradient: &mut [f32]) {
+    let Tiles { tokens, k, .. } = *x;
+    // Blocks of even depth, so that none is too short to be worth a pass over the gradient.
+    let depth_block = tokens.div_ceil(tokens.div_ceil(DEPTH_BLOCK));
     let threads = rayon::current_num_threads();
-    let block = n.div_ceil(2 * threads).next_multiple_of(LEFT_ROWS).min(GRADIENT_ROWS);
-    gradient.par_chunks_mut(block * k).enumerate().for_each_init(Vec::new, |left, (b, gradient)| {
-        let height = gradient.len() / k;
-        let first = b * block;
-        left.resize((height / LEFT_ROWS + 1) * LEFT_ROWS * DEPTH_BLOCK, 0.0f32);
-        for begin in (0..tokens).step_by(DEPTH_BLOCK) {
-            let depth = (tokens - begin).min(DEPTH_BLOCK);
-            // Rows of `dy` are far apart; gathered in tiles they are read without cache conflicts.
-            for (m, row) in dy[begin * n..].chunks_exact(n).take(depth).enumerate() {
-                let (tiles, rest) = row[first..first + height].as_chunks::<LEFT_ROWS>();
-                for (t, values) in tiles.iter().enumerate() {
-                    left[(t * DEPTH_BLOCK + m) * LEFT_ROWS..][..LEFT_ROWS].copy_from_slice(values);
+    let panels = n.div_ceil(PANEL).div_ceil(2 * threads).clamp(1, TASK_PANELS);
+    gradient[..panels_len(k, n)].par_chunks_mut(panels * k * PANEL).enumerate().for_each_init(
+        Vec::new,
+        |packed: &mut Vec<f32>, (task, gradient)| {
+            let first = task * panels * PANEL;
+            let height = (n - first).min(panels * PANEL);
+            let packed = fit(packed, panels * depth_block * PANEL);
+            for begin in (0..tokens).step_by(depth_block) {
+                let depth = (tokens - begin).min(depth_block);
+                for (p, panel) in packed.chunks_exact_mut(depth_block * PANEL).enumerate() {
+                    let column = p * PANEL;
+                    if column < height {
+                        let source = &dy.data[begin * dy.stride + first + column..];
+                        copy_panel(
+                            source,
+                            dy.stride,
+                            (height - column).min(PANEL),
+                            &mut panel[..depth * PANEL],
+                        );
+                    }
                 }
-                left[(tiles.len() * DEPTH_BLOCK + m) * LEFT_ROWS..][..rest.len()].copy_from_slice(rest);
-            }
-            for p in 0..k.div_ceil(PANEL) {
-                let panel = &packed.panel(p)[begin * PANEL..];
-                for (t, rows) in (0..height).step_by(LEFT_ROWS).enumerate() {
-                    multiply_panel(
-                        (height - rows).min(LEFT_ROWS),
-                        depth,
-                        (k - p * PANEL).min(PANEL),
-                        Left {
-                            data: &left[t * DEPTH_BLOCK * LEFT_ROWS..][..DEPTH_BLOCK * LEFT_ROWS],
-                            row_stride: 1,
-                            depth_stride: LEFT_ROWS,
-                        },
-                        panel,
-                        Out { data: &mut gradient[rows * k + p * PANEL..], row_stride: k, accumulate: true },
-                    );
+                for t in 0..k.div_ceil(TILE) {
+                    let rows = (k - t * TILE).min(TILE);
+                    for (panel, gradient) in
+                        packed.chunks_exact(depth_block * PANEL).zip(gradient.chunks_exact_mut(k * PANEL))
+                    {
+                        multiply_panel(
+                            rows,
+                            depth,
+                            PANEL,
+                            Left { data: &x.tile(t)[begin * TILE..], row_stride: 1, depth_stride: TILE },
+                            panel,
+                            Out {
+                                data: &mut gradient[t * TILE * PANEL..],
+                                row_stride: PANEL,
+                                accumulate: true,
+                            },
+                        );
+                    }
                 }
             }
-        }
-    });
+        },
+    );
 }
 
 /// Repeats this engine's product of `[rows, depth]` with `[depth, cols]`, for benches to compare with.
 pub fn repeat_product([rows, depth, cols]: [usize; 3], repetitions: usize) {
     let x = vec![0.5; rows * depth];
-    let mut right = Packed::default();
-    right.pack_transposed(&vec![0.25; depth * cols], cols, depth);
+    let right = vec![0.25; panels_len(depth, cols)];
     let mut y = vec![0.0; rows * cols];
     for _ in 0..repetitions {
-        multiply(&x, &right, &mut y, false);
+        multiply(&x, Panels::new(&right, depth, cols), &mut y, false);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::cpu::panels::{column, write_column};
 
     fn values(len: usize, seed: usize) -> Vec<f32> {
         (0..len).map(|i| ((i * 7919 + seed * 31) % 2003) as f32 / 911.0 - 1.1).collect()
+    }
+
+    /// `weight` `[_, depth]` as panels of its transpose.
+    fn in_panels(weight: &[f32], depth: usize) -> Vec<f32> {
+        let cols = weight.len() / depth;
+        let mut panels = vec![0.0; panels_len(depth, cols)];
+        for (j, row) in weight.chunks_exact(depth).enumerate() {
+            write_column(&mut panels, depth, j, row);
+        }
+        panels
+    }
+
+    fn from_panels(panels: &[f32], cols: usize, depth: usize) -> Vec<f32> {
+        (0..cols).flat_map(|j| column(panels, depth, j).collect::<Vec<_>>()).collect()
     }
 
     fn with_threads<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {
@@ -258,13 +341,12 @@ mod tests {
                     .collect::<Vec<_>>()
             })
             .collect();
+        let right = in_panels(&weight, depth);
         for threads in [1, 2, 4] {
             with_threads(threads, || {
                 for rows in [1, 3, 8, 17, 40, 133] {
-                    let mut right = Packed::default();
-                    right.pack_transposed(&weight, cols, depth);
                     let mut y = vec![0.0; rows * cols];
-                    multiply(&x[..rows * depth], &right, &mut y, false);
+                    multiply(&x[..rows * depth], Panels::new(&right, depth, cols), &mut y, false);
                     assert_eq!(y, expected[..rows * cols], "{rows} rows, {threads} threads");
                 }
             });
@@ -283,11 +365,27 @@ mod tests {
                 }
             }
         }
+        let mut tiles = Tiles::default();
+        tiles.pack(&x, k);
         for threads in [1, 2, 4] {
-            let mut gradient = values(n * k, 5);
-            let mut packed = Packed::default();
-            with_threads(threads, || accumulate_outer(&dy, &x, n, k, &mut packed, &mut gradient));
-            assert_eq!(gradient, expected);
+            let mut gradient = in_panels(&values(n * k, 5), k);
+            let dy = LeftRows::columns(&dy, n, 0);
+            with_threads(threads, || accumulate_outer(dy, n, &tiles, &mut gradient));
+            assert_eq!(from_panels(&gradient, n, k), expected);
+        }
+    }
+
+    #[test]
+    fn turned_panels_are_the_transpose() {
+        for (depth, cols) in [(64, 96), (37, 21), (32, 32), (33, 65), (1, 1)] {
+            let weight = values(cols * depth, 6);
+            let panels = in_panels(&weight, depth);
+            let mut buffer = PanelBuffer::default();
+            let turned = buffer.turn(Panels::new(&panels, depth, cols));
+            assert_eq!((turned.depth, turned.cols), (cols, depth));
+            let transposed: Vec<f32> =
+                (0..depth * cols).map(|at| weight[at % cols * depth + at / cols]).collect();
+            assert_eq!(from_panels(turned.data, depth, cols), transposed, "{depth} x {cols}");
         }
     }
 }
