@@ -1,5 +1,5 @@
 //! Processor features at run time: the register tile of the matrix product, and a macro that compiles a loop for
-//! several vector extensions. The only unsafe code of the engine.
+//! several vector extensions. With `transpose`, the only unsafe code of the engine.
 //!
 //! Every variant performs the same operations on every element, in the same order, with fused multiply-adds, so
 //! that results are equal bit for bit on every machine: vector width decides speed only.
@@ -296,7 +296,7 @@ mod avx512 {
 
     use super::{PANEL, Size};
 
-    /// Tiles of up to eight rows and a whole panel.
+    /// Tiles of up to twelve rows and a whole panel.
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn tiles(
         rows: usize,
@@ -310,11 +310,15 @@ mod avx512 {
         let masks = [mask(size.cols), mask(size.cols.saturating_sub(16))];
         let mut i = 0;
         while i < rows {
-            let height = (rows - i).min(8);
+            let height = (rows - i).min(12);
             // SAFETY: `multiply_panel_with` asserted the extents.
             unsafe {
                 let (a, c) = (a.add(i * size.row), c.add(i * size.out));
                 match height {
+                    12 => tile::<12>(size, a, b, c, masks, accumulate),
+                    11 => tile::<11>(size, a, b, c, masks, accumulate),
+                    10 => tile::<10>(size, a, b, c, masks, accumulate),
+                    9 => tile::<9>(size, a, b, c, masks, accumulate),
                     8 => tile::<8>(size, a, b, c, masks, accumulate),
                     7 => tile::<7>(size, a, b, c, masks, accumulate),
                     6 => tile::<6>(size, a, b, c, masks, accumulate),

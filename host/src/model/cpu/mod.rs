@@ -17,6 +17,7 @@ mod pass;
 mod plan;
 mod product;
 mod threads;
+mod transpose;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use network::{Network, flatten, unflatten};
 use optim::Moments;
 use pass::{Inference, Training};
-use plan::{Plan, Rope, micro_batches};
+use plan::{Plan, Rope, even_micro_batches, micro_batches};
 use threads::Threads;
 
 use super::batch::{check_grads, check_requests, check_sequences};
@@ -108,8 +109,11 @@ impl CpuActor {
     /// See [`super::Actor::micro_batches`].
     pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
         let bytes_per_row = size_of::<f32>() * Training::values_per_row(&self.network);
-        let affordable = SAVED_BYTES.max(size_of_val(&*self.gradient)) / bytes_per_row;
-        micro_batches(batch, token_budget.min(affordable.max(1)))
+        let affordable = (SAVED_BYTES.max(size_of_val(&*self.gradient)) / bytes_per_row).max(1);
+        match affordable < token_budget {
+            true => even_micro_batches(batch, affordable),
+            false => micro_batches(batch, token_budget),
+        }
     }
 
     /// See [`super::Actor::grad_norm`].

@@ -183,6 +183,20 @@ pub(super) fn micro_batches(batch: &[Sequence<'_>], token_budget: usize) -> Vec<
     batches
 }
 
+/// [`micro_batches`] of the smallest budget that doesn't take more of them, so that none is much smaller than the others.
+pub(super) fn even_micro_batches(batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
+    let fewest = micro_batches(batch, token_budget).len();
+    let (mut too_small, mut enough) = (0, token_budget);
+    while enough - too_small > 1 {
+        let budget = usize::midpoint(too_small, enough);
+        match micro_batches(batch, budget).len() > fewest {
+            true => too_small = budget,
+            false => enough = budget,
+        }
+    }
+    micro_batches(batch, enough)
+}
+
 /// Cosines and sines of the rotary embedding.
 #[derive(Debug, Default)]
 pub(super) struct Rope {
@@ -239,6 +253,15 @@ mod tests {
         assert_eq!(scored, [(0, 3), (1, 4), (2, 5), (0, 6), (3, 8), (4, 9)]);
         assert_eq!(plan.targets_of(0), [0, 3]);
         assert_eq!(plan.targets_of(4), [5]);
+    }
+
+    #[test]
+    fn micro_batches_are_evened_out() {
+        let prompts = [[1], [2], [3], [4], [5], [6], [7], [8]];
+        let batch: Vec<_> = prompts.iter().map(|prompt| Sequence { prompt, completion: &[3; 10] }).collect();
+        assert_eq!(micro_batches(&batch, 60).iter().map(Vec::len).collect::<Vec<_>>(), [6, 2]);
+        assert_eq!(even_micro_batches(&batch, 60).iter().map(Vec::len).collect::<Vec<_>>(), [4, 4]);
+        assert_eq!(even_micro_batches(&batch, 9).len(), 8);
     }
 
     #[test]

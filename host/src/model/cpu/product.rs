@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::kernel::{Left, Out, PANEL, multiply_panel, vectorized};
+use super::kernel::{Left, Out, PANEL, multiply_panel};
 use super::layer::fit;
+use super::transpose::transpose_block;
 
 /// Depth that is worked on at a time: 64 KiB of a panel, which every row of a block reads again.
 const DEPTH_BLOCK: usize = 512;
@@ -61,37 +62,10 @@ impl PanelBuffer {
             let first = q * PANEL;
             let width = (cols - first).min(PANEL);
             for (p, block) in turned.chunks_mut(PANEL * PANEL).enumerate() {
-                turn_block(&matrix.panel(p)[first * PANEL..][..width * PANEL], block);
+                transpose_block(&matrix.panel(p)[first * PANEL..][..width * PANEL], block);
             }
         });
         Panels::new(data, depth, cols)
-    }
-}
-
-vectorized! {
-    /// Transposes a square block of rows of [`PANEL`] values; of `rows` fewer may be given, of `columns` fewer taken.
-    fn turn_block(rows: &[f32], columns: &mut [f32]) {
-        if rows.len() < PANEL * PANEL || columns.len() < PANEL * PANEL {
-            for (j, column) in columns.chunks_exact_mut(PANEL).enumerate() {
-                for (value, row) in column.iter_mut().zip(rows.chunks_exact(PANEL)) {
-                    *value = row[j];
-                }
-            }
-            return;
-        }
-        const EDGE: usize = 8;
-        for i in (0..PANEL).step_by(EDGE) {
-            for j in (0..PANEL).step_by(EDGE) {
-                let mut tile = [[0.0f32; EDGE]; EDGE];
-                for (k, line) in tile.iter_mut().enumerate() {
-                    line.copy_from_slice(&rows[(i + k) * PANEL + j..][..EDGE]);
-                }
-                for l in 0..EDGE {
-                    let line: [f32; EDGE] = std::array::from_fn(|k| tile[k][l]);
-                    columns[(j + l) * PANEL + i..][..EDGE].copy_from_slice(&line);
-                }
-            }
-        }
     }
 }
 
@@ -137,8 +111,8 @@ pub(super) fn multiply_rows(x: LeftRows<'_>, right: Panels<'_>, y: &mut [f32], a
     }
     // The right operand is read once a block: few blocks when it is large, several a core for balance otherwise.
     let pieces = if size > THIRD_LEVEL { 1 } else { 4 };
-    let fitting = (SECOND_LEVEL / depth.max(1)).clamp(64, 256);
-    let block = rows.div_ceil(pieces * threads).next_multiple_of(8).min(fitting);
+    let fitting = (SECOND_LEVEL / depth.max(1)).clamp(64, 252) / 12 * 12;
+    let block = rows.div_ceil(pieces * threads).next_multiple_of(12).min(fitting);
     y.par_chunks_mut(block * cols)
         .zip(x.data.par_chunks(block * x.stride))
         .for_each(|(y, data)| multiply_panels(LeftRows { data, ..x }, right, 0, y, cols, accumulate));
@@ -206,7 +180,7 @@ thread_local! {
 }
 
 /// Rows of a gradient's panel that are worked on together.
-const TILE: usize = 8;
+const TILE: usize = 12;
 /// Panels of a gradient that a task works on.
 const TASK_PANELS: usize = 4;
 
