@@ -75,6 +75,22 @@ fn exp(x: f32) -> f32 {
     if x < -86.6 { 0.0 } else { result }
 }
 
+/// [`swiglu_backward`] of a few values. The sigmoids come first, in a loop of their own: in one loop with what depends on
+/// them the compiler branches on where [`exp`] is cut off, and gives up vectors.
+#[inline(always)]
+fn swiglu_slopes(out: &mut [f32], gate: &mut [f32], up: &mut [f32]) {
+    let mut sigmoids = [0.0; LANES];
+    for (sigmoid, gate) in sigmoids.iter_mut().zip(&*gate) {
+        *sigmoid = 1.0 / (1.0 + exp(-*gate));
+    }
+    for (((out, gate), up), sigmoid) in out.iter_mut().zip(gate).zip(up).zip(sigmoids) {
+        let silu = *gate * sigmoid;
+        let (dout, value) = (*out, silu * *up);
+        let slope = silu.mul_add(1.0 - sigmoid, sigmoid);
+        (*out, *gate, *up) = (value, dout * *up * slope, dout * silu);
+    }
+}
+
 vectorized! {
     /// `out = x · gain / rms(x)` for every row; the reciprocal of each row's rms goes to `inverse`.
     pub(super) fn rms_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32], inverse: &mut [f32]) {
@@ -153,13 +169,13 @@ vectorized! {
     pub(super) fn swiglu_backward(gate_up: &mut [f32], out: &mut [f32], width: usize) {
         for (gate_up, out) in gate_up.chunks_exact_mut(2 * width).zip(out.chunks_exact_mut(width)) {
             let (gate, up) = gate_up.split_at_mut(width);
-            for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
-                let sigmoid = 1.0 / (1.0 + exp(-*gate));
-                let silu = *gate * sigmoid;
-                let (dout, value) = (*out, silu * *up);
-                let slope = silu.mul_add(1.0 - sigmoid, sigmoid);
-                (*out, *gate, *up) = (value, dout * *up * slope, dout * silu);
+            let (gates, gate_rest) = gate.as_chunks_mut::<LANES>();
+            let (ups, up_rest) = up.as_chunks_mut::<LANES>();
+            let (outs, out_rest) = out.as_chunks_mut::<LANES>();
+            for ((out, gate), up) in outs.iter_mut().zip(gates).zip(ups) {
+                swiglu_slopes(out, gate, up);
             }
+            swiglu_slopes(out_rest, gate_rest, up_rest);
         }
     }
 
