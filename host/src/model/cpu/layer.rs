@@ -127,6 +127,11 @@ fn begin_with_bias(bias: Option<&[f32]>, out: &mut [f32]) -> bool {
     bias.is_some()
 }
 
+fn copy_rows(from: &[f32], to: &mut [f32]) {
+    const CHUNK: usize = 1 << 16;
+    to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| to.copy_from_slice(from));
+}
+
 fn rotate_rows(shape: &Shape, rows: &mut [f32], positions: &[u32], rope: &Rope, backward: bool) {
     let (stride, heads) = (shape.qkv(), shape.heads + shape.key_heads);
     rows.par_chunks_mut(ROW_BLOCK * stride).zip(positions.par_chunks(ROW_BLOCK)).for_each(
@@ -176,7 +181,7 @@ impl Network {
     pub(super) fn mix(&self, layer: usize, x: &[f32], saves: &mut Saves, scratch: &mut LayerScratch) {
         let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], x.len() / self.shape.hidden);
         let middle = fit(&mut saves.middle, rows * shape.hidden);
-        middle.copy_from_slice(x);
+        copy_rows(x, middle);
         if let Some(bias) = &ranges.out_bias {
             middle.par_chunks_mut(shape.hidden).for_each(|row| add(row, self.part(bias)));
         }
@@ -198,7 +203,7 @@ impl Network {
     pub(super) fn finish(&self, layer: usize, saves: &Saves, scratch: &LayerScratch, out: &mut [f32]) {
         let down = &self.layout.layers[layer].down;
         let rows = out.len() / down.cols;
-        out.copy_from_slice(&saves.middle[..out.len()]);
+        copy_rows(&saves.middle[..out.len()], out);
         multiply(&scratch.gated[..rows * down.depth], self.panels(down), out, true);
     }
 

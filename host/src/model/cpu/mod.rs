@@ -130,8 +130,9 @@ impl CpuActor {
             let clip = clip_factor(grad_norm, max_norm);
             let num_decayed = network.layout.num_matrix_values;
             threads.run(|| moments.step(optim, clip, num_decayed, &mut network.parameters, gradient));
+        } else {
+            self.zero_grad();
         }
-        self.zero_grad();
         Update { grad_norm, applied }
     }
 

@@ -47,10 +47,13 @@ vectorized! {
         lanes.iter().sum()
     }
 
-    fn update(parameters: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], factors: Factors) {
+    fn update(
+        parameters: &mut [f32], gradient: &mut [f32], first: &mut [f32], second: &mut [f32], factors: Factors,
+    ) {
         let Factors { clip, decay, beta1, beta2, step, root, eps } = factors;
-        for (((p, &g), m), v) in parameters.iter_mut().zip(gradient).zip(first).zip(second) {
-            let g = g * clip;
+        for (((p, gradient), m), v) in parameters.iter_mut().zip(gradient).zip(first).zip(second) {
+            let g = *gradient * clip;
+            *gradient = 0.0;
             *m = beta1.mul_add(*m, (1.0 - beta1) * g);
             *v = beta2.mul_add(*v, (1.0 - beta2) * g * g);
             *p = *p * decay - step * *m / (v.sqrt() * root + eps);
@@ -70,14 +73,14 @@ impl Moments {
         Self { first: vec![0.0; len], second: vec![0.0; len], steps: 0 }
     }
 
-    /// One step; `clip` multiplies the gradient, the first `num_decayed` parameters decay.
+    /// One step; `clip` multiplies the gradient, the first `num_decayed` parameters decay. Leaves the gradient zero.
     pub(super) fn step(
         &mut self,
         optim: &AdamW,
         clip: f64,
         num_decayed: usize,
         parameters: &mut [f32],
-        gradient: &[f32],
+        gradient: &mut [f32],
     ) {
         self.steps += 1;
         let correction = |beta: f64| 1.0 - libm::pow(beta, self.steps as f64);
@@ -92,7 +95,8 @@ impl Moments {
         };
         let decay = (1.0 - optim.lr * optim.weight_decay) as f32;
         let (first, second) = (self.first.split_at_mut(num_decayed), self.second.split_at_mut(num_decayed));
-        let (parameters, gradient) = (parameters.split_at_mut(num_decayed), gradient.split_at(num_decayed));
+        let (parameters, gradient) =
+            (parameters.split_at_mut(num_decayed), gradient.split_at_mut(num_decayed));
         for (parameters, gradient, first, second, decay) in [
             (parameters.0, gradient.0, first.0, second.0, decay),
             (parameters.1, gradient.1, first.1, second.1, 1.0),
@@ -100,7 +104,7 @@ impl Moments {
             let factors = Factors { decay, ..factors };
             parameters
                 .par_chunks_mut(CHUNK)
-                .zip(gradient.par_chunks(CHUNK))
+                .zip(gradient.par_chunks_mut(CHUNK))
                 .zip(first.par_chunks_mut(CHUNK))
                 .zip(second.par_chunks_mut(CHUNK))
                 .for_each(|(((p, g), m), v)| update(p, g, m, v, factors));

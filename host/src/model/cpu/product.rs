@@ -12,10 +12,14 @@ use super::kernel::{Left, Out, PANEL, multiply_panel};
 use super::layer::fit;
 use super::transpose::transpose_block;
 
-/// Depth that is worked on at a time: 64 KiB of a panel, which every row of a block reads again.
+/// Most depth that is worked on at a time: 64 KiB of a panel, which every row of a block reads again.
 const DEPTH_BLOCK: usize = 512;
-/// Values that stay in a core's second-level cache.
+/// Values that stay in a core's second-level cache beside others.
 const SECOND_LEVEL: usize = 1 << 17;
+/// Values of a left operand that stay there, with a panel beside them.
+const LEFT_BLOCK: usize = 3 << 16;
+/// Rows that the widest register tile works on.
+const TILE: usize = 12;
 /// Values that stay in the cache that cores share.
 const THIRD_LEVEL: usize = 1 << 21;
 
@@ -111,11 +115,44 @@ pub(super) fn multiply_rows(x: LeftRows<'_>, right: Panels<'_>, y: &mut [f32], a
     }
     // The right operand is read once a block: few blocks when it is large, several a core for balance otherwise.
     let pieces = if size > THIRD_LEVEL { 1 } else { 4 };
-    let fitting = (SECOND_LEVEL / depth.max(1)).clamp(64, 252) / 12 * 12;
-    let block = rows.div_ceil(pieces * threads).next_multiple_of(12).min(fitting);
-    y.par_chunks_mut(block * cols)
-        .zip(x.data.par_chunks(block * x.stride))
-        .for_each(|(y, data)| multiply_panels(LeftRows { data, ..x }, right, 0, y, cols, accumulate));
+    let fitting = (LEFT_BLOCK / depth.max(1)).clamp(64, 264);
+    let tiles = rows.div_ceil(TILE);
+    let blocks = rows.div_ceil(fitting).max(pieces * threads).next_multiple_of(threads);
+    let mut first = 0;
+    let tasks = shares(tiles, blocks).map(|tiles| {
+        let len = (tiles * TILE).min(rows - first);
+        first += len;
+        (first - len, len)
+    });
+    let tasks: Vec<(usize, usize)> = tasks.collect();
+    split(y, tasks.iter().map(|(_, len)| len * cols)).into_par_iter().zip(tasks).with_max_len(1).for_each(
+        |(y, (first, _))| {
+            let x = LeftRows { data: &x.data[first * x.stride..], ..x };
+            multiply_panels(x, right, 0, y, cols, accumulate);
+        },
+    );
+}
+
+/// Depth that is worked on at a time: even blocks, so that none is too short to be worth a pass over the results.
+fn even_block(depth: usize) -> usize {
+    depth.div_ceil(depth.div_ceil(DEPTH_BLOCK).max(1)).max(1)
+}
+
+/// `count` things shared out evenly: how many each of at most `parts` parts gets, none of them empty.
+fn shares(count: usize, parts: usize) -> impl Iterator<Item = usize> {
+    let parts = parts.min(count).max(1);
+    (0..parts).map(move |part| (part + 1) * count / parts - part * count / parts)
+}
+
+/// Cuts `data` into pieces of the given lengths.
+fn split(mut data: &mut [f32], lens: impl Iterator<Item = usize>) -> Vec<&mut [f32]> {
+    let mut pieces = Vec::new();
+    for len in lens {
+        let (piece, rest) = data.split_at_mut(len);
+        pieces.push(piece);
+        data = rest;
+    }
+    pieces
 }
 
 /// The panels of `right` from `first` on, as many as a row of `y` has room for; rows of `y` are `stride` apart.
@@ -129,12 +166,13 @@ fn multiply_panels(
 ) {
     let depth = right.depth;
     let rows = y.len() / stride;
+    let depth_block = even_block(depth);
     for p in 0..stride.div_ceil(PANEL) {
         let (panel, width) = (right.panel(first + p), (stride - p * PANEL).min(PANEL));
-        for begin in (0..depth).step_by(DEPTH_BLOCK) {
+        for begin in (0..depth).step_by(depth_block) {
             multiply_panel(
                 rows,
-                (depth - begin).min(DEPTH_BLOCK),
+                (depth - begin).min(depth_block),
                 width,
                 Left { data: &x.data[begin..], row_stride: x.stride, depth_stride: 1 },
                 &panel[begin * PANEL..],
@@ -179,8 +217,6 @@ thread_local! {
     static PARTS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
-/// Rows of a gradient's panel that are worked on together.
-const TILE: usize = 12;
 /// Panels of a gradient that a task works on.
 const TASK_PANELS: usize = 4;
 
@@ -216,15 +252,23 @@ impl Tiles {
 /// as panels of k x n.
 pub(super) fn accumulate_outer(dy: LeftRows<'_>, n: usize, x: &Tiles, gradient: &mut [f32]) {
     let Tiles { tokens, k, .. } = *x;
-    // Blocks of even depth, so that none is too short to be worth a pass over the gradient.
-    let depth_block = tokens.div_ceil(tokens.div_ceil(DEPTH_BLOCK));
+    let depth_block = even_block(tokens);
     let threads = rayon::current_num_threads();
-    let panels = n.div_ceil(PANEL).div_ceil(2 * threads).clamp(1, TASK_PANELS);
-    gradient[..panels_len(k, n)].par_chunks_mut(panels * k * PANEL).enumerate().for_each_init(
+    let panels = n.div_ceil(PANEL);
+    let tasks = panels.div_ceil(TASK_PANELS).next_multiple_of(threads).max(2 * threads);
+    let mut first = 0;
+    let tasks: Vec<Range<usize>> = shares(panels, tasks)
+        .map(|panels| {
+            first += panels;
+            (first - panels) * PANEL..n.min(first * PANEL)
+        })
+        .collect();
+    let gradients = split(gradient, shares(panels, tasks.len()).map(|panels| panels * k * PANEL));
+    gradients.into_par_iter().zip(tasks).with_max_len(1).for_each_init(
         Vec::new,
-        |packed: &mut Vec<f32>, (task, gradient)| {
-            let first = task * panels * PANEL;
-            let height = (n - first).min(panels * PANEL);
+        |packed: &mut Vec<f32>, (gradient, columns)| {
+            let (first, height) = (columns.start, columns.len());
+            let panels = gradient.len() / (k * PANEL);
             let packed = fit(packed, panels * depth_block * PANEL);
             for begin in (0..tokens).step_by(depth_block) {
                 let depth = (tokens - begin).min(depth_block);
