@@ -11,9 +11,6 @@ mod work;
 
 use std::time::Instant;
 
-use exgrpo_host::model::{ModelConfig, cpu};
-use rayon::prelude::*;
-
 use work::{GROUP_SIZE, SHAPES, Shape, peak_memory};
 
 #[global_allocator]
@@ -28,25 +25,14 @@ fn main() {
     }
 }
 
-/// What the machine can do now: products in a shape that suits its caches, and reading memory.
+/// What the machine can do now.
 fn machine() {
-    let size = [512, 512, 1024];
-    let gflop = 2e-9 * 400.0 * size.iter().product::<usize>() as f64;
-    let (cpu_before, begin) = (cpu_seconds(), Instant::now());
-    cpu::repeat_product(size, 400);
-    let (seconds, cpu_used) = (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu_before);
-    let buffer = vec![1u64; 1 << 24];
-    let read = median(9, || {
-        let begin = Instant::now();
-        let sum: u64 = buffer.par_chunks(1 << 18).map(|part| part.iter().sum::<u64>()).sum();
-        assert_eq!(sum, 1 << 24);
-        begin.elapsed().as_secs_f64()
-    });
+    let cpu_before = cpu_seconds();
+    let (rate, gflop) = work::product_rate();
     println!(
-        "  machine   {:8.0} GFLOP/s in products ({:.0} a CPU second), {:.1} GB/s read, {} threads",
-        gflop / seconds,
-        gflop / cpu_used,
-        (buffer.len() * 8) as f64 / read / 1e9,
+        "  machine   {rate:8.0} GFLOP/s in products ({:.0} a CPU second), {:.1} GB/s read, {} threads",
+        gflop / (cpu_seconds() - cpu_before),
+        work::read_rate(),
         rayon::current_num_threads()
     );
 }
@@ -90,7 +76,7 @@ fn measure(shape: &Shape) {
     let sampled = (completions * shape.new) as f64;
     let rows = (shape.questions * (shape.prompt + GROUP_SIZE * (shape.new - 1))) as f64;
     let head = shape.questions * (1 + GROUP_SIZE * (shape.new - 1));
-    let flops = train_gflop(actor.config(), rows, head as f64);
+    let flops = work::train_gflop(actor.config(), rows, head as f64);
     println!("  step      {step:8.3} s  ({cpu_used:.1} CPU s)");
     println!("  sampling  {sample:8.3} s  {:8.0} tokens/s", sampled / sample);
     println!(
@@ -113,14 +99,6 @@ fn measure(shape: &Shape) {
         bytes / single / 1e9
     );
     println!("  peak memory {:.2} GB", peak_memory());
-}
-
-/// Products of a training pass in 10^9 operations, attention left out: forward once, backward twice.
-fn train_gflop(config: &ModelConfig, rows: f64, head_rows: f64) -> f64 {
-    let head = (config.vocab_size * config.hidden_size) as f64;
-    let embeddings = if config.tie_word_embeddings { head } else { 2.0 * head };
-    let layers = config.num_parameters() as f64 - embeddings;
-    6.0 * (layers * rows + head * head_rows) / 1e9
 }
 
 fn median(rounds: usize, mut round: impl FnMut() -> f64) -> f64 {

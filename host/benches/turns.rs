@@ -27,7 +27,7 @@ fn main() {
     match work.as_str() {
         "step" => {
             let prompts = shape.prompts();
-            turns(|| {
+            turns(None, || {
                 let groups = shape.sample(&actor, &prompts, GROUP_SIZE);
                 shape.accumulate(&mut actor, &work::sequences(&prompts, &groups));
                 work::apply(&mut actor);
@@ -44,30 +44,43 @@ fn main() {
                 .enumerate()
                 .map(|(index, completion)| Sequence { prompt: &prompts[index % prompts.len()], completion })
                 .collect();
-            turns(|| {
+            let prompt_rows = prompts.len() * prompt_len;
+            let rows = prompt_rows + completions.iter().map(|completion| completion.len() - 1).sum::<usize>();
+            let head_rows = rows - prompt_rows + prompts.len();
+            let gflop = work::train_gflop(actor.config(), rows as f64, head_rows as f64);
+            let share = |seconds: f64| gflop / seconds / work::product_rate().0;
+            turns(Some(("of the product rate", &share)), || {
                 shape.accumulate(&mut actor, &batch);
                 work::apply(&mut actor);
             });
         }
         "sample" => {
             let prompts = shape.tokens(64, shape.prompt, 2);
-            turns(|| drop(shape.sample(&actor, &prompts, 1)));
+            turns(None, || drop(shape.sample(&actor, &prompts, 1)));
         }
         "sample-1" => {
             let prompts = shape.tokens(1, shape.prompt, 2);
-            turns(|| drop(shape.sample(&actor, &prompts, 1)));
+            // Every token but the first, which the prompt's pass gives, reads all weights.
+            let gigabytes = 4e-9 * (actor.num_parameters() * shape.new) as f64;
+            let share = |seconds: f64| gigabytes / seconds / work::read_rate();
+            turns(Some(("of the memory's read rate", &share)), || drop(shape.sample(&actor, &prompts, 1)));
         }
         other => panic!("no work is called {other}"),
     }
 }
 
+/// A limit of the machine, and which share of it was reached in so many seconds.
+type Limit<'a> = (&'static str, &'a dyn Fn(f64) -> f64);
+
 /// Works once a line.
-fn turns(mut work: impl FnMut()) {
+fn turns(limit: Option<Limit<'_>>, mut work: impl FnMut()) {
     for line in std::io::stdin().lines() {
         line.unwrap();
         let begin = Instant::now();
         work();
         let seconds = begin.elapsed().as_secs_f64();
-        println!("{{\"seconds\": {seconds}, \"peak_gb\": {}}}", work::peak_memory());
+        let peak_gb = work::peak_memory();
+        let share = limit.map(|(of, share)| serde_json::json!({"of": of, "share": share(seconds)}));
+        println!("{}", serde_json::json!({"seconds": seconds, "peak_gb": peak_gb, "limit": share}));
     }
 }

@@ -118,8 +118,9 @@ fn compare((name, our_arguments, peers): &Comparison, options: &Options) -> Resu
         let middle = |of: fn(&(f64, f64)) -> f64| sorted(pairs.iter().map(of))[pairs.len() / 2];
         let ratios = sorted(pairs.iter().map(|(ours, theirs)| theirs / ours));
         print(&format!(
-            "| {name} | {} | {label} {} | {:.2} [{:.2}, {:.2}] | {:.2} GB | {:.2} GB |",
+            "| {name} | {}{} | {label} {} | {:.2} [{:.2}, {:.2}] | {:.2} GB | {:.2} GB |",
             duration(middle(|pair| pair.0)),
+            ours.limit(),
             duration(middle(|pair| pair.1)),
             ratios[ratios.len() / 2],
             ratios[0],
@@ -147,12 +148,22 @@ struct Side {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     peak_gb: f64,
+    /// What the turns reached, the warming one included.
+    limits: Vec<Limit>,
 }
 
 #[derive(Deserialize)]
 struct Answer {
     seconds: f64,
     peak_gb: f64,
+    limit: Option<Limit>,
+}
+
+/// A limit of the machine, and which share of it was reached.
+#[derive(Deserialize)]
+struct Limit {
+    of: String,
+    share: f64,
 }
 
 impl Side {
@@ -165,7 +176,7 @@ impl Side {
             .with_context(|| format!("could not start {}", command.get_program().to_string_lossy()))?;
         let input = child.stdin.take().context("a side has no standard input")?;
         let output = BufReader::new(child.stdout.take().context("a side has no standard output")?);
-        Ok(Self { child, input, output, peak_gb: 0.0 })
+        Ok(Self { child, input, output, peak_gb: 0.0, limits: Vec::new() })
     }
 
     /// Seconds that the work took this time.
@@ -179,8 +190,20 @@ impl Side {
             // Libraries print lines of their own.
             if let Ok(answer) = serde_json::from_str::<Answer>(&line) {
                 self.peak_gb = answer.peak_gb;
+                self.limits.extend(answer.limit);
                 return Ok(answer.seconds);
             }
+        }
+    }
+}
+
+impl Side {
+    /// The median share of the limit after the turn that warms up, in words; nothing when there is none.
+    fn limit(&self) -> String {
+        let shares = sorted(self.limits.iter().skip(1).map(|limit| limit.share));
+        match (self.limits.first(), shares.get(shares.len() / 2)) {
+            (Some(Limit { of, .. }), Some(share)) => format!(", {:.0} % {of}", 100.0 * share),
+            _ => String::new(),
         }
     }
 }

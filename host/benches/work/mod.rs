@@ -2,12 +2,15 @@
 
 #![allow(dead_code, reason = "each benchmark uses some of it")]
 
+use std::time::Instant;
+
 use exgrpo_host::model::{
-    Actor, AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights,
+    Actor, AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights, cpu,
 };
 use exgrpo_host::types::{Completion, TokenId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
 
 /// Members of a group.
 pub(crate) const GROUP_SIZE: usize = 8;
@@ -147,4 +150,36 @@ pub(crate) fn peak_memory() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     line.split_whitespace().next().and_then(|kb| kb.parse::<f64>().ok()).unwrap_or_default() * 1024.0 / 1e9
+}
+
+/// Products of a training pass in 10^9 operations, attention left out: forward once, backward twice.
+pub(crate) fn train_gflop(config: &ModelConfig, rows: f64, head_rows: f64) -> f64 {
+    let head = (config.vocab_size * config.hidden_size) as f64;
+    let embeddings = if config.tie_word_embeddings { head } else { 2.0 * head };
+    let layers = config.num_parameters() as f64 - embeddings;
+    6.0 * (layers * rows + head * head_rows) / 1e9
+}
+
+/// What this machine does now in products of a shape that suits its caches: 10^9 operations a second, and how many
+/// were done.
+pub(crate) fn product_rate() -> (f64, f64) {
+    let (size, repetitions) = ([512, 512, 1024], 400);
+    let gflop = 2e-9 * repetitions as f64 * size.iter().product::<usize>() as f64;
+    let begin = Instant::now();
+    cpu::repeat_product(size, repetitions);
+    (gflop / begin.elapsed().as_secs_f64(), gflop)
+}
+
+/// How fast this machine reads memory now, in 10^9 bytes a second.
+pub(crate) fn read_rate() -> f64 {
+    let buffer = vec![1u64; 1 << 26];
+    let read = || {
+        let begin = Instant::now();
+        let sum: u64 = buffer.par_chunks(1 << 18).map(|part| part.iter().sum::<u64>()).sum();
+        assert_eq!(sum, 1 << 26);
+        begin.elapsed().as_secs_f64()
+    };
+    let mut seconds: Vec<f64> = (0..9).map(|_| read()).collect();
+    seconds.sort_by(f64::total_cmp);
+    size_of_val(&*buffer) as f64 / seconds[4] / 1e9
 }
