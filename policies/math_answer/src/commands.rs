@@ -63,11 +63,13 @@ pub(crate) fn named(name: &str) -> Command {
         "le" | "leq" | "leqslant" | "leqq" => Token::Compare(Comparison::LessEqual),
         "ge" | "geq" | "geqslant" | "geqq" => Token::Compare(Comparison::GreaterEqual),
         "ne" | "neq" => Token::Compare(Comparison::NotEqual),
-        "approx" | "simeq" | "equiv" | "coloneqq" | "cong" => Token::Compare(Comparison::Equal),
+        "approx" | "simeq" | "approxeq" => Token::Compare(Comparison::Near),
+        "equiv" | "coloneqq" | "cong" => Token::Compare(Comparison::Equal),
         "dot" | "ddot" | "vec" | "hat" | "bar" | "tilde" | "overline" | "widehat" | "overrightarrow" => {
             Token::Accent(name.into())
         }
         "cr" | "newline" => Token::RowEnd,
+        "mod" | "pmod" | "bmod" => Token::Symbol("mod".into()),
         "euro" => Token::Currency('€'),
         "pounds" => Token::Currency('£'),
         "imath" => Token::Symbol("i".into()),
@@ -144,7 +146,8 @@ pub(crate) fn character(char: char) -> Option<Command> {
         '≤' | '⩽' => Token::Compare(Comparison::LessEqual),
         '≥' | '⩾' => Token::Compare(Comparison::GreaterEqual),
         '≠' => Token::Compare(Comparison::NotEqual),
-        '≈' => Token::Compare(Comparison::Equal),
+        '≈' => Token::Compare(Comparison::Near),
+        '≡' => Token::Compare(Comparison::Equal),
         '±' => Token::PlusMinus(false),
         '∓' => Token::PlusMinus(true),
         '∞' => Token::Infinity,
@@ -192,6 +195,7 @@ pub(crate) fn plain_name(run: &str) -> Option<Token> {
         "in" => Token::In,
         "degrees" | "degree" | "deg" => Token::Degree,
         "percent" | "pct" => Token::Sign('%'),
+        "mod" => Token::Symbol(run.into()),
         _ => return None,
     })
 }

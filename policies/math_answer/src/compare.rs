@@ -2,12 +2,15 @@
 
 use crate::equality::{Work, equal_scalars, infinity};
 use crate::expr::{Bracket, Comparison, Expr};
+use crate::matrix;
+use crate::ratio;
 use crate::region::Region;
 use crate::relation;
 
 /// Both answers as they were read.
 pub(crate) fn equivalent(gold: &Expr, response: &Expr) -> bool {
-    Comparer { work: Work::new() }.same(&expanded(gold), &expanded(response))
+    let prepared = |expr: &Expr| expanded(&matrix::worked_out(expr.clone()));
+    Comparer { work: Work::new() }.same(&prepared(gold), &prepared(response))
 }
 
 /// Each answer with a sign `\pm` as the set of the two that it stands for. All such signs of an answer go together.
@@ -61,13 +64,22 @@ impl Comparer {
             (Expr::Member(_, gold), _) => self.same(gold, response),
             (_, Expr::Member(_, response)) => self.same(gold, response),
             (Expr::Relation(..), _) => match relation::assigned(gold) {
-                Some((_, value)) => self.same(value, response),
+                Some((_, value)) => {
+                    self.same(value, response)
+                        || relation::before_rounding(gold).is_some_and(|exact| self.same(exact, response))
+                }
                 None => same_regions(gold, response),
             },
             (_, Expr::Relation(..)) => match relation::result(response) {
-                Some(value) => self.same(gold, value),
+                Some(value) => {
+                    self.same(gold, value)
+                        || relation::before_rounding(response).is_some_and(|exact| self.same(gold, exact))
+                }
                 None => same_regions(gold, response),
             },
+            (Expr::Ratio(gold), Expr::Ratio(response)) => {
+                ratio::same(gold, response, &|a, b| equal_scalars(a, b, &self.work))
+            }
             (Expr::Set(gold), Expr::Set(response)) => {
                 self.same_sets(gold, response)
                     || (has_conditions(gold)
@@ -78,7 +90,7 @@ impl Comparer {
             }
             (Expr::Bracketed(open, items, _), Expr::Set(elements)) if elements.len() > 1 => {
                 let is_list = *open == Bracket::Round || items.len() > 2;
-                is_list && !is_half_open(gold) && self.same_sequences(items, elements)
+                is_list && !is_half_open(gold) && self.same_sequences(items, &relation::by_name(elements))
             }
             (Expr::Set(elements), other) if !elements.is_empty() && !is_region(other) => {
                 self.are_all_same(elements) && self.same(&elements[0], other)
@@ -108,6 +120,12 @@ impl Comparer {
                 matches!(rows.as_slice(), [row] if matches!(row.as_slice(), [entry] if self.same(entry, scalar)))
             }
             (Expr::Text(gold), Expr::Text(response)) => gold == response,
+            (Expr::Ratio(terms), other) => {
+                ratio::quotient(terms).is_some_and(|value| equal_scalars(&value, other, &self.work))
+            }
+            (other, Expr::Ratio(terms)) => {
+                ratio::quotient(terms).is_some_and(|value| equal_scalars(other, &value, &self.work))
+            }
             _ if is_region(gold) || is_region(response) => {
                 self.same_parts(gold, response) || same_regions(gold, response)
             }

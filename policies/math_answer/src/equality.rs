@@ -12,6 +12,7 @@ use num_traits::{Signed, Zero};
 
 use crate::evaluate::{Ball, evaluate};
 use crate::expr::{Constant, Expr};
+use crate::function_call::in_radians;
 use crate::normal_form::{Algebra, NoForm, Quotient};
 use crate::normalize::normalize;
 use crate::rational::{self, Rational};
@@ -84,8 +85,16 @@ pub(crate) fn equal_scalars(gold: &Expr, response: &Expr, work: &Work) -> bool {
                 units::Ratio::Different => false,
             }
         }
-        (Expr::Quantity(gold, _), response) => equal_scalars(gold, response, work),
-        (gold, Expr::Quantity(response, _)) => equal_scalars(gold, response, work),
+        (Expr::Quantity(value, _), other) => {
+            equal_scalars(value, other, work)
+                || (is_angle(gold) && has_pi(other) && equal_values(&in_radians(gold.clone()), other, work))
+        }
+        (other, Expr::Quantity(value, _)) => {
+            equal_scalars(other, value, work)
+                || (is_angle(response)
+                    && has_pi(other)
+                    && equal_values(other, &in_radians(response.clone()), work))
+        }
         (Expr::Percent(gold), Expr::Percent(response)) => equal_scalars(gold, response, work),
         // Whether a share or its hundredfold was asked for, only the question says; 0.5 and 0.5 % are never the same.
         (Expr::Percent(number), other) => {
@@ -97,6 +106,15 @@ pub(crate) fn equal_scalars(gold: &Expr, response: &Expr, work: &Work) -> bool {
         }
         _ => equal_values(gold, response, work),
     }
+}
+
+fn is_angle(expr: &Expr) -> bool {
+    matches!(expr, Expr::Quantity(_, unit) if matches!(unit.as_str(), "degree" | "degrees"))
+}
+
+/// Whether an angle is measured by the length of its arc.
+fn has_pi(expr: &Expr) -> bool {
+    expr.any(&|part| matches!(part, Expr::Constant(Constant::Pi)))
 }
 
 fn hundredth(number: &Expr) -> Expr {
@@ -196,8 +214,36 @@ fn is_rounded_irrational(decimal: &Rational, exact: &Expr) -> bool {
     is_cut || error <= unit / 2.0 + value.radius
 }
 
+/// Whether a literal is `exact` to the last digit that it shows.
+pub(crate) fn is_rounding(exact: &Expr, shown: &Expr) -> bool {
+    let shown = if let Expr::Quantity(value, _) = shown { value.as_ref() } else { shown };
+    let Some(literal) = literal(shown) else { return false };
+    let Some(value) =
+        evaluate(exact, &[], &[]).filter(|ball| ball.is_conclusive() && ball.im.abs() <= ball.radius)
+    else {
+        return false;
+    };
+    let places = decimal_places(literal);
+    let mut unit = 10_f64.powi(-i32::try_from(places).unwrap_or(i32::MAX));
+    let ten = rational::integer(10);
+    let mut rest = literal.clone();
+    while places == 0 && !rest.is_zero() && (&rest / &ten).is_integer() && unit < 1e9 {
+        rest /= &ten;
+        unit *= 10.0;
+    }
+    (rational::to_f64(literal) - value.re).abs() <= unit * 0.5 * (1.0 + 1e-9)
+}
+
 /// Decimal places up to the last digit that is not 0, if they are enough for a rounded value.
 fn shown_places(decimal: &Rational) -> Option<u32> {
+    let places = decimal_places(decimal);
+    let is_enough = (MIN_PLACES..64).contains(&places)
+        && decimal.abs() * Rational::from_integer(num_bigint::BigInt::from(10).pow(places))
+            >= rational::integer(MIN_UNITS);
+    is_enough.then_some(places)
+}
+
+fn decimal_places(decimal: &Rational) -> u32 {
     let mut rest = decimal.denom().clone();
     let mut count = |prime: u32| {
         let mut count = 0_u32;
@@ -207,11 +253,7 @@ fn shown_places(decimal: &Rational) -> Option<u32> {
         }
         count
     };
-    let places = count(2).max(count(5));
-    let is_enough = (MIN_PLACES..64).contains(&places)
-        && decimal.abs() * Rational::from_integer(num_bigint::BigInt::from(10).pow(places))
-            >= rational::integer(MIN_UNITS);
-    is_enough.then_some(places)
+    count(2).max(count(5))
 }
 
 /// Whether the values are equal as far as evaluation tells. Values that can't be evaluated are not.

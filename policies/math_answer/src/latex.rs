@@ -2,7 +2,10 @@
 
 use crate::commands::{self, Command};
 use crate::lexer::{Lexer, Token, Unreadable};
+use crate::units;
 
+/// Letters that are units when they stand upright behind a number.
+const UNIT_LETTERS: [char; 11] = ['m', 'g', 's', 'h', 'l', 'L', 'N', 'J', 'W', 'K', 'V'];
 /// Braces of `\text{..}` and the like within each other.
 const MAX_NESTING: usize = 8;
 
@@ -104,9 +107,16 @@ impl Lexer {
     /// `\text{..}`: words, a unit, or mathematics that someone wrote upright.
     fn words(&mut self, content: &str) -> Result<(), Unreadable> {
         let trimmed = content.trim();
+        let after_number = matches!(self.tokens.last(), Some(Token::Number(_) | Token::Close(_)));
+        let spaced = trimmed.replace("\\,", " ").replace("\\cdot", " ").replace(['{', '}', '~'], "");
+        if after_number && spaced != trimmed && units::is_known(&spaced.to_lowercase()) {
+            self.word(&spaced);
+            return Ok(());
+        }
+        let is_letter = trimmed.chars().count() == 1;
         let is_math =
             trimmed.chars().any(|char| !(char.is_alphabetic() || " .'/-^,$°²³\u{a0}?:;".contains(char)))
-                || trimmed.chars().count() == 1 && !matches!(self.tokens.last(), Some(Token::Number(_)))
+                || is_letter && !(after_number && trimmed.contains(UNIT_LETTERS))
                 || trimmed.starts_with(',')
                 || trimmed.starts_with(';');
         let unit_with_power = trimmed.chars().any(char::is_alphabetic)

@@ -3,11 +3,13 @@
 //! ```text
 //! answer   = item ((',' | ';' | 'and' | 'or') item)*
 //! item     = union (('=' | '<' | ..) union)* | union 'in' union
-//! union    = sum (('\cup' | '\cap' | '\setminus') sum)*
+//! union    = ratio (('\cup' | '\cap' | '\setminus') ratio)*
+//! ratio    = sum ((':' | 'to') sum)*
 //! ```
 
 use crate::expr::{Bracket, Comparison, Expr, Function};
 use crate::lexer::{Commas, Token, Unreadable, tokenize};
+use crate::scalar::single_or;
 
 /// Brackets, fractions and exponents within each other; deeper is unreadable. It bounds the stack of everything that walks
 /// an [`Expr`].
@@ -26,7 +28,11 @@ pub(crate) fn parse(text: &str) -> Result<Expr, Unreadable> {
 /// Reads an answer whose commas all separate items, if that makes it another answer.
 pub(crate) fn parse_as_list(text: &str) -> Option<Expr> {
     let bytes = text.as_bytes();
-    if !bytes.windows(3).any(|part| part[0].is_ascii_digit() && part[1] == b',' && part[2].is_ascii_digit()) {
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut commas =
+        (1..bytes.len()).filter(|&at| bytes[at] == b',' && is_digit(at - 1) && is_digit(at + 1)).peekable();
+    // No item begins with a zero that others follow: 10,080 is one number.
+    if commas.peek().is_none() || commas.any(|at| bytes[at + 1] == b'0' && is_digit(at + 2)) {
         return None;
     }
     let separated = tokenize(text, Commas::Separate).ok()?;
@@ -38,7 +44,7 @@ fn parse_tokens(tokens: Vec<Token>) -> Parsed {
     if tokens.is_empty() {
         return Err("it is empty");
     }
-    let mut parser = Parser { tokens, at: 0, depth: 0, in_bars: false };
+    let mut parser = Parser { tokens: brackets_turned(tokens), at: 0, depth: 0, in_bars: false };
     let answer = parser.answer()?;
     // Sentences and lists end in signs that mean nothing.
     while parser.accept_sign(',') || parser.accept_sign(';') || parser.accept_sign(':') {}
@@ -46,6 +52,53 @@ fn parse_tokens(tokens: Vec<Token>) -> Parsed {
         None => Ok(answer),
         Some(_) => Err("it goes on after its end"),
     }
+}
+
+/// `]0, 1[` and `[0, 1[` as `(0, 1)` and `[0, 1)`: a bracket that is turned away leaves the end out.
+fn brackets_turned(mut tokens: Vec<Token>) -> Vec<Token> {
+    for at in 0..tokens.len() {
+        let opens = match tokens[at] {
+            Token::Open('[') => true,
+            Token::Close(']') => at.checked_sub(1).is_none_or(|before| {
+                matches!(
+                    tokens[before],
+                    Token::Open(_)
+                        | Token::In
+                        | Token::Union
+                        | Token::Intersection
+                        | Token::Compare(_)
+                        | Token::Sign(',')
+                )
+            }),
+            _ => false,
+        };
+        let Some(end) = opens.then(|| end_of_interval(&tokens, at)).flatten() else { continue };
+        if tokens[at] == Token::Close(']') {
+            tokens[at] = Token::Open('(');
+        }
+        if tokens[end] == Token::Open('[') {
+            tokens[end] = Token::Close(')');
+        }
+    }
+    tokens
+}
+
+/// The bracket, however it is turned, that follows two items with a separator between them.
+fn end_of_interval(tokens: &[Token], start: usize) -> Option<usize> {
+    let (mut depth, mut separators) = (0_usize, 0);
+    for (at, token) in tokens.iter().enumerate().skip(start + 1).take(MAX_ITEMS) {
+        match token {
+            Token::Open('[') if depth == 0 && !matches!(tokens[at - 1], Token::Sign(_)) => {
+                return (separators == 1).then_some(at);
+            }
+            Token::Open(_) => depth += 1,
+            Token::Close(']' | ')') if depth == 0 => return (separators == 1).then_some(at),
+            Token::Close(_) => depth = depth.checked_sub(1)?,
+            Token::Sign(',' | ';') if depth == 0 => separators += 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// What values a parameter takes, as the last part of "k \pi, k \in \mathbb{Z}".
@@ -57,7 +110,7 @@ fn is_range(expr: &Expr) -> bool {
 fn is_condition(expr: &Expr) -> bool {
     match expr {
         Expr::Member(..) => true,
-        Expr::Relation(_, rest) => rest.iter().all(|(comparison, _)| *comparison != Comparison::Equal),
+        Expr::Relation(_, rest) => rest.iter().all(|(comparison, _)| !comparison.is_equality()),
         _ => false,
     }
 }
@@ -170,7 +223,9 @@ impl Parser {
 
     pub(crate) fn item(&mut self) -> Parsed {
         // "= 12": the left side stands before the answer.
-        self.accept(&Token::Compare(Comparison::Equal));
+        if matches!(self.peek(), Some(Token::Compare(Comparison::Equal | Comparison::Near))) {
+            self.at += 1;
+        }
         let first = self.union()?;
         if self.accept(&Token::In) {
             return Ok(Expr::Member(Box::new(first), Box::new(self.union()?)));
@@ -184,10 +239,10 @@ impl Parser {
     }
 
     fn union(&mut self) -> Parsed {
-        let mut left = self.sum()?;
+        let mut left = self.ratio()?;
         loop {
             left = if self.accept(&Token::Union) {
-                let right = self.sum()?;
+                let right = self.ratio()?;
                 match left {
                     Expr::Union(mut parts) => {
                         parts.push(right);
@@ -196,13 +251,38 @@ impl Parser {
                     left => Expr::Union(vec![left, right]),
                 }
             } else if self.accept(&Token::Intersection) {
-                Expr::Intersection(vec![left, self.sum()?])
+                Expr::Intersection(vec![left, self.ratio()?])
             } else if self.accept(&Token::Without) {
-                Expr::Difference(Box::new(left), Box::new(self.sum()?))
+                Expr::Difference(Box::new(left), Box::new(self.ratio()?))
             } else {
                 return Ok(left);
             }
         }
+    }
+
+    /// `3:4`, `1:2:3` or `3 to 4`, where a colon doesn't begin conditions.
+    fn ratio(&mut self) -> Parsed {
+        let mut terms = vec![self.sum()?];
+        while self.accept_ratio() {
+            if terms.len() >= MAX_ITEMS {
+                return Err("it has too many items");
+            }
+            terms.push(self.sum()?);
+        }
+        Ok(single_or(terms, Expr::Ratio))
+    }
+
+    fn accept_ratio(&mut self) -> bool {
+        let begins = match (self.peek(), self.peek_at(1)) {
+            (Some(Token::Sign(':')), Some(Token::Symbol(_))) => !self.in_bars,
+            (Some(Token::Sign(':')), Some(Token::Number(_) | Token::Function(_) | Token::Fraction)) => {
+                !self.in_bars
+            }
+            (Some(Token::Text(word)), Some(Token::Number(_))) => word == "to",
+            _ => false,
+        };
+        self.at += usize::from(begins);
+        begins
     }
 
     /// Behind `(` or `[`: a scalar in brackets, a tuple or an interval.

@@ -239,7 +239,7 @@ fn compare_at(left: &Expr, comparison: Comparison, right: &Expr, x: f64) -> Opti
     let (left, right) = (value(left)?, value(right)?);
     let is_equal = is_same(left, right);
     Some(match comparison {
-        Comparison::Equal => is_equal,
+        Comparison::Equal | Comparison::Near => is_equal,
         Comparison::NotEqual => !is_equal,
         Comparison::Less => left < right && !is_equal,
         Comparison::LessEqual => left < right || is_equal,

@@ -1,7 +1,7 @@
 //! Equations, inequalities and assignments.
 
 use crate::compare::single;
-use crate::equality::{Work, agree_at_random_points, equal_forms, equal_scalars};
+use crate::equality::{Work, agree_at_random_points, equal_forms, equal_scalars, is_rounding};
 use crate::expr::{Comparison, Expr, Function};
 use crate::normal_form::{Algebra, Quotient};
 use crate::normalize::normalize;
@@ -10,7 +10,7 @@ use crate::region::Region;
 /// The name and the value of `x = 3`, `f(x) = 2x` or `x = 1 + 2 = 3`.
 pub(crate) fn assigned(expr: &Expr) -> Option<(&Expr, &Expr)> {
     let Expr::Relation(name, rest) = expr else { return None };
-    let all_equal = rest.iter().all(|(comparison, _)| *comparison == Comparison::Equal);
+    let all_equal = rest.iter().all(|(comparison, _)| comparison.is_equality());
     let (_, value) = rest.last()?;
     (all_equal && is_name(name)).then_some((name.as_ref(), value))
 }
@@ -21,7 +21,7 @@ pub(crate) fn result(expr: &Expr) -> Option<&Expr> {
         return Some(value);
     }
     let Expr::Relation(first, rest) = expr else { return None };
-    let all_equal = rest.iter().all(|(comparison, _)| *comparison == Comparison::Equal);
+    let all_equal = rest.iter().all(|(comparison, _)| comparison.is_equality());
     let (_, last) = rest.last()?;
     if !all_equal {
         return None;
@@ -35,6 +35,29 @@ pub(crate) fn result(expr: &Expr) -> Option<&Expr> {
     is_asked.then_some(last)
 }
 
+/// The exact value of `x = \sqrt{2} \approx 1.41`, if what follows it is that value rounded.
+pub(crate) fn before_rounding(expr: &Expr) -> Option<&Expr> {
+    let Expr::Relation(first, rest) = expr else { return None };
+    let [before @ .., (Comparison::Near, rounded)] = rest.as_slice() else { return None };
+    let exact = before.last().map_or(first.as_ref(), |(_, operand)| operand);
+    (!is_name(exact) && is_rounding(exact, rounded)).then_some(exact)
+}
+
+/// Assignments to different variables in the order of their names, or else the elements as they are.
+pub(crate) fn by_name(elements: &[Expr]) -> Vec<Expr> {
+    let mut named: Vec<(&str, &Expr)> = Vec::new();
+    for element in elements {
+        match assigned(element) {
+            Some((Expr::Symbol(name), _)) if !named.iter().any(|(other, _)| other == name) => {
+                named.push((name, element));
+            }
+            _ => return elements.to_vec(),
+        }
+    }
+    named.sort_by_key(|(name, _)| *name);
+    named.into_iter().map(|(_, element)| element.clone()).collect()
+}
+
 /// A variable, one with others or with numbers in brackets behind it, `|A|`, `\cos A`, or several names in brackets.
 fn is_name(expr: &Expr) -> bool {
     match expr {
@@ -46,25 +69,42 @@ fn is_name(expr: &Expr) -> bool {
         Expr::Call(function, arguments) => {
             (*function == Function::Abs || function.is_trigonometric()) && arguments.iter().all(is_name)
         }
-        Expr::Bracketed(_, names, _) => names.iter().all(is_name),
+        Expr::Bracketed(_, names, _) | Expr::Ratio(names) => names.iter().all(is_name),
         Expr::Quantity(value, _) => is_name(value),
+        _ => false,
+    }
+}
+
+/// `y`, `f(x)`, `P(t)`: what a function is called doesn't matter, but that it is one.
+fn is_function(name: &Expr) -> bool {
+    let begins = |name: &str, names: &[&str]| names.contains(&name);
+    match name {
+        Expr::Symbol(name) => name == "y",
+        Expr::Product(factors) => matches!(factors.as_slice(), [Expr::Symbol(name), Expr::Symbol(_)]
+            if begins(name, &["f", "g", "h", "p", "q", "F", "G", "H", "P", "Q"])),
         _ => false,
     }
 }
 
 /// Two relations that say the same. `same` compares what stands behind an assignment.
 pub(crate) fn same(gold: &Expr, response: &Expr, work: &Work, same: &dyn Fn(&Expr, &Expr) -> bool) -> bool {
-    if let (Some((name, value)), Some((other, response))) = (assigned(gold), assigned(response))
-        && (name == other || equal_scalars(name, other, work))
+    if let (Some((name, value)), Some((other, given))) = (assigned(gold), assigned(response))
+        && (name == other || equal_scalars(name, other, work) || (is_function(name) && is_function(other)))
     {
-        return same(value, response);
+        let golds = [Some(value), before_rounding(gold)];
+        let responses = [Some(given), before_rounding(response)];
+        let mut pairs = golds
+            .into_iter()
+            .flatten()
+            .flat_map(|gold| responses.iter().flatten().map(move |given| (gold, *given)));
+        return pairs.any(|(gold, given)| same(gold, given));
     }
     if let (Some(gold), Some(response)) = (single(gold), single(response))
         && (same_statements(gold, response, work) || same_statements(gold, flipped(response), work))
     {
         return true;
     }
-    let is_inequality = |expr: &Expr| matches!(expr, Expr::Relation(_, rest) if rest.iter().any(|(comparison, _)| *comparison != Comparison::Equal));
+    let is_inequality = |expr: &Expr| matches!(expr, Expr::Relation(_, rest) if rest.iter().any(|(comparison, _)| !comparison.is_equality()));
     if is_inequality(gold) && is_inequality(response) && gold.symbols() == response.symbols() {
         let regions = Region::of(gold).zip(Region::of(response));
         return regions.is_some_and(|(gold, response)| gold.is_same(&response))
