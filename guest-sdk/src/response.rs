@@ -64,10 +64,13 @@ pub fn boxes(response: &str) -> Vec<Boxed<'_>> {
     let (mut at, mut unclosed) = (0, 0);
     while let Some((start, opening)) = next_box(response, at) {
         let open = start + opening.len() - 1;
-        let content = if opening.ends_with('{') { braced(response, open) } else { word(response, open) };
+        // A space may stand before the brace.
+        let brace = open + response[open..].len() - response[open..].trim_start_matches(' ').len();
+        let is_braced = response[brace..].starts_with('{');
+        let content = if is_braced { braced(response, brace) } else { word(response, open) };
         at = match content {
             Some(content) => {
-                let end = content.end + usize::from(opening.ends_with('{'));
+                let end = content.end + usize::from(is_braced);
                 found.push(Boxed { content: &response[content], range: start..end });
                 end
             }

@@ -73,6 +73,7 @@ pub(crate) fn named(name: &str) -> Command {
         "euro" => Token::Currency('€'),
         "pounds" => Token::Currency('£'),
         "imath" => Token::Symbol("i".into()),
+        "jmath" => Token::Symbol("j".into()),
         "land" | "wedge" => Token::Text("and".into()),
         "lor" | "vee" => Token::Text("or".into()),
         "left" | "right" | "big" | "Big" | "bigg" | "Bigg" | "bigl" | "bigr" | "Bigl" | "Bigr" | "biggl"

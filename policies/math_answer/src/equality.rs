@@ -11,7 +11,7 @@ use exgrpo_guest_sdk::Random;
 use num_traits::{Signed, Zero};
 
 use crate::evaluate::{Ball, evaluate};
-use crate::expr::{Constant, Expr};
+use crate::expr::{Constant, Expr, Function};
 use crate::function_call::in_radians;
 use crate::normal_form::{Algebra, NoForm, Quotient};
 use crate::normalize::normalize;
@@ -22,6 +22,8 @@ use crate::units;
 const POINTS: usize = 6;
 /// Points that may be tried, because values may have none at some, or none that is known well.
 const MAX_ATTEMPTS: usize = 24;
+/// Constants that points are laid beyond.
+const MAX_PIVOTS: usize = 12;
 const SEED: u64 = 0x6d61_7468;
 /// A rounded value shows at least this many decimal places ..
 const MIN_PLACES: u32 = 6;
@@ -265,26 +267,61 @@ pub(crate) fn agree_at_random_points(left: &Expr, right: &Expr, work: &Work) -> 
     symbols.sort_unstable();
     symbols.dedup();
     let needed = if symbols.is_empty() { 1 } else { POINTS };
+    let pivots = if symbols.is_empty() { Vec::new() } else { pivots(left, right) };
     let mut random = Random::new(SEED);
     let mut agreed = 0;
     for attempt in 0..MAX_ATTEMPTS {
-        let values = random_point(&mut random, symbols.len(), attempt % 2 == 0);
+        // Half of the points lie beyond the constants, where absolute values change their sign.
+        let is_far = attempt >= MAX_ATTEMPTS / 2 && !pivots.is_empty();
+        let mut values = random_point(&mut random, symbols.len(), attempt % 2 == 0);
+        if is_far {
+            values.iter_mut().for_each(|value| *value *= pivots[random.below(pivots.len())]);
+        }
         let balls = (evaluate(left, &symbols, &values), evaluate(right, &symbols, &values));
         match balls {
             (Some(left), Some(right)) if left.is_conclusive() && right.is_conclusive() => {
                 if !overlap(left, right) {
                     return false;
                 }
-                agreed += 1;
+                agreed += usize::from(!is_far);
             }
             _ if symbols.is_empty() => return false,
             _ => {}
         }
-        if agreed == needed {
+        if agreed >= needed && (pivots.is_empty() || attempt + 1 == MAX_ATTEMPTS) {
             return true;
         }
     }
     false
+}
+
+/// Sizes of the constants, and of their products with each other, if any part depends on which side of one a variable lies.
+fn pivots(left: &Expr, right: &Expr) -> Vec<f64> {
+    let is_sided = |part: &Expr| match part {
+        Expr::Call(Function::Abs, _) => true,
+        Expr::Power(_, exponent) => !matches!(exponent.as_ref(), Expr::Number(value) if value.is_integer()),
+        _ => false,
+    };
+    if !left.any(&is_sided) && !right.any(&is_sided) {
+        return Vec::new();
+    }
+    let sizes = std::cell::RefCell::new(vec![1.0]);
+    let collect = |part: &Expr| {
+        if let (Some(value), mut sizes) = (literal(part), sizes.borrow_mut())
+            && sizes.len() < MAX_PIVOTS
+        {
+            sizes.push(rational::to_f64(value).abs());
+        }
+        false
+    };
+    let _ = left.any(&collect) || right.any(&collect);
+    let mut sizes = sizes.into_inner();
+    for index in 1..sizes.len() {
+        let product = sizes[index] * sizes[index - 1];
+        sizes.push(product);
+    }
+    sizes.retain(|size| size.is_finite() && *size > 0.0);
+    sizes
 }
 
 fn overlap(left: Ball, right: Ball) -> bool {

@@ -20,6 +20,9 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Vec<String> {
         return Vec::new();
     }
     if let Some(rest) = answer_behind(text) {
+        if rest.starts_with("not ") {
+            return Vec::new();
+        }
         // A formula that can't be read is not made up for by a number that happens to stand in it.
         return match formulas(rest, true) {
             Some(formula) => vec![formula],
@@ -64,7 +67,10 @@ fn boxed(text: &str) -> Option<String> {
             .chars()
             .filter(|char| !char.is_whitespace() && !"$\\()[]{}".contains(*char))
             .collect();
-        let is_joined = CONNECTORS.iter().any(|connector| connector.replace(' ', "") == between);
+        let is_joined = CONNECTORS.iter().any(|connector| {
+            let rest = between.strip_prefix(&connector.replace(' ', ""));
+            rest.is_some_and(|rest| rest.is_empty() || is_naming(rest))
+        });
         if !is_joined || answer.len() > MAX_ANSWER {
             break;
         }
@@ -72,6 +78,12 @@ fn boxed(text: &str) -> Option<String> {
         start = before.range.start;
     }
     Some(answer)
+}
+
+/// `y=`, as in "x = \boxed{1} and y = \boxed{2}".
+fn is_naming(text: &str) -> bool {
+    let name = text.strip_suffix('=').unwrap_or_default();
+    (1..=3).contains(&name.len()) && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 fn percent_behind(text: &str) -> Option<&'static str> {

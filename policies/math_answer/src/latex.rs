@@ -17,7 +17,10 @@ impl Lexer {
         if !first.is_ascii_alphabetic() {
             self.at += 1;
             match first {
-                '\\' => self.push(Token::RowEnd),
+                '\\' => {
+                    self.push(Token::RowEnd);
+                    self.skip_length();
+                }
                 '{' => self.push(Token::Open('S')),
                 '}' => self.push(Token::Close('S')),
                 '%' => self.push(Token::Sign('%')),
@@ -80,6 +83,17 @@ impl Lexer {
         Ok(())
     }
 
+    /// `[4pt]` behind the end of a row.
+    fn skip_length(&mut self) {
+        let rest = &self.chars[self.at..];
+        let Some(end) = rest.iter().take(12).position(|char| *char == ']') else { return };
+        let length: String = rest[..end].iter().collect();
+        let is_length = ["pt", "em", "ex", "mm", "cm"].iter().any(|unit| length.ends_with(unit));
+        if length.starts_with('[') && is_length {
+            self.at += end + 1;
+        }
+    }
+
     /// The content of the braces that begin here, read past them; `None` when there are none or they don't end.
     fn braced(&mut self) -> Option<String> {
         let mut at = self.at;
@@ -124,6 +138,13 @@ impl Lexer {
             && trimmed.starts_with(|char: char| char.is_alphabetic());
         if let Some(token) = commands::plain_name(trimmed) {
             self.push(token);
+        } else if !is_math && !after_number && list_of(trimmed).len() > 1 {
+            for (index, part) in list_of(trimmed).into_iter().enumerate() {
+                if index > 0 {
+                    self.push(Token::Sign(','));
+                }
+                self.words(part)?;
+            }
         } else if !is_math || (unit_with_power && trimmed.chars().count() > 1) {
             self.word(trimmed.trim_end_matches(['.', ',', ';', ':', '?']));
         } else {
@@ -144,4 +165,11 @@ impl Lexer {
         }
         Ok(())
     }
+}
+
+/// The parts of "B, D and E".
+fn list_of(words: &str) -> Vec<&str> {
+    let parts = words.split(',').flat_map(|part| part.split(" and "));
+    let parts = parts.map(|part| part.trim().trim_start_matches("and "));
+    parts.filter(|part| !part.is_empty()).collect()
 }

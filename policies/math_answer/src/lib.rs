@@ -143,7 +143,13 @@ fn is_same_text(gold: &str, response: &str) -> bool {
 /// The label of an option that its text follows: `\textbf{(B)} 42`. Contests have such answers among others.
 fn chosen_option(answer: &str) -> Option<char> {
     let bare = answer.replace("\\textbf", "").replace("\\text", "").replace("\\mathrm", "");
-    let bare: String = bare.chars().filter(|char| !" {}$\\".contains(*char)).collect();
+    let bare: String = bare.chars().filter(|char| !" {}$\\*".contains(*char)).collect();
+    for announced in ["Option", "option", "Choice", "choice"] {
+        if let Some(label) = bare.strip_prefix(announced) {
+            let label = label.trim_start_matches('(').trim_end_matches([')', '.']);
+            return label.chars().next().filter(|char| label.len() == 1 && ('A'..='E').contains(char));
+        }
+    }
     let mut chars = bare.strip_prefix('(')?.chars();
     let label = chars.next().filter(|char| ('A'..='E').contains(char))?;
     (chars.next() == Some(')') && chars.next().is_some()).then_some(label)

@@ -10,6 +10,7 @@
 use crate::expr::{Bracket, Comparison, Expr, Function};
 use crate::lexer::{Commas, Token, Unreadable, tokenize};
 use crate::scalar::single_or;
+use crate::words;
 
 /// Brackets, fractions and exponents within each other; deeper is unreadable. It bounds the stack of everything that walks
 /// an [`Expr`].
@@ -103,7 +104,26 @@ fn end_of_interval(tokens: &[Token], start: usize) -> Option<usize> {
 
 /// What values a parameter takes, as the last part of "k \pi, k \in \mathbb{Z}".
 fn is_range(expr: &Expr) -> bool {
-    matches!(expr, Expr::Member(_, set) if matches!(set.as_ref(), Expr::Symbol(_)))
+    match expr {
+        Expr::Member(_, set) => matches!(set.as_ref(), Expr::Symbol(_)),
+        // "k is an integer"
+        Expr::Quantity(name, words) => matches!(name.as_ref(), Expr::Symbol(_)) && words.contains("integer"),
+        _ => false,
+    }
+}
+
+fn is_bare_value(expr: &Expr) -> bool {
+    !matches!(expr, Expr::Relation(..) | Expr::Member(..) | Expr::Text(_)) && expr.symbols().is_empty()
+}
+
+/// "x \ne 1, 2" says both of x.
+fn distribute(items: &mut [Expr]) {
+    let Some(Expr::Relation(name, rest)) = items.first().cloned() else { return };
+    if let [(Comparison::NotEqual, _)] = rest.as_slice() {
+        for item in items.iter_mut().skip(1) {
+            *item = Expr::Relation(name.clone(), vec![(Comparison::NotEqual, item.clone())]);
+        }
+    }
 }
 
 /// An inequality, or a membership.
@@ -166,6 +186,10 @@ impl Parser {
     pub(crate) fn answer(&mut self) -> Parsed {
         let start = self.at;
         let mut items = self.items()?;
+        self.skip_remark()?;
+        if items.len() > 1 && items.iter().skip(1).all(is_bare_value) {
+            distribute(&mut items);
+        }
         if items.len() > 1 && !items.iter().all(is_range) {
             items.retain(|item| !is_range(item));
         }
@@ -188,6 +212,25 @@ impl Parser {
             return Ok(Expr::Call(Function::Binomial, vec![left, right]));
         }
         Ok(left)
+    }
+
+    /// ", where k is an integer": which numbers a letter stands for.
+    fn skip_remark(&mut self) -> Result<(), Unreadable> {
+        let start = self.at;
+        while self.accept_sign(',') {}
+        let Some(Token::Text(remark)) = self.peek().filter(|_| self.at > 0) else {
+            self.at = start;
+            return Ok(());
+        };
+        if !words::is_remark(remark) {
+            self.at = start;
+            return Ok(());
+        }
+        let names_integers = remark.contains("integer");
+        self.at += 1;
+        let items = self.nested(Self::items)?;
+        let is_range = |item: &Expr| is_range(item) || (names_integers && matches!(item, Expr::Symbol(_)));
+        if items.iter().all(is_range) { Ok(()) } else { Err("it holds only on a condition") }
     }
 
     /// One or more items with commas or words between them.
@@ -213,7 +256,12 @@ impl Parser {
             self.at += 1;
         }
         let found = self.at > start;
-        if found && matches!(self.peek(), None | Some(Token::Close(_))) {
+        let is_last = match self.peek() {
+            None | Some(Token::Close(_) | Token::Environment(false, _)) => true,
+            Some(Token::Text(word)) => words::is_remark(word),
+            _ => false,
+        };
+        if found && is_last {
             // A trailing comma stays for the caller.
             self.at = start;
             return false;
@@ -323,8 +371,42 @@ impl Parser {
         Ok(Expr::Set(elements))
     }
 
+    /// Behind `\begin{cases}` and the like: items, with marks of alignment about their signs.
+    fn lines(&mut self) -> Parsed {
+        let is_comparison = |token: Option<&Token>| matches!(token, Some(Token::Compare(_)));
+        let end =
+            self.tokens.iter().skip(self.at).position(|token| matches!(token, Token::Environment(false, _)));
+        let end = self.at + end.ok_or("an environment doesn't end")?;
+        let mut at = self.at;
+        while at < end {
+            let previous = at.checked_sub(1).and_then(|before| self.tokens.get(before));
+            if self.tokens[at] == Token::Sign('&') {
+                // Others set a condition apart.
+                if !is_comparison(self.tokens.get(at + 1)) && !is_comparison(previous) {
+                    return Err("it has cases");
+                }
+                self.tokens.remove(at);
+                return self.lines();
+            }
+            if self.tokens[at] == Token::RowEnd {
+                self.tokens[at] = Token::Sign(',');
+            }
+            at += 1;
+        }
+        let items = self.nested(Self::items)?;
+        while self.accept_sign(',') {}
+        if !matches!(self.peek(), Some(Token::Environment(false, _))) {
+            return Err("an environment doesn't end");
+        }
+        self.at += 1;
+        Ok(single_or(items, Expr::Set))
+    }
+
     /// Behind `\begin{..}`: rows of a matrix, in whatever brackets.
     pub(crate) fn matrix(&mut self, environment: &str) -> Parsed {
+        if matches!(environment, "cases" | "aligned" | "align" | "gathered" | "split") {
+            return self.lines();
+        }
         if !(environment.ends_with("matrix") || environment == "array") {
             return Err("it has an environment that is no matrix");
         }

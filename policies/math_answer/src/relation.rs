@@ -3,7 +3,7 @@
 use crate::compare::single;
 use crate::equality::{Work, agree_at_random_points, equal_forms, equal_scalars, is_rounding};
 use crate::expr::{Comparison, Expr, Function};
-use crate::normal_form::{Algebra, Quotient};
+use crate::normal_form::{Algebra, Generator, Monomial, Polynomial, Quotient};
 use crate::normalize::normalize;
 use crate::region::Region;
 
@@ -170,7 +170,7 @@ fn same_statements(gold: Statement<'_>, response: Statement<'_>, work: &Work) ->
 fn is_proportional(gold: &Quotient, response: &Quotient, is_equation: bool, algebra: &mut Algebra) -> bool {
     // An equation may be multiplied by what stands in a denominator.
     let numerator = |form: &Quotient| Quotient {
-        numerator: form.numerator.clone(),
+        numerator: without_negative_powers(&form.numerator),
         denominator: Quotient::from(crate::rational::integer(1)).numerator,
     };
     let (gold, response) =
@@ -194,6 +194,25 @@ fn is_proportional(gold: &Quotient, response: &Quotient, is_equation: bool, alge
     };
     let scaled = scale.and_then(|scale| algebra.multiply(&response, &scale));
     scaled.is_ok_and(|scaled| equal_forms(&gold, &scaled, algebra) == Some(true))
+}
+
+/// The polynomial times the powers of variables that its terms are divided by.
+fn without_negative_powers(polynomial: &Polynomial) -> Polynomial {
+    let mut lowest = std::collections::BTreeMap::new();
+    for (generator, exponent) in polynomial.keys().flatten() {
+        if matches!(generator, Generator::Symbol(_)) && *exponent.numer() < 0 {
+            let entry = lowest.entry(generator.clone()).or_insert(*exponent);
+            *entry = (*entry).min(*exponent);
+        }
+    }
+    let raised = |monomial: &Monomial| -> Monomial {
+        let mut powers: std::collections::BTreeMap<_, _> = monomial.iter().cloned().collect();
+        for (generator, exponent) in &lowest {
+            *powers.entry(generator.clone()).or_default() -= exponent;
+        }
+        powers.into_iter().filter(|(_, exponent)| *exponent.numer() != 0).collect()
+    };
+    polynomial.iter().map(|(monomial, coefficient)| (raised(monomial), coefficient.clone())).collect()
 }
 
 type Term<'a> = (&'a crate::normal_form::Monomial, &'a crate::rational::Rational);

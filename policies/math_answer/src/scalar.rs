@@ -12,6 +12,7 @@ use crate::expr::{Constant, Expr, Function};
 use crate::lexer::Token;
 use crate::parser::{Parsed, Parser};
 use crate::rational::{self, Rational};
+use crate::words;
 
 /// Factors of a product and terms of a sum.
 pub(crate) const MAX_OPERANDS: usize = 512;
@@ -74,7 +75,7 @@ impl Parser {
                 factors.push(self.signed_factor()?.reciprocal());
                 mixed = false;
             } else if let Some(Token::Text(word)) = self.peek()
-                && !matches!(word.as_str(), "and" | "or" | "to")
+                && !words::is_joint(word)
             {
                 factors = vec![self.quantity(single_or(factors, Expr::Product))?];
                 if self.begins_factor() {
@@ -88,8 +89,9 @@ impl Parser {
                 let plain_fraction = mixed && self.is_plain_fraction();
                 let is_fraction = mixed && self.peek() == Some(&Token::Fraction);
                 let is_bracketed = matches!(self.peek(), Some(Token::Open('(')));
+                let has_words = matches!(self.peek_at(1), Some(Token::Text(_)));
                 let mut factor = self.factor()?;
-                if is_bracketed && matches!(factor, Expr::Member(..) | Expr::Relation(..) | Expr::Text(_)) {
+                if is_bracketed && (has_words || matches!(factor, Expr::Member(..) | Expr::Relation(..))) {
                     // A remark, as in "k \pi (k \in \mathbb{Z})" or "12 (units)".
                     continue;
                 }
@@ -167,7 +169,13 @@ impl Parser {
             Token::EmptySet => Ok(Expr::Set(Vec::new())),
             Token::Text(words) => self.text(words),
             Token::Function(function) => self.nested(|parser| parser.call(function)),
-            Token::Accent(accent) => Ok(Expr::Symbol(format!("{accent} {}", self.spelled()?))),
+            Token::Accent(accent) => {
+                let name = self.spelled()?;
+                // Unit vectors are written in many ways.
+                let is_unit_vector =
+                    matches!(accent.as_str(), "hat" | "vec") && matches!(name.as_str(), "i" | "j" | "k");
+                Ok(if is_unit_vector { self.symbol(name) } else { Expr::Symbol(format!("{accent} {name}")) })
+            }
             Token::Fraction => {
                 let numerator = self.argument()?;
                 let denominator = self.argument()?;

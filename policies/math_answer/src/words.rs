@@ -5,6 +5,7 @@ use crate::lexer::{Token, Unreadable};
 use crate::parser::{Parsed, Parser};
 use crate::rational;
 use crate::scalar::MAX_OPERANDS;
+use crate::units;
 
 /// What makes of a value something else: a bound, or another value.
 const BOUNDS: [&str; 17] = [
@@ -74,7 +75,11 @@ impl Parser {
         if matches!(self.peek(), Some(Token::Compare(Comparison::Equal | Comparison::Near))) {
             return Ok(Expr::Symbol(words));
         }
-        Ok(answer_in_words(&words).unwrap_or(Expr::Text(words)))
+        if let Some(answer) = answer_in_words(&words) {
+            return Ok(answer);
+        }
+        let bare = ["a ", "an ", "the "].iter().find_map(|article| words.strip_prefix(article));
+        Ok(Expr::Text(bare.unwrap_or(&words).to_owned()))
     }
 
     /// A value and the unit behind it, which begins with words.
@@ -85,7 +90,7 @@ impl Parser {
         let mut unit = self.unit()?;
         for _ in 0..MAX_OPERANDS {
             let Some(&Token::Sign(sign @ ('/' | '*'))) = self.peek() else { break };
-            if !matches!(self.peek_at(1), Some(Token::Text(_))) {
+            if !self.peek_at(1).is_some_and(is_unit) {
                 break;
             }
             self.at += 1;
@@ -103,8 +108,11 @@ impl Parser {
     /// `\frac{\text{km}}{\text{h}}`, read past it.
     pub(crate) fn unit_fraction(&mut self) -> Option<String> {
         let start = self.at;
-        let unit =
-            self.accept(&Token::Fraction).then(|| self.braced_unit().zip(self.braced_unit())).flatten();
+        // Two letters are variables.
+        let has_words = matches!(self.peek_at(2), Some(Token::Text(_)));
+        let unit = (has_words && self.accept(&Token::Fraction))
+            .then(|| self.braced_unit().zip(self.braced_unit()))
+            .flatten();
         if unit.is_none() {
             self.at = start;
         }
@@ -121,14 +129,31 @@ impl Parser {
 
     /// Words and the exponent behind them.
     fn unit(&mut self) -> Result<String, Unreadable> {
-        let Some(Token::Text(words)) = self.peek() else { return Err("a unit is missing") };
-        let mut unit = words.clone();
+        let mut unit = match self.peek() {
+            Some(token @ (Token::Text(words) | Token::Symbol(words))) if is_unit(token) => words.clone(),
+            _ => return Err("a unit is missing"),
+        };
         self.at += 1;
         if self.accept_sign('^') {
             unit = format!("{unit}^{}", self.spelled()?);
         }
         Ok(unit)
     }
+}
+
+/// Words, or a letter that is a unit.
+fn is_unit(token: &Token) -> bool {
+    matches!(token, Token::Text(_)) || matches!(token, Token::Symbol(letter) if units::is_known(letter))
+}
+
+/// Whether words begin what is said about the letters of an answer.
+pub(crate) fn is_remark(words: &str) -> bool {
+    matches!(words.split(' ').next(), Some("for" | "where" | "with" | "when"))
+}
+
+/// Whether words that stand behind a value are something else than a unit.
+pub(crate) fn is_joint(words: &str) -> bool {
+    matches!(words, "and" | "or" | "to") || is_remark(words)
 }
 
 /// Whether words say that a value is not the answer itself.
@@ -173,6 +198,7 @@ fn answer_in_words(words: &str) -> Option<Expr> {
         }
         "all real numbers" | "all reals" | "all real" | "real numbers" | "any real number"
         | "all real values" | "every real number" => Expr::Reals,
+        _ if is_short && bare.starts_with("infinitely many") => Expr::Text("infinitely many".into()),
         "dne" | "does not exist" | "do not exist" => Expr::Text("does not exist".into()),
         _ => return None,
     })
