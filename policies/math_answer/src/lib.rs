@@ -152,7 +152,9 @@ fn chosen_option(answer: &str) -> Option<char> {
     }
     let mut chars = bare.strip_prefix('(')?.chars();
     let label = chars.next().filter(|char| ('A'..='E').contains(char))?;
-    (chars.next() == Some(')') && chars.next().is_some()).then_some(label)
+    let is_closed = chars.next() == Some(')');
+    // A list goes on with another answer.
+    (is_closed && chars.next().is_some_and(|next| !",;&".contains(next))).then_some(label)
 }
 
 /// A text in small letters, without the marks of LaTeX and bold type.

@@ -10,6 +10,11 @@ impl Parser {
     /// A primary with what is written behind it.
     pub(crate) fn factor(&mut self) -> Parsed {
         let mut base = self.primary()?;
+        if let Expr::Symbol(name) = &base
+            && let Some(applied) = self.applied(name)
+        {
+            base = applied;
+        }
         let mut marks = 0;
         loop {
             marks += 1;
@@ -51,6 +56,18 @@ impl Parser {
                 _ => return Ok(base),
             }
         }
+    }
+
+    /// `f(0)`, read past its brackets: the value of a function at a number, not a product.
+    fn applied(&mut self, name: &str) -> Option<Expr> {
+        let (Some(Token::Open('(')), Some(Token::Number(at)), Some(Token::Close(')'))) =
+            (self.peek(), self.peek_at(1), self.peek_at(2))
+        else {
+            return None;
+        };
+        let applied = Expr::Symbol(format!("{name}({at})"));
+        self.at += 3;
+        Some(applied)
     }
 
     /// `20^\circ C`, read past its letter.

@@ -344,6 +344,10 @@ impl Parser {
             _ => return Err("a bracket is not closed"),
         };
         self.at += 1;
+        // Only an interval has two kinds.
+        if items.len() != 2 && (open == '(') != (close == ')') {
+            return Err("a bracket is closed by another kind");
+        }
         if items.len() == 1
             && let Some(item) = items.pop()
         {
@@ -413,7 +417,10 @@ impl Parser {
         let mut rows = vec![Vec::new()];
         let mut count = 0;
         loop {
-            if let Some(Token::Environment(false, _)) = self.peek() {
+            if let Some(Token::Environment(false, name)) = self.peek() {
+                if name != environment {
+                    return Err("an environment doesn't end");
+                }
                 self.at += 1;
                 break;
             }

@@ -75,21 +75,27 @@ fn is_name(expr: &Expr) -> bool {
     }
 }
 
-/// `y`, `f(x)`, `P(t)`: what a function is called doesn't matter, but that it is one.
-fn is_function(name: &Expr) -> bool {
-    let begins = |name: &str, names: &[&str]| names.contains(&name);
-    match name {
-        Expr::Symbol(name) => name == "y",
-        Expr::Product(factors) => matches!(factors.as_slice(), [Expr::Symbol(name), Expr::Symbol(_)]
-            if begins(name, &["f", "g", "h", "p", "q", "F", "G", "H", "P", "Q"])),
-        _ => false,
-    }
+/// Whether both are functions of one argument, as `f(x)` and `P(x)` or `y`: what a function is called doesn't matter.
+fn are_functions(name: &Expr, other: &Expr) -> bool {
+    let argument = |name: &'_ Expr| match name {
+        Expr::Symbol(name) => (name == "y").then_some(None),
+        Expr::Product(factors) => match factors.as_slice() {
+            [Expr::Symbol(name), Expr::Symbol(argument)] => {
+                "fghpqFGHPQ".contains(name.as_str()).then(|| Some(argument.clone()))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    argument(name)
+        .zip(argument(other))
+        .is_some_and(|(argument, other)| argument.is_none() || other.is_none() || argument == other)
 }
 
 /// Two relations that say the same. `same` compares what stands behind an assignment.
 pub(crate) fn same(gold: &Expr, response: &Expr, work: &Work, same: &dyn Fn(&Expr, &Expr) -> bool) -> bool {
     if let (Some((name, value)), Some((other, given))) = (assigned(gold), assigned(response))
-        && (name == other || equal_scalars(name, other, work) || (is_function(name) && is_function(other)))
+        && (name == other || equal_scalars(name, other, work) || are_functions(name, other))
     {
         let golds = [Some(value), before_rounding(gold)];
         let responses = [Some(given), before_rounding(response)];

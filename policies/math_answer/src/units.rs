@@ -77,7 +77,8 @@ fn known(unit: &str) -> Option<Unit> {
             "cubed" => whole = times(&whole, last.as_ref()?, 2)?,
             _ => {
                 let (name, exponent) = word.split_once('^').unwrap_or((word, "1"));
-                let exponent: i64 = exponent.trim().parse().ok().filter(|power| (-4..=4).contains(power))?;
+                let exponent: i64 =
+                    exponent.trim().parse().ok().filter(|power| (-99..=99).contains(power))?;
                 let atom = simple(name)?;
                 let signed = times(&Unit { size: rational::integer(1), powers: [0; KINDS] }, &atom, sign)?;
                 whole = times(&whole, &signed, exponent * power)?;
