@@ -216,7 +216,17 @@ pub(crate) fn is_word(run: &str) -> bool {
         "lbs", "min", "sec", "hrs", "hr", "yes", "no", "odd", "all", "if", "not", "men", "one", "two", "ten",
         "mi", "oz", "sq", "DNE",
     ];
-    run.len() >= 4 || SHORT.contains(&run) || (run.len() == 3 && SHORT.contains(&run.to_lowercase().as_str()))
+    (run.len() >= 4 && is_spelled(run))
+        || SHORT.contains(&run)
+        || (run.len() == 3 && SHORT.contains(&run.to_lowercase().as_str()))
+}
+
+/// Whether a run of letters looks like a word: it has vowels, and no capitals behind small letters.
+fn is_spelled(run: &str) -> bool {
+    let has_vowels = run.contains(|char: char| "aeiouyAEIOUY".contains(char));
+    let rest = run.get(1..).unwrap_or_default();
+    let is_mixed = rest.contains(char::is_uppercase) && run.contains(char::is_lowercase);
+    has_vowels && !is_mixed
 }
 
 /// Units that are words only behind a number; else they may be variables.

@@ -2,6 +2,8 @@
 
 use exgrpo_guest_sdk::response;
 
+use crate::words;
+
 /// What may stand between two boxes or formulas that together are one answer.
 const CONNECTORS: [&str; 7] = [",", "and", "or", ", and", ", or", ";", "&"];
 /// A formula longer than this is no answer.
@@ -26,7 +28,12 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Vec<String> {
         // A formula that can't be read is not made up for by a number that happens to stand in it.
         return match formulas(rest, true) {
             Some(formula) => vec![formula],
-            None => std::iter::once(sentence(rest).to_owned()).chain(first_number(rest)).collect(),
+            None => {
+                let sentence = sentence(rest);
+                // "at least 100" is not made up for by its number.
+                let number = first_number(rest).filter(|_| !words::is_bound(&sentence.to_lowercase()));
+                std::iter::once(sentence.to_owned()).chain(number).collect()
+            }
         };
     }
     let trimmed = text.trim().trim_matches('*');
@@ -173,6 +180,7 @@ fn closing(text: &str, close: &str) -> Option<usize> {
 /// Whether a response is an answer and nothing else: one short line without words, or a word.
 fn is_bare(text: &str) -> bool {
     let is_word = |token: &str| {
+        let token = token.trim_matches(['*', ':', ',', '.', '_']);
         token.len() > 1
             && token.chars().all(char::is_alphabetic)
             && crate::expr::Function::named(token).is_none()

@@ -5,7 +5,7 @@ use crate::lexer::{Lexer, Token, Unreadable};
 use crate::units;
 
 /// Letters that are units when they stand upright behind a number.
-const UNIT_LETTERS: [char; 11] = ['m', 'g', 's', 'h', 'l', 'L', 'N', 'J', 'W', 'K', 'V'];
+const UNIT_LETTERS: [char; 14] = ['m', 'g', 's', 'h', 'l', 'L', 'N', 'J', 'W', 'K', 'V', 'C', 'T', 'F'];
 /// Braces of `\text{..}` and the like within each other.
 const MAX_NESTING: usize = 8;
 
@@ -136,7 +136,9 @@ impl Lexer {
         let unit_with_power = trimmed.chars().any(char::is_alphabetic)
             && trimmed.chars().all(|char| char.is_alphanumeric() || " /^.-²³".contains(char))
             && trimmed.starts_with(|char: char| char.is_alphabetic());
-        if let Some(token) = commands::plain_name(trimmed) {
+        if after_number && trimmed == "in" {
+            self.word(trimmed);
+        } else if let Some(token) = commands::plain_name(trimmed) {
             self.push(token);
         } else if !is_math && !after_number && list_of(trimmed).len() > 1 {
             for (index, part) in list_of(trimmed).into_iter().enumerate() {

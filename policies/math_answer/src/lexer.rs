@@ -136,6 +136,14 @@ impl Lexer {
             return;
         }
         let after_number = matches!(self.tokens.last(), Some(Token::Number(_)));
+        if after_number
+            && matches!(run.as_str(), "a" | "p" | "A" | "P")
+            && (self.starts_with(".m") || self.starts_with(".M"))
+        {
+            self.at += 2;
+            self.word(&format!("{run}m"));
+            return;
+        }
         let is_word = commands::is_word(&run) || (after_number && commands::is_short_unit(&run));
         let joins_sets = matches!(self.tokens.last(), Some(Token::Close(_) | Token::Symbol(_)));
         if let Some(token) =

@@ -150,6 +150,9 @@ fn chosen_option(answer: &str) -> Option<char> {
             return label.chars().next().filter(|char| label.len() == 1 && ('A'..='E').contains(char));
         }
     }
+    if let [label @ b'A'..=b'E', b')' | b'.'] = bare.as_bytes() {
+        return Some(char::from(*label));
+    }
     let mut chars = bare.strip_prefix('(')?.chars();
     let label = chars.next().filter(|char| ('A'..='E').contains(char))?;
     let is_closed = chars.next() == Some(')');

@@ -15,6 +15,11 @@ impl Parser {
         {
             base = applied;
         }
+        self.marked(base)
+    }
+
+    /// What has been read with what is written behind it.
+    pub(crate) fn marked(&mut self, mut base: Expr) -> Parsed {
         let mut marks = 0;
         loop {
             marks += 1;
@@ -55,6 +60,17 @@ impl Parser {
                 }
                 _ => return Ok(base),
             }
+        }
+    }
+
+    pub(crate) fn begins_percent_or_degrees(&self) -> bool {
+        let is_degree = |ahead: usize| self.peek_at(ahead) == Some(&Token::Degree);
+        match self.peek() {
+            Some(Token::Sign('%') | Token::Degree) => true,
+            Some(Token::Sign('^')) => {
+                is_degree(1) || (self.peek_at(1) == Some(&Token::Open('{')) && is_degree(2))
+            }
+            _ => false,
         }
     }
 
@@ -174,6 +190,9 @@ fn base_of(subscript: &str) -> String {
 fn primed(base: Expr) -> Expr {
     match base {
         Expr::Symbol(name) => Expr::Symbol(name + "'"),
+        // `9''` is a length.
+        Expr::Quantity(value, unit) if unit == "'" => Expr::Quantity(value, "''".into()),
+        number @ (Expr::Number(_) | Expr::Decimal(_)) => Expr::Quantity(Box::new(number), "'".into()),
         other => Expr::Product(vec![other, Expr::Symbol("'".into())]),
     }
 }

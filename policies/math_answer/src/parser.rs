@@ -48,7 +48,11 @@ fn parse_tokens(tokens: Vec<Token>) -> Parsed {
     let mut parser = Parser { tokens: brackets_turned(tokens), at: 0, depth: 0, in_bars: false };
     let answer = parser.answer()?;
     // Sentences and lists end in signs that mean nothing.
-    while parser.accept_sign(',') || parser.accept_sign(';') || parser.accept_sign(':') {}
+    while parser.accept_sign(',')
+        || parser.accept_sign(';')
+        || parser.accept_sign(':')
+        || parser.accept(&Token::RowEnd)
+    {}
     match parser.peek() {
         None => Ok(answer),
         Some(_) => Err("it goes on after its end"),
@@ -411,7 +415,8 @@ impl Parser {
         if matches!(environment, "cases" | "aligned" | "align" | "gathered" | "split") {
             return self.lines();
         }
-        if !(environment.ends_with("matrix") || environment == "array") {
+        let is_determinant = environment.eq_ignore_ascii_case("vmatrix");
+        if is_determinant || !(environment.ends_with("matrix") || environment == "array") {
             return Err("it has an environment that is no matrix");
         }
         let mut rows = vec![Vec::new()];

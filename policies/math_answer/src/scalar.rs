@@ -90,7 +90,17 @@ impl Parser {
                 let is_fraction = mixed && self.peek() == Some(&Token::Fraction);
                 let is_bracketed = matches!(self.peek(), Some(Token::Open('(')));
                 let has_words = matches!(self.peek_at(1), Some(Token::Text(_)));
-                let mut factor = self.factor()?;
+                let mut factor = if is_fraction { self.primary()? } else { self.factor()? };
+                if is_fraction {
+                    // A sign behind a mixed number is about all of it.
+                    let is_whole = is_proper(&factor) && self.begins_percent_or_degrees();
+                    if is_whole && let Some(whole) = factors.pop() {
+                        factors.push(self.marked(Expr::Sum(vec![whole, factor]))?);
+                        mixed = false;
+                        continue;
+                    }
+                    factor = self.marked(factor)?;
+                }
                 if is_bracketed && (has_words || matches!(factor, Expr::Member(..) | Expr::Relation(..))) {
                     // A remark, as in "k \pi (k \in \mathbb{Z})" or "12 (units)".
                     continue;

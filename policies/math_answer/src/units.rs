@@ -61,7 +61,8 @@ pub(crate) fn is_known(unit: &str) -> bool {
 
 /// `square feet`, `cm^2`, `km/h`, `miles per hour`, `m s^-1`, ..; `None` if any part is no unit.
 fn known(unit: &str) -> Option<Unit> {
-    let spaced = unit.replace('/', " / ").replace('*', " ").replace('²', "^2").replace('³', "^3");
+    let bare = ["degrees ", "degree "].iter().find_map(|degrees| unit.strip_prefix(degrees)).unwrap_or(unit);
+    let spaced = bare.replace('/', " / ").replace('*', " ").replace('²', "^2").replace('³', "^3");
     let mut whole = Unit { size: rational::integer(1), powers: [0; KINDS] };
     let (mut sign, mut power) = (1, 1);
     let mut last: Option<Unit> = None;
@@ -112,8 +113,8 @@ fn named(name: &str) -> Option<Unit> {
         "dm" | "decimeter" => (100, 1, &[(Length, 1)]),
         "m" | "meter" | "metre" => (1000, 1, &[(Length, 1)]),
         "km" | "kilometer" | "kilometre" => (1_000_000, 1, &[(Length, 1)]),
-        "in" | "inch" | "inche" => (254, 10, &[(Length, 1)]),
-        "ft" | "foot" | "feet" => (3048, 10, &[(Length, 1)]),
+        "in" | "inch" | "inche" | "''" => (254, 10, &[(Length, 1)]),
+        "ft" | "foot" | "feet" | "'" => (3048, 10, &[(Length, 1)]),
         "yd" | "yard" => (9144, 10, &[(Length, 1)]),
         "mi" | "mile" => (1_609_344, 1, &[(Length, 1)]),
         "mg" | "milligram" => (1, 1, &[(Mass, 1)]),
@@ -145,8 +146,8 @@ fn named(name: &str) -> Option<Unit> {
         "£" => (1, 1, &[(Pounds, 1)]),
         "degree" | "°" => (1, 1, &[(Degrees, 1)]),
         "radian" | "rad" => (1, 1, &[(Radians, 1)]),
-        "celsius" => (1, 1, &[(Celsius, 1)]),
-        "fahrenheit" => (1, 1, &[(Fahrenheit, 1)]),
+        "celsius" | "c" => (1, 1, &[(Celsius, 1)]),
+        "fahrenheit" | "f" => (1, 1, &[(Fahrenheit, 1)]),
         "k" | "kelvin" => (1, 1, &[(Kelvin, 1)]),
         "am" | "a.m" => (1, 1, &[(Morning, 1)]),
         "pm" | "p.m" => (1, 1, &[(Afternoon, 1)]),

@@ -88,6 +88,13 @@ impl Parser {
     /// The words are more than a unit.
     pub(crate) fn quantity(&mut self, value: Expr) -> Parsed {
         let mut unit = self.unit()?;
+        if let ("base" | "in base", Expr::Number(digits), Some(Token::Number(base))) =
+            (unit.as_str(), &value, self.peek())
+        {
+            let number = Expr::InBase(digits.to_string(), base.clone());
+            self.at += 1;
+            return Ok(number);
+        }
         for _ in 0..MAX_OPERANDS {
             let Some(&Token::Sign(sign @ ('/' | '*'))) = self.peek() else { break };
             if !self.peek_at(1).is_some_and(is_unit) {
@@ -157,7 +164,7 @@ pub(crate) fn is_joint(words: &str) -> bool {
 }
 
 /// Whether words say that a value is not the answer itself.
-fn is_bound(words: &str) -> bool {
+pub(crate) fn is_bound(words: &str) -> bool {
     let words = format!(" {words} ");
     BOUNDS.iter().any(|bound| words.contains(&format!(" {bound} ")))
 }
