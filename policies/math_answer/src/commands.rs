@@ -216,7 +216,10 @@ pub(crate) fn is_word(run: &str) -> bool {
         "lbs", "min", "sec", "hrs", "hr", "yes", "no", "odd", "all", "if", "not", "men", "one", "two", "ten",
         "mi", "oz", "sq", "DNE",
     ];
-    (run.len() >= 4 && is_spelled(run))
+    let is_name = run.starts_with(char::is_uppercase) && run.chars().skip(1).all(char::is_lowercase);
+    let is_roman = matches!(run, "II" | "III" | "VII" | "VIII");
+    (run.len() >= 4 || (run.len() == 3 && is_name)) && is_spelled(run)
+        || is_roman
         || SHORT.contains(&run)
         || (run.len() == 3 && SHORT.contains(&run.to_lowercase().as_str()))
 }

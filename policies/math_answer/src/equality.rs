@@ -87,6 +87,12 @@ pub(crate) fn equal_scalars(gold: &Expr, response: &Expr, work: &Work) -> bool {
                 units::Ratio::Different => false,
             }
         }
+        (Expr::Quantity(_, unit), other) if with_unit(other, unit).is_some() => {
+            with_unit(other, unit).is_some_and(|quantity| equal_scalars(gold, &quantity, work))
+        }
+        (other, Expr::Quantity(_, unit)) if with_unit(other, unit).is_some() => {
+            with_unit(other, unit).is_some_and(|quantity| equal_scalars(&quantity, response, work))
+        }
         (Expr::Quantity(value, _), other) => {
             equal_scalars(value, other, work)
                 || (is_angle(gold) && has_pi(other) && equal_values(&in_radians(gold.clone()), other, work))
@@ -108,6 +114,29 @@ pub(crate) fn equal_scalars(gold: &Expr, response: &Expr, work: &Work) -> bool {
         }
         _ => equal_values(gold, response, work),
     }
+}
+
+/// A product whose letters are units, as `2 m/s`, where the other answer has a unit that is known.
+fn with_unit(expr: &Expr, other: &str) -> Option<Expr> {
+    let Expr::Product(factors) = expr else { return None };
+    let (mut value, mut unit) = (Vec::new(), String::new());
+    for factor in factors {
+        let (name, exponent) = match factor {
+            Expr::Symbol(name) => (name, "1".to_owned()),
+            Expr::Power(base, exponent) => match (base.as_ref(), literal(exponent)) {
+                (Expr::Symbol(name), Some(exponent)) => (name, exponent.to_string()),
+                _ => return None,
+            },
+            constant if constant.symbols().is_empty() => {
+                value.push(constant.clone());
+                continue;
+            }
+            _ => return None,
+        };
+        unit.push_str(&format!(" {name}^{exponent}"));
+    }
+    let is_unit = !value.is_empty() && units::is_known(&unit) && units::is_known(other);
+    is_unit.then(|| Expr::Quantity(Box::new(Expr::Product(value)), unit))
 }
 
 fn is_angle(expr: &Expr) -> bool {
@@ -271,11 +300,14 @@ pub(crate) fn agree_at_random_points(left: &Expr, right: &Expr, work: &Work) -> 
     let mut random = Random::new(SEED);
     let mut agreed = 0;
     for attempt in 0..MAX_ATTEMPTS {
-        // Half of the points lie beyond the constants, where absolute values change their sign.
+        // Half of the points lie beyond the constants, where absolute values change their sign; some are whole, where steps are.
         let is_far = attempt >= MAX_ATTEMPTS / 2 && !pivots.is_empty();
         let mut values = random_point(&mut random, symbols.len(), attempt % 2 == 0);
         if is_far {
             values.iter_mut().for_each(|value| *value *= pivots[random.below(pivots.len())]);
+            if attempt % 2 == 0 {
+                values.iter_mut().for_each(|value| *value = value.round());
+            }
         }
         let balls = (evaluate(left, &symbols, &values), evaluate(right, &symbols, &values));
         match balls {
@@ -298,7 +330,7 @@ pub(crate) fn agree_at_random_points(left: &Expr, right: &Expr, work: &Work) -> 
 /// Sizes of the constants, and of their products with each other, if any part depends on which side of one a variable lies.
 fn pivots(left: &Expr, right: &Expr) -> Vec<f64> {
     let is_sided = |part: &Expr| match part {
-        Expr::Call(Function::Abs, _) => true,
+        Expr::Call(Function::Abs | Function::Floor | Function::Ceil, _) => true,
         Expr::Power(_, exponent) => !matches!(exponent.as_ref(), Expr::Number(value) if value.is_integer()),
         _ => false,
     };

@@ -121,7 +121,7 @@ impl Lexer {
     /// `\text{..}`: words, a unit, or mathematics that someone wrote upright.
     fn words(&mut self, content: &str) -> Result<(), Unreadable> {
         let trimmed = content.trim();
-        let after_number = matches!(self.tokens.last(), Some(Token::Number(_) | Token::Close(_)));
+        let after_number = matches!(self.tokens.last(), Some(Token::Number(_) | Token::Close(_) | Token::Pi));
         let spaced = trimmed.replace("\\,", " ").replace("\\cdot", " ").replace(['{', '}', '~'], "");
         if after_number && spaced != trimmed && units::is_known(&spaced.to_lowercase()) {
             self.word(&spaced);

@@ -149,7 +149,10 @@ impl Lexer {
         if let Some(token) =
             commands::plain_name(&run).filter(|_| joins_sets || !matches!(run.as_str(), "U" | "in"))
         {
-            self.push(token);
+            match token {
+                Token::Function(Function::Sqrt) => self.root(),
+                token => self.push(token),
+            }
         } else if is_word {
             self.word(&run);
         } else if let Some((name, rest)) = commands::function_prefix(&run) {
@@ -157,6 +160,16 @@ impl Lexer {
             self.variables(rest);
         } else {
             self.variables(&run);
+        }
+    }
+
+    /// Outside of LaTeX a root is of all the digits behind it.
+    fn root(&mut self) {
+        self.push(Token::Function(Function::Sqrt));
+        if self.begins_number() {
+            self.push(Token::Open('{'));
+            self.number();
+            self.push(Token::Close('{'));
         }
     }
 
@@ -187,6 +200,10 @@ impl Lexer {
     fn sign(&mut self, char: char) -> Result<(), Unreadable> {
         self.at += 1;
         let token = match char {
+            '√' => {
+                self.root();
+                return Ok(());
+            }
             '(' | '[' => Token::Open(char),
             // An empty group keeps things apart, and one around a comma takes its space away.
             '{' if self.peek(0) == Some('}') => {

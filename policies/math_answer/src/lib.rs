@@ -157,7 +157,8 @@ fn chosen_option(answer: &str) -> Option<char> {
     let label = chars.next().filter(|char| ('A'..='E').contains(char))?;
     let is_closed = chars.next() == Some(')');
     // A list goes on with another answer.
-    (is_closed && chars.next().is_some_and(|next| !",;&".contains(next))).then_some(label)
+    let goes_on = [",", ";", "&", "and", "or"].iter().any(|joint| chars.as_str().starts_with(joint));
+    (is_closed && !goes_on && chars.next().is_some()).then_some(label)
 }
 
 /// A text in small letters, without the marks of LaTeX and bold type.

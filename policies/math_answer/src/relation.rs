@@ -64,7 +64,17 @@ fn is_name(expr: &Expr) -> bool {
         Expr::Symbol(_) | Expr::Text(_) => true,
         Expr::Product(factors) => {
             let is_argument = |factor: &Expr| is_name(factor) || matches!(factor, Expr::Number(_));
-            factors.first().is_some_and(is_name) && factors.iter().all(is_argument)
+            let is_inverse = |factor: &Expr| matches!(factor, Expr::Power(name, exponent) if is_name(name) && is_minus_one(exponent));
+            let begins = |factor: &Expr| is_name(factor) || (factors.len() > 1 && is_inverse(factor));
+            // `f^{-1}(x)` and `\frac{dy}{dx}`.
+            let is_derivative = matches!(factors.first(), Some(Expr::Symbol(name)) if name == "d");
+            let is_derivative = is_derivative
+                || matches!(factors.first(), Some(Expr::Product(names)) if matches!(names.first(), Some(Expr::Symbol(name)) if name == "d"));
+            factors.first().is_some_and(begins)
+                && factors
+                    .iter()
+                    .skip(1)
+                    .all(|factor| is_argument(factor) || (is_derivative && is_inverse(factor)))
         }
         Expr::Call(function, arguments) => {
             (*function == Function::Abs || function.is_trigonometric()) && arguments.iter().all(is_name)
@@ -80,6 +90,9 @@ fn are_functions(name: &Expr, other: &Expr) -> bool {
     let argument = |name: &'_ Expr| match name {
         Expr::Symbol(name) => (name == "y").then_some(None),
         Expr::Product(factors) => match factors.as_slice() {
+            [Expr::Power(name, exponent), Expr::Symbol(argument)] if is_minus_one(exponent) => {
+                matches!(name.as_ref(), Expr::Symbol(_)).then(|| Some(argument.clone()))
+            }
             [Expr::Symbol(name), Expr::Symbol(argument)] => {
                 "fghpqFGHPQ".contains(name.as_str()).then(|| Some(argument.clone()))
             }
@@ -90,6 +103,10 @@ fn are_functions(name: &Expr, other: &Expr) -> bool {
     argument(name)
         .zip(argument(other))
         .is_some_and(|(argument, other)| argument.is_none() || other.is_none() || argument == other)
+}
+
+fn is_minus_one(exponent: &Expr) -> bool {
+    matches!(exponent, Expr::Number(value) if *value == crate::rational::integer(-1))
 }
 
 /// Two relations that say the same. `same` compares what stands behind an assignment.
