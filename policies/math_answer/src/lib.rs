@@ -173,4 +173,6 @@ fn words_of(answer: &str) -> String {
 exgrpo_guest_sdk::export!(MathAnswer: Verifier);
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod tests;

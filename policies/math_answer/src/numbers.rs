@@ -17,6 +17,10 @@ impl Lexer {
 
     /// Digits, separators, a point, a repeating part and a decimal exponent.
     pub(crate) fn number(&mut self) {
+        if let Some(digits) = self.digits_beyond_nine() {
+            self.at += digits.len();
+            return self.push(Token::Symbol(digits));
+        }
         let mut text = String::new();
         self.digits(&mut text);
         if !text.starts_with('0') && (1..=3).contains(&text.len()) {
@@ -47,6 +51,14 @@ impl Lexer {
             }
         }
         self.push(Token::Number(text));
+    }
+
+    /// `2A3` in `2A3_{12}`.
+    fn digits_beyond_nine(&self) -> Option<String> {
+        let is_digit = |char: &&char| matches!(char, '0'..='9' | 'A'..='F');
+        let run: String = self.chars[self.at..].iter().take_while(is_digit).collect();
+        (self.peek(run.len()) == Some('_') && run.contains(|char: char| char.is_ascii_alphabetic()))
+            .then_some(run)
     }
 
     fn digits(&mut self, text: &mut String) {

@@ -37,10 +37,20 @@ def pairs_of(gold: str, draw: random.Random, equal: int, near: int):
             yield {"gold": gold, "response": draw.choice(WRAPPERS) % response, "kind": kind, "rewriting": name}
 
 
-def tabled(table: Path):
-    """The lines of a table of cases: gold answer, response, verdict and kind, with tabs between them."""
-    for line in table.read_text(encoding="utf-8").splitlines():
-        if not line or line.startswith("#"):
-            continue
-        gold, response, verdict, kind = line.split("\t")
-        yield {"gold": gold, "response": response.replace("⏎", "\n"), "verdict": verdict, "kind": kind}
+def tabled(folder: Path):
+    """The cases in a folder of tables, each with the verdict that a person gave it: prose.tsv holds whole responses, the other
+    tables answers that are wrapped here.
+    """
+    for table in sorted(folder.glob("*.tsv")):
+        rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        if table.stem == "prose":
+            cases = [(gold, verdict, response.replace("⏎", "\n")) for gold, verdict, response in rows]
+        else:
+            answers = [(gold, verdict, answer)
+                       for gold, *cells in rows
+                       for verdict, cell in zip(("correct", "incorrect"), cells, strict=True)
+                       for answer in cell.split(" ;; ") if answer]
+            cases = [(gold, verdict, WRAPPERS[number % len(WRAPPERS)] % answer)
+                     for number, (gold, verdict, answer) in enumerate(answers)]
+        for gold, verdict, response in cases:
+            yield {"gold": gold, "response": response, "verdict": verdict, "table": table.stem}
