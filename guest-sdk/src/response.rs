@@ -56,8 +56,9 @@ pub struct Boxed<'a> {
 /// ```
 /// use exgrpo_guest_sdk::response::boxes;
 ///
-/// let contents: Vec<&str> = boxes("\\boxed{\\{1, 2\\}}, not \\boxed 3 or \\boxed{4").iter().map(|b| b.content).collect();
-/// assert_eq!(contents, ["\\{1, 2\\}", "3"]);
+/// let text = "\\boxed{\\{1, 2\\}}, not \\boxed 3, \\boxed {5} or \\boxed{4";
+/// let contents: Vec<&str> = boxes(text).iter().map(|b| b.content).collect();
+/// assert_eq!(contents, ["\\{1, 2\\}", "3", "5"]);
 /// ```
 pub fn boxes(response: &str) -> Vec<Boxed<'_>> {
     let mut found = Vec::new();

@@ -105,6 +105,9 @@ pub(crate) fn named(name: &str) -> Command {
         | "strut"
         | "operatornamewithlimits"
         | "therefore"
+        | "checkmark"
+        | "blacksquare"
+        | "qed"
         | "Rightarrow"
         | "implies"
         | "space"
@@ -211,14 +214,15 @@ pub(crate) fn function_prefix(run: &str) -> Option<(Function, &str)> {
 
 /// Whether a run of letters is words rather than variables side by side.
 pub(crate) fn is_word(run: &str) -> bool {
-    const SHORT: [&str; 34] = [
+    const SHORT: [&str; 32] = [
         "and", "or", "the", "is", "of", "to", "for", "are", "day", "cm", "km", "mm", "kg", "mph", "ft",
-        "lbs", "min", "sec", "hrs", "hr", "yes", "no", "odd", "all", "if", "not", "men", "one", "two", "ten",
-        "mi", "oz", "sq", "DNE",
+        "lbs", "min", "sec", "hrs", "yes", "no", "odd", "all", "if", "not", "men", "one", "two", "ten", "oz",
+        "sq", "DNE",
     ];
     let is_name = run.starts_with(char::is_uppercase) && run.chars().skip(1).all(char::is_lowercase);
     let is_roman = matches!(run, "II" | "III" | "VII" | "VIII");
-    (run.len() >= 4 || (run.len() == 3 && is_name)) && is_spelled(run)
+    let is_long = run.len() >= 4 || (run.len() == 3 && is_name);
+    (is_long && is_spelled(run))
         || is_roman
         || SHORT.contains(&run)
         || (run.len() == 3 && SHORT.contains(&run.to_lowercase().as_str()))
@@ -236,6 +240,20 @@ fn is_spelled(run: &str) -> bool {
 pub(crate) fn is_short_unit(run: &str) -> bool {
     matches!(
         run,
-        "ml" | "mL" | "dm" | "lb" | "yd" | "nm" | "ms" | "Hz" | "kW" | "mg" | "kJ" | "in" | "am" | "pm"
+        "ml" | "mL"
+            | "dm"
+            | "lb"
+            | "yd"
+            | "nm"
+            | "ms"
+            | "Hz"
+            | "kW"
+            | "hr"
+            | "mi"
+            | "mg"
+            | "kJ"
+            | "in"
+            | "am"
+            | "pm"
     )
 }

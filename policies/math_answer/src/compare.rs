@@ -54,6 +54,12 @@ impl Comparer {
         if !self.work.spend(STEP) {
             return false;
         }
+        let named = match (gold, response) {
+            (Expr::Set(_), _) => (None, relation::spread(response)),
+            (_, Expr::Set(_)) => (relation::spread(gold), None),
+            _ => (None, None),
+        };
+        let (gold, response) = (named.0.as_ref().unwrap_or(gold), named.1.as_ref().unwrap_or(response));
         match (gold, response) {
             (Expr::Relation(..), Expr::Relation(..)) => {
                 relation::same(gold, response, &self.work, &|a, b| self.same(a, b))

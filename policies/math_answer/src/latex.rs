@@ -42,8 +42,17 @@ impl Lexer {
             Command::Skip => {}
             Command::Delimiter => {
                 // `\left.` is a bracket that is not there.
-                if self.peek(0) == Some('.') {
-                    self.at += 1;
+                match self.peek(0) {
+                    Some('.') => self.at += 1,
+                    Some('<') => {
+                        self.at += 1;
+                        self.push(Token::Open('('));
+                    }
+                    Some('>') => {
+                        self.at += 1;
+                        self.push(Token::Close(')'));
+                    }
+                    _ => {}
                 }
             }
             Command::Environment(begins) => {

@@ -142,7 +142,9 @@ fn is_same_text(gold: &str, response: &str) -> bool {
 
 /// The label of an option that its text follows: `\textbf{(B)} 42`. Contests have such answers among others.
 fn chosen_option(answer: &str) -> Option<char> {
-    let bare = answer.replace("\\textbf", "").replace("\\text", "").replace("\\mathrm", "");
+    let bare = ["\\textbf", "\\text", "\\mathrm", "\\quad", "\\,", "\\;", "~"]
+        .iter()
+        .fold(answer.to_owned(), |text, command| text.replace(command, ""));
     let bare: String = bare.chars().filter(|char| !" {}$\\*".contains(*char)).collect();
     for announced in ["Option", "option", "Choice", "choice"] {
         if let Some(label) = bare.strip_prefix(announced) {

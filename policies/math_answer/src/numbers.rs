@@ -90,7 +90,8 @@ impl Lexer {
             }
             Some(",") => spaces[0] == "\\!",
             Some(_) => spaces.iter().all(|space| *space == "\\!"),
-            None => !spaces.is_empty() && !(in_list && spaces.contains(&" ")),
+            None if in_list => !spaces.is_empty() && !spaces.contains(&" "),
+            None => !spaces.is_empty(),
         };
         groups.then_some(width)
     }

@@ -197,13 +197,16 @@ impl Parser {
         if items.len() > 1 && !items.iter().all(is_range) {
             items.retain(|item| !is_range(item));
         }
-        let has_or = self.tokens[start..self.at]
-            .iter()
-            .any(|token| matches!(token, Token::Text(word) if word == "or"));
+        let words = &self.tokens[start..self.at];
+        let has = |joint: &str| words.iter().any(|token| matches!(token, Token::Text(word) if word == joint));
         let left = match items.len() {
             1 => items.remove(0),
             // Conditions hold together, unless they are alternatives.
-            _ if !has_or && items.iter().all(is_condition) => Expr::Intersection(items),
+            _ if !has("or") && items.iter().all(is_condition) => {
+                let all = Expr::Intersection(items);
+                // Said in so many words, they are no alternatives even if they contradict each other.
+                if has("and") { Expr::Intersection(vec![all]) } else { all }
+            }
             _ => Expr::Set(items),
         };
         // Plain TeX writes fractions and binomials in the middle of a group.

@@ -43,6 +43,21 @@ pub(crate) fn before_rounding(expr: &Expr) -> Option<&Expr> {
     (!is_name(exact) && is_rounding(exact, rounded)).then_some(exact)
 }
 
+/// `(x, y) = (1, 2)` as a set of two assignments.
+pub(crate) fn spread(expr: &Expr) -> Option<Expr> {
+    let (Expr::Bracketed(_, names, _), Comparison::Equal, Expr::Bracketed(_, values, _)) = single(expr)?
+    else {
+        return None;
+    };
+    if names.len() != values.len() || !names.iter().all(is_name) {
+        return None;
+    }
+    let assignment = |(name, value): (&Expr, &Expr)| {
+        Expr::Relation(Box::new(name.clone()), vec![(Comparison::Equal, value.clone())])
+    };
+    Some(Expr::Set(names.iter().zip(values).map(assignment).collect()))
+}
+
 /// Assignments to different variables in the order of their names, or else the elements as they are.
 pub(crate) fn by_name(elements: &[Expr]) -> Vec<Expr> {
     let mut named: Vec<(&str, &Expr)> = Vec::new();

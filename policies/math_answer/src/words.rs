@@ -8,7 +8,7 @@ use crate::scalar::MAX_OPERANDS;
 use crate::units;
 
 /// What makes of a value something else: a bound, or another value.
-const BOUNDS: [&str; 17] = [
+const BOUNDS: [&str; 19] = [
     "or more",
     "or less",
     "or fewer",
@@ -26,6 +26,8 @@ const BOUNDS: [&str; 17] = [
     "between",
     "up to",
     "other than",
+    "divided by",
+    "multiplied by",
 ];
 const NUMBERS: [&str; 21] = [
     "zero",
@@ -116,7 +118,7 @@ impl Parser {
     pub(crate) fn unit_fraction(&mut self) -> Option<String> {
         let start = self.at;
         // Two letters are variables.
-        let has_words = matches!(self.peek_at(2), Some(Token::Text(_)));
+        let has_words = [2, 5].iter().any(|&ahead| matches!(self.peek_at(ahead), Some(Token::Text(_))));
         let unit = (has_words && self.accept(&Token::Fraction))
             .then(|| self.braced_unit().zip(self.braced_unit()))
             .flatten();
