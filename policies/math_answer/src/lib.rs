@@ -12,11 +12,13 @@
 
 mod commands;
 mod compare;
+mod environment;
 mod equality;
 mod evaluate;
 mod expr;
 mod extract;
 mod function_call;
+mod interval;
 mod latex;
 mod lexer;
 mod marks;

@@ -8,6 +8,7 @@
 //! ```
 
 use crate::expr::{Bracket, Comparison, Expr, Function};
+use crate::interval::brackets_turned;
 use crate::lexer::{Commas, Token, Unreadable, tokenize};
 use crate::scalar::single_or;
 use crate::words;
@@ -16,7 +17,7 @@ use crate::words;
 /// an [`Expr`].
 const MAX_DEPTH: usize = 40;
 /// Items of one list, set or matrix.
-const MAX_ITEMS: usize = 128;
+pub(crate) const MAX_ITEMS: usize = 128;
 
 /// Reads an answer.
 ///
@@ -57,53 +58,6 @@ fn parse_tokens(tokens: Vec<Token>) -> Parsed {
         None => Ok(answer),
         Some(_) => Err("it goes on after its end"),
     }
-}
-
-/// `]0, 1[` and `[0, 1[` as `(0, 1)` and `[0, 1)`: a bracket that is turned away leaves the end out.
-fn brackets_turned(mut tokens: Vec<Token>) -> Vec<Token> {
-    for at in 0..tokens.len() {
-        let opens = match tokens[at] {
-            Token::Open('[') => true,
-            Token::Close(']') => at.checked_sub(1).is_none_or(|before| {
-                matches!(
-                    tokens[before],
-                    Token::Open(_)
-                        | Token::In
-                        | Token::Union
-                        | Token::Intersection
-                        | Token::Compare(_)
-                        | Token::Sign(',')
-                )
-            }),
-            _ => false,
-        };
-        let Some(end) = opens.then(|| end_of_interval(&tokens, at)).flatten() else { continue };
-        if tokens[at] == Token::Close(']') {
-            tokens[at] = Token::Open('(');
-        }
-        if tokens[end] == Token::Open('[') {
-            tokens[end] = Token::Close(')');
-        }
-    }
-    tokens
-}
-
-/// The bracket, however it is turned, that follows two items with a separator between them.
-fn end_of_interval(tokens: &[Token], start: usize) -> Option<usize> {
-    let (mut depth, mut separators) = (0_usize, 0);
-    for (at, token) in tokens.iter().enumerate().skip(start + 1).take(MAX_ITEMS) {
-        match token {
-            Token::Open('[') if depth == 0 && !matches!(tokens[at - 1], Token::Sign(_)) => {
-                return (separators == 1).then_some(at);
-            }
-            Token::Open(_) => depth += 1,
-            Token::Close(']' | ')') if depth == 0 => return (separators == 1).then_some(at),
-            Token::Close(_) => depth = depth.checked_sub(1)?,
-            Token::Sign(',' | ';') if depth == 0 => separators += 1,
-            _ => {}
-        }
-    }
-    None
 }
 
 /// What values a parameter takes, as the last part of "k \pi, k \in \mathbb{Z}".
@@ -241,7 +195,7 @@ impl Parser {
     }
 
     /// One or more items with commas or words between them.
-    fn items(&mut self) -> Result<Vec<Expr>, Unreadable> {
+    pub(crate) fn items(&mut self) -> Result<Vec<Expr>, Unreadable> {
         let mut items = vec![self.item()?];
         while self.accept_separator() {
             if items.len() >= MAX_ITEMS {
@@ -380,77 +334,5 @@ impl Parser {
         self.accept_sign(',');
         self.expect(&Token::Close('S'))?;
         Ok(Expr::Set(elements))
-    }
-
-    /// Behind `\begin{cases}` and the like: items, with marks of alignment about their signs.
-    fn lines(&mut self) -> Parsed {
-        let is_comparison = |token: Option<&Token>| matches!(token, Some(Token::Compare(_)));
-        let end =
-            self.tokens.iter().skip(self.at).position(|token| matches!(token, Token::Environment(false, _)));
-        let end = self.at + end.ok_or("an environment doesn't end")?;
-        let mut at = self.at;
-        while at < end {
-            let previous = at.checked_sub(1).and_then(|before| self.tokens.get(before));
-            if self.tokens[at] == Token::Sign('&') {
-                // Others set a condition apart.
-                if !is_comparison(self.tokens.get(at + 1)) && !is_comparison(previous) {
-                    return Err("it has cases");
-                }
-                self.tokens.remove(at);
-                return self.lines();
-            }
-            if self.tokens[at] == Token::RowEnd {
-                self.tokens[at] = Token::Sign(',');
-            }
-            at += 1;
-        }
-        let items = self.nested(Self::items)?;
-        while self.accept_sign(',') {}
-        if !matches!(self.peek(), Some(Token::Environment(false, _))) {
-            return Err("an environment doesn't end");
-        }
-        self.at += 1;
-        Ok(single_or(items, Expr::Set))
-    }
-
-    /// Behind `\begin{..}`: rows of a matrix, in whatever brackets.
-    pub(crate) fn matrix(&mut self, environment: &str) -> Parsed {
-        if matches!(environment, "cases" | "aligned" | "align" | "gathered" | "split") {
-            return self.lines();
-        }
-        let is_determinant = environment.eq_ignore_ascii_case("vmatrix");
-        if is_determinant || !(environment.ends_with("matrix") || environment == "array") {
-            return Err("it has an environment that is no matrix");
-        }
-        let mut rows = vec![Vec::new()];
-        let mut count = 0;
-        loop {
-            if let Some(Token::Environment(false, name)) = self.peek() {
-                if name != environment {
-                    return Err("an environment doesn't end");
-                }
-                self.at += 1;
-                break;
-            }
-            if self.accept(&Token::RowEnd) {
-                rows.push(Vec::new());
-                continue;
-            }
-            count += 1;
-            if count > MAX_ITEMS {
-                return Err("it has too many items");
-            }
-            let entry = self.nested(Self::sum)?;
-            if let Some(row) = rows.last_mut() {
-                row.push(entry);
-            }
-            self.accept_sign('&');
-        }
-        rows.retain(|row| !row.is_empty());
-        let width = rows.first().map_or(0, Vec::len);
-        if width == 0 || rows.iter().any(|row| row.len() != width) {
-            return Err("the rows of a matrix differ in length");
-        }
-        Ok(Expr::Matrix(rows))
     }
 }

@@ -189,7 +189,7 @@ fn only_what_follows_the_think_tag_counts_when_the_run_says_so() {
 }
 
 /// Pieces of answers, and of what no answer holds.
-const PIECES: [&str; 84] = [
+const PIECES: [&str; 100] = [
     "1",
     "2",
     "17",
@@ -274,15 +274,42 @@ const PIECES: [&str; 84] = [
     "−",
     "é🙂",
     "\\overline{3}",
+    "0.3\\bar3",
+    "0.333...",
+    ":",
+    "\\text{ to }",
+    "\\text{ million}",
+    "\\text{ at least }",
+    "\\text{m/s}",
+    "\\frac{\\text{km}}{\\text{h}}",
+    "\\pmod",
+    "\\approx",
+    "\\begin{cases}",
+    "\\end{cases}",
+    "\\\\[4pt]",
+    "^T",
+    "\\text{ where }",
+    "√",
 ];
 
 /// A random string of pieces, with nested brackets now and then.
 fn fuzzed(random: &mut Random) -> String {
     let mut text = String::new();
     if random.below(40) == 0 {
-        let opening =
-            ["(", "{", "\\sqrt{", "\\frac{1}{", "2^{", "|", "-", "\\{1,\\{", "\\left[", "\\text{", "1+1/("]
-                [random.below(11)];
+        let opening = [
+            "(",
+            "{",
+            "\\begin{cases}&=",
+            "\\sqrt{",
+            "\\frac{1}{",
+            "2^{",
+            "|",
+            "-",
+            "\\{1,\\{",
+            "\\left[",
+            "\\text{",
+            "1+1/(",
+        ][random.below(12)];
         text.push_str(&opening.repeat(random.below(3000)));
     }
     for _ in 0..random.below(24) {
