@@ -300,6 +300,8 @@ fn fuzzed(random: &mut Random) -> String {
             "(",
             "{",
             "\\begin{cases}&=",
+            "\\text{ab}(",
+            "\\text{is }{",
             "\\sqrt{",
             "\\frac{1}{",
             "2^{",
@@ -309,7 +311,7 @@ fn fuzzed(random: &mut Random) -> String {
             "\\left[",
             "\\text{",
             "1+1/(",
-        ][random.below(12)];
+        ][random.below(14)];
         text.push_str(&opening.repeat(random.below(3000)));
     }
     for _ in 0..random.below(24) {

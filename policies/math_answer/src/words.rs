@@ -57,7 +57,7 @@ impl Parser {
     /// Words at the beginning: a name when a relation follows, what leads to a value, or the answer itself.
     ///
     /// # Errors
-    /// They make a bound of the value.
+    /// They make a bound of the value, or what they lead to is none.
     pub(crate) fn text(&mut self, words: String) -> Parsed {
         let leads = self.accept_sign(':');
         let has_value = match self.peek() {
@@ -65,15 +65,14 @@ impl Parser {
             Some(Token::Currency(_)) => true,
             _ => self.begins_factor(),
         };
-        let start = self.at;
-        if has_value && let Ok(value) = self.nested(Self::signed_factor) {
+        if has_value {
+            let value = self.nested(Self::signed_factor)?;
             if is_bound(&words) {
                 return Err("it is a bound");
             }
             let is_negative = words.ends_with("negative") || words.ends_with("minus");
             return Ok(if is_negative { value.negated() } else { value });
         }
-        self.at = start;
         if matches!(self.peek(), Some(Token::Compare(Comparison::Equal | Comparison::Near))) {
             return Ok(Expr::Symbol(words));
         }
