@@ -99,7 +99,7 @@ impl Comparer {
                 is_list && !is_half_open(gold) && self.same_sequences(items, &relation::by_name(elements))
             }
             (Expr::Set(elements), other) if !elements.is_empty() && !is_region(other) => {
-                self.are_all_same(elements) && self.same(&elements[0], other)
+                elements.len() == 1 && self.same(&elements[0], other)
             }
             (other, Expr::Set(elements)) if !elements.is_empty() && !is_region(other) => {
                 self.are_all_same(elements) && self.same(other, &elements[0])
@@ -162,16 +162,21 @@ impl Comparer {
         if gold.len() == response.len() && are_named_apart(gold) && !response.iter().any(is_assignment) {
             return self.same_sequences(gold, response);
         }
-        // One response element may be found only once, unless it is repeated: {1, 1} is {1}.
-        let covers = |these: &[Expr], those: &[Expr], swapped: bool| {
-            these.iter().all(|this| {
-                those.iter().any(|that| if swapped { self.same(that, this) } else { self.same(this, that) })
-            })
-        };
-        if gold.len() == response.len() && self.same_sequences(gold, response) {
-            return true;
+        if gold.len() == response.len() {
+            return self.same_sequences(gold, response) || self.match_one_to_one(gold, response);
         }
-        covers(gold, response, false) && covers(response, gold, true)
+        // A response may repeat itself, but what the gold answer lists twice is a solution twice.
+        gold.len() < response.len()
+            && gold.iter().all(|this| response.iter().any(|that| self.same(this, that)))
+            && response.iter().all(|that| gold.iter().any(|this| self.same(this, that)))
+    }
+
+    fn match_one_to_one(&self, gold: &[Expr], response: &[Expr]) -> bool {
+        let mut left: Vec<&Expr> = response.iter().collect();
+        gold.iter().all(|this| {
+            let found = left.iter().position(|that| self.same(this, that));
+            found.map(|at| left.swap_remove(at)).is_some()
+        })
     }
 }
 

@@ -29,6 +29,8 @@ const SEED: u64 = 0x6d61_7468;
 const MIN_PLACES: u32 = 6;
 /// .. and is at least this many units of its last place.
 const MIN_UNITS: i64 = 1000;
+/// The same where both are written as numbers, one of them with fewer digits.
+const MIN_UNITS_OF_TWO: i64 = 100_000;
 
 /// What one comparison of two answers may cost, in steps of the algebra.
 #[derive(Debug)]
@@ -160,7 +162,14 @@ fn equal_values(gold: &Expr, response: &Expr, work: &Work) -> bool {
         return gold == response;
     }
     if let (Some(gold), Some(response)) = (literal(gold), literal(response)) {
-        return *gold == *response || is_rounded(gold, response) || is_rounded(response, gold);
+        let is_precise = |number: &Rational| {
+            let units = number
+                * Rational::from_integer(num_bigint::BigInt::from(10).pow(decimal_places(number).min(64)));
+            units.abs() >= rational::integer(MIN_UNITS_OF_TWO)
+        };
+        return *gold == *response
+            || (is_precise(response) && is_rounded(response, gold))
+            || (is_precise(gold) && is_rounded(gold, response));
     }
     let mut algebra = work.algebra();
     let forms = normalize(gold, &mut algebra).and_then(|gold| Ok((gold, normalize(response, &mut algebra)?)));
