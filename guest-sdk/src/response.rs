@@ -56,7 +56,7 @@ pub struct Boxed<'a> {
 /// ```
 /// use exgrpo_guest_sdk::response::boxes;
 ///
-/// let text = "\\boxed{\\{1, 2\\}}, not \\boxed 3, \\boxed {5} or \\boxed{4";
+/// let text = "\\boxed{\\{1, 2\\}}, not \\boxed 3 and \\boxed {5} or \\boxed{4";
 /// let contents: Vec<&str> = boxes(text).iter().map(|b| b.content).collect();
 /// assert_eq!(contents, ["\\{1, 2\\}", "3", "5"]);
 /// ```

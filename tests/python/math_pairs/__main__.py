@@ -78,6 +78,8 @@ def report_pairs(pairs: list[dict], our_seconds: float, their_seconds: float, di
 
 def report_cases(cases: list[dict]) -> None:
     """Prints, table by table, how often each judge gives a person's verdict, and how often both give the same."""
+    if not cases:
+        return
     print(f"{'cases':<20} {'count':>6} {'math_answer as judged':>22} {'math-verify as judged':>22} {'both agree':>11}")
     tables = sorted({case["table"] for case in cases})
     for name, rows in [*((table, [case for case in cases if case["table"] == table]) for table in tables), ("all", cases)]:
