@@ -1,4 +1,4 @@
-//! The tables in `cases/`: answers that a person judged, of kinds that people and networks write.
+//! The tables in `cases/`: answers judged by hand, of kinds that people and networks write.
 
 use exgrpo_guest_sdk::{Verifier, testing};
 
@@ -29,7 +29,7 @@ fn is_correct(gold: &str, response: &str) -> bool {
 }
 
 #[test]
-fn every_case_gets_the_verdict_that_a_person_gave_it() {
+fn every_case_is_judged_as_by_hand() {
     let (mut count, mut wrong) = (0, Vec::new());
     for (name, table) in ANSWERS {
         for [gold, right, other] in rows(table) {

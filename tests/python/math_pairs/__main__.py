@@ -12,7 +12,7 @@ near-misses that each accepted; `--disagreements` writes every disagreement for 
 the same pairs, in processor seconds of one thread, reading included. Exits with 1 when a demand (the constants below) is
 missed or a near-miss was accepted.
 
-The tables of cases that a person judged are put to both judges as well. They were written to be hard, so that their
+The tables of cases judged by hand are put to both judges as well. They were written to be hard, so that their
 agreement is reported and not demanded; a test of the policy's crate holds it to their verdicts.
 
 Needs math-verify 0.9.0 (with its sympy) and pyarrow.
@@ -77,7 +77,7 @@ def report_pairs(pairs: list[dict], our_seconds: float, their_seconds: float, di
 
 
 def report_cases(cases: list[dict]) -> None:
-    """Prints, table by table, how often each judge gives a person's verdict, and how often both give the same."""
+    """Prints, table by table, how often each judge gives the verdict given by hand, and how often both give the same."""
     if not cases:
         return
     print(f"{'cases':<20} {'count':>6} {'math_answer as judged':>22} {'math-verify as judged':>22} {'both agree':>11}")

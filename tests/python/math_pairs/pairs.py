@@ -38,7 +38,7 @@ def pairs_of(gold: str, draw: random.Random, equal: int, near: int):
 
 
 def tabled(folder: Path):
-    """The cases in a folder of tables, each with the verdict that a person gave it: prose.tsv holds whole responses, the other
+    """The cases in a folder of tables, each with the verdict given by hand: prose.tsv holds whole responses, the other
     tables answers that are wrapped here.
     """
     for table in sorted(folder.glob("*.tsv")):
