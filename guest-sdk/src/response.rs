@@ -56,18 +56,22 @@ pub struct Boxed<'a> {
 /// ```
 /// use exgrpo_guest_sdk::response::boxes;
 ///
-/// let contents: Vec<&str> = boxes("\\boxed{\\{1, 2\\}}, not \\boxed 3 or \\boxed{4").iter().map(|b| b.content).collect();
-/// assert_eq!(contents, ["\\{1, 2\\}", "3"]);
+/// let text = "\\boxed{\\{1, 2\\}}, not \\boxed 3 and \\boxed {5} or \\boxed{4";
+/// let contents: Vec<&str> = boxes(text).iter().map(|b| b.content).collect();
+/// assert_eq!(contents, ["\\{1, 2\\}", "3", "5"]);
 /// ```
 pub fn boxes(response: &str) -> Vec<Boxed<'_>> {
     let mut found = Vec::new();
     let (mut at, mut unclosed) = (0, 0);
     while let Some((start, opening)) = next_box(response, at) {
         let open = start + opening.len() - 1;
-        let content = if opening.ends_with('{') { braced(response, open) } else { word(response, open) };
+        // A space may stand before the brace.
+        let brace = open + response[open..].len() - response[open..].trim_start_matches(' ').len();
+        let is_braced = response[brace..].starts_with('{');
+        let content = if is_braced { braced(response, brace) } else { word(response, open) };
         at = match content {
             Some(content) => {
-                let end = content.end + usize::from(opening.ends_with('{'));
+                let end = content.end + usize::from(is_braced);
                 found.push(Boxed { content: &response[content], range: start..end });
                 end
             }

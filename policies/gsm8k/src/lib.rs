@@ -3,7 +3,7 @@
 //! The gold answer is the number behind the last `####` of the reference, or the reference itself. The answer of a response
 //! is looked for in this order: behind the last `####`, in the last box, behind "the answer is" and the like, and else it is
 //! the last number of the response. Both are compared by value: thousands separators, currency and percent signs, units
-//! behind the number, trailing points and zeros don't matter. A response that was cut has an answer only in a box.
+//! behind the number, trailing points and zeros don't matter; "2 thousand" is 2000. A response that was cut has an answer only in a box.
 
 use exgrpo_guest_sdk::response::{after_answer_phrase, after_think_tag, boxes};
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
@@ -47,24 +47,36 @@ impl Verifier for Gsm8k {
     }
 }
 
+/// What is said of a value that is not the answer itself.
+const BOUNDS: [&str; 5] = ["at least", "at most", "more than", "less than", "between"];
+/// Words that multiply the number before them, with the zeros that they add.
+const SCALES: [(&str, usize); 4] = [("hundred", 2), ("thousand", 3), ("million", 6), ("billion", 9)];
+
 fn answer(response: &str, finished: bool) -> Option<Number> {
     if finished && let Some((_, rest)) = response.rsplit_once("####") {
         return numbers(rest.trim_start().lines().next()?).into_iter().next();
     }
     if let Some(last) = boxes(response).last() {
         // Two numbers in one box are no answer, but "3 of 4" may be in a sentence.
-        return only(numbers(last.content));
+        return only(numbers(result_of(last.content)));
     }
     if !finished {
         return None;
     }
     if let Some(line) = after_answer_phrase(response) {
         let sentence = line.split_once(". ").map_or(line, |(sentence, _)| sentence);
-        // "3 + 4 = 7" ends in what it comes to.
-        let result = sentence.rsplit_once('=').map_or(sentence, |(_, result)| result);
-        return numbers(result).into_iter().next();
+        let lower = sentence.to_lowercase();
+        if lower.starts_with("not ") || BOUNDS.iter().any(|bound| lower.contains(bound)) {
+            return None;
+        }
+        return numbers(result_of(sentence)).into_iter().next();
     }
     numbers(response).pop()
+}
+
+/// "3 + 4 = 7" ends in what it comes to.
+fn result_of(text: &str) -> &str {
+    text.rsplit_once('=').map_or(text, |(_, result)| result)
 }
 
 fn only(mut numbers: Vec<Number>) -> Option<Number> {
@@ -89,7 +101,7 @@ impl std::fmt::Display for Number {
     }
 }
 
-/// All numbers of a text, in order. Digits that belong to a name (`x2`) are none.
+/// All numbers of a text, in order. Digits that belong to a name (`x2`) or to a fraction (`72/3`) are none.
 fn numbers(text: &str) -> Vec<Number> {
     // LaTeX's ways to keep a comma from being followed by a space.
     let text = text.replace("{,}", ",").replace(",\\!", ",").replace("\\,", ",");
@@ -117,11 +129,26 @@ fn numbers(text: &str) -> Vec<Number> {
                 at += 1;
             }
         }
-        if !in_name {
+        let shift = scale_behind(&chars[at..]);
+        while decimals.len() < shift {
+            decimals.push('0');
+        }
+        whole.extend(decimals.drain(..shift));
+        let in_fraction = (chars.get(at) == Some(&'/') && is_digit(at + 1))
+            || (start > 1 && chars[start - 1] == '/' && is_digit(start - 2));
+        if !in_name && !in_fraction {
             found.push(Number::new(is_negative(&chars, start), &whole, &decimals));
         }
     }
     found
+}
+
+/// Zeros that a word behind a number adds to it: 6 for " million".
+fn scale_behind(rest: &[char]) -> usize {
+    let word: String =
+        rest.iter().skip_while(|char| **char == ' ').take_while(|char| char.is_alphabetic()).collect();
+    let is_apart = rest.first() == Some(&' ');
+    SCALES.iter().find(|(name, _)| is_apart && *name == word).map_or(0, |(_, zeros)| *zeros)
 }
 
 /// Whether the comma at `at` groups the digits of a number that began at `start`: three digits follow it, and then no more.
@@ -209,6 +236,88 @@ mod tests {
             "123456789012345678901234567890",
             &["123,456,789,012,345,678,901,234,567,890"],
         );
+    }
+
+    #[test]
+    fn people_write_numbers_in_many_ways() {
+        for (gold, right, wrong) in [
+            (
+                "72",
+                &[
+                    "The answer is **72**.",
+                    "The answer is: $72$.",
+                    "**Answer:** 72",
+                    "#### **72**",
+                    "#### $72",
+                    "#### 72 clips",
+                    "####72",
+                    "Answer: 72%",
+                    "\\boxed{72\\%}",
+                    "\\boxed{72 \\text{ clips}}",
+                    "\\[\\boxed{72}\\]",
+                    "She sold 48 + 24 = 72 clips.",
+                    "The final answer is 72, which is 48 + 24.",
+                    "The answer is \\(72\\).",
+                    "The answer is 72.\n\n48 in April and 24 in May.",
+                    "The answer is\n72",
+                    "So the total is $72.00.",
+                    "<answer>72</answer>",
+                    "The answer is 48 + 24 = **72**.",
+                    "$\\boxed {72}$",
+                    "\\boxed{x = 72}",
+                    "\\boxed{48 + 24 = 72}",
+                    "The answer is 72.0.",
+                ][..],
+                &[
+                    "The answer is 72.5.",
+                    "The answer is not 72.",
+                    "The answer is 7.",
+                    "#### 27",
+                    "#### 720",
+                    "The answer is -72.",
+                    "\\boxed{72 \\text{ or } 73}",
+                    "The answer is 72 - 2 = 70.",
+                    "#### 72 million",
+                    "#### 7/2",
+                    "The answer is 72/3.",
+                    "\\boxed{\\frac{72}{5}}",
+                    "The answer is at least 72.",
+                ][..],
+            ),
+            (
+                "1234",
+                &[
+                    "#### 1,234",
+                    "$1,234.00",
+                    "The answer is $1{,}234$.",
+                    "#### 1,234 dollars",
+                    "USD 1,234",
+                    "\\$1,234",
+                ][..],
+                &["#### 1,243", "#### 1.234", "1,23,4", "#### 234", "12,34"][..],
+            ),
+            (
+                "18",
+                &[
+                    "She makes $18.00 every day.",
+                    "18 dollars",
+                    "The answer is $18.",
+                    "#### $18.00",
+                    "It is 18$.",
+                ][..],
+                &["$18.50", "#### $1.80", "18 cents or 19"][..],
+            ),
+            ("0.25", &["0.25", ".25", "25 / 100 = 0.250", "\\boxed{0.25}"][..], &["0.2", "#### 25"][..]),
+            ("2500000", &["2.5 million", "#### 2,500 thousand"][..], &["2.5", "25 million"][..]),
+            (
+                "-15",
+                &["#### -15", "The answer is −15.", "The answer is -$15.", "It is $-15$.", "\\boxed{-15}"][..],
+                &["#### 15", "20 - 15"][..],
+            ),
+        ] {
+            check(Outcome::Correct, gold, right);
+            check(Outcome::Incorrect, gold, wrong);
+        }
     }
 
     #[test]

@@ -63,14 +63,17 @@ pub(crate) fn named(name: &str) -> Command {
         "le" | "leq" | "leqslant" | "leqq" => Token::Compare(Comparison::LessEqual),
         "ge" | "geq" | "geqslant" | "geqq" => Token::Compare(Comparison::GreaterEqual),
         "ne" | "neq" => Token::Compare(Comparison::NotEqual),
-        "approx" | "simeq" | "equiv" | "coloneqq" | "cong" => Token::Compare(Comparison::Equal),
+        "approx" | "simeq" | "approxeq" => Token::Compare(Comparison::Near),
+        "equiv" | "coloneqq" | "cong" => Token::Compare(Comparison::Equal),
         "dot" | "ddot" | "vec" | "hat" | "bar" | "tilde" | "overline" | "widehat" | "overrightarrow" => {
             Token::Accent(name.into())
         }
         "cr" | "newline" => Token::RowEnd,
+        "mod" | "pmod" | "bmod" => Token::Symbol("mod".into()),
         "euro" => Token::Currency('€'),
         "pounds" => Token::Currency('£'),
         "imath" => Token::Symbol("i".into()),
+        "jmath" => Token::Symbol("j".into()),
         "land" | "wedge" => Token::Text("and".into()),
         "lor" | "vee" => Token::Text("or".into()),
         "left" | "right" | "big" | "Big" | "bigg" | "Bigg" | "bigl" | "bigr" | "Bigl" | "Bigr" | "biggl"
@@ -102,6 +105,9 @@ pub(crate) fn named(name: &str) -> Command {
         | "strut"
         | "operatornamewithlimits"
         | "therefore"
+        | "checkmark"
+        | "blacksquare"
+        | "qed"
         | "Rightarrow"
         | "implies"
         | "space"
@@ -144,7 +150,8 @@ pub(crate) fn character(char: char) -> Option<Command> {
         '≤' | '⩽' => Token::Compare(Comparison::LessEqual),
         '≥' | '⩾' => Token::Compare(Comparison::GreaterEqual),
         '≠' => Token::Compare(Comparison::NotEqual),
-        '≈' => Token::Compare(Comparison::Equal),
+        '≈' => Token::Compare(Comparison::Near),
+        '≡' => Token::Compare(Comparison::Equal),
         '±' => Token::PlusMinus(false),
         '∓' => Token::PlusMinus(true),
         '∞' => Token::Infinity,
@@ -192,6 +199,7 @@ pub(crate) fn plain_name(run: &str) -> Option<Token> {
         "in" => Token::In,
         "degrees" | "degree" | "deg" => Token::Degree,
         "percent" | "pct" => Token::Sign('%'),
+        "mod" => Token::Symbol(run.into()),
         _ => return None,
     })
 }
@@ -206,18 +214,46 @@ pub(crate) fn function_prefix(run: &str) -> Option<(Function, &str)> {
 
 /// Whether a run of letters is words rather than variables side by side.
 pub(crate) fn is_word(run: &str) -> bool {
-    const SHORT: [&str; 34] = [
+    const SHORT: [&str; 32] = [
         "and", "or", "the", "is", "of", "to", "for", "are", "day", "cm", "km", "mm", "kg", "mph", "ft",
-        "lbs", "min", "sec", "hrs", "hr", "yes", "no", "odd", "all", "if", "not", "men", "one", "two", "ten",
-        "mi", "oz", "sq", "DNE",
+        "lbs", "min", "sec", "hrs", "yes", "no", "odd", "all", "if", "not", "men", "one", "two", "ten", "oz",
+        "sq", "DNE",
     ];
-    run.len() >= 4 || SHORT.contains(&run) || (run.len() == 3 && SHORT.contains(&run.to_lowercase().as_str()))
+    let is_name = run.starts_with(char::is_uppercase) && run.chars().skip(1).all(char::is_lowercase);
+    let is_roman = matches!(run, "II" | "III" | "VII" | "VIII");
+    let is_long = run.len() >= 4 || (run.len() == 3 && is_name);
+    (is_long && is_spelled(run))
+        || is_roman
+        || SHORT.contains(&run)
+        || (run.len() == 3 && SHORT.contains(&run.to_lowercase().as_str()))
+}
+
+/// Whether a run of letters looks like a word: it has vowels, and no capitals behind small letters.
+fn is_spelled(run: &str) -> bool {
+    let has_vowels = run.contains(|char: char| "aeiouyAEIOUY".contains(char));
+    let rest = run.get(1..).unwrap_or_default();
+    let is_mixed = rest.contains(char::is_uppercase) && run.contains(char::is_lowercase);
+    has_vowels && !is_mixed
 }
 
 /// Units that are words only behind a number; else they may be variables.
 pub(crate) fn is_short_unit(run: &str) -> bool {
     matches!(
         run,
-        "ml" | "mL" | "dm" | "lb" | "yd" | "nm" | "ms" | "Hz" | "kW" | "mg" | "kJ" | "in" | "am" | "pm"
+        "ml" | "mL"
+            | "dm"
+            | "lb"
+            | "yd"
+            | "nm"
+            | "ms"
+            | "Hz"
+            | "kW"
+            | "hr"
+            | "mi"
+            | "mg"
+            | "kJ"
+            | "in"
+            | "am"
+            | "pm"
     )
 }

@@ -2,12 +2,15 @@
 
 use crate::equality::{Work, equal_scalars, infinity};
 use crate::expr::{Bracket, Comparison, Expr};
+use crate::matrix;
+use crate::ratio;
 use crate::region::Region;
 use crate::relation;
 
 /// Both answers as they were read.
 pub(crate) fn equivalent(gold: &Expr, response: &Expr) -> bool {
-    Comparer { work: Work::new() }.same(&expanded(gold), &expanded(response))
+    let prepared = |expr: &Expr| expanded(&matrix::worked_out(expr.clone()));
+    Comparer { work: Work::new() }.same(&prepared(gold), &prepared(response))
 }
 
 /// Each answer with a sign `\pm` as the set of the two that it stands for. All such signs of an answer go together.
@@ -51,6 +54,12 @@ impl Comparer {
         if !self.work.spend(STEP) {
             return false;
         }
+        let named = match (gold, response) {
+            (Expr::Set(_), _) => (None, relation::spread(response)),
+            (_, Expr::Set(_)) => (relation::spread(gold), None),
+            _ => (None, None),
+        };
+        let (gold, response) = (named.0.as_ref().unwrap_or(gold), named.1.as_ref().unwrap_or(response));
         match (gold, response) {
             (Expr::Relation(..), Expr::Relation(..)) => {
                 relation::same(gold, response, &self.work, &|a, b| self.same(a, b))
@@ -61,13 +70,22 @@ impl Comparer {
             (Expr::Member(_, gold), _) => self.same(gold, response),
             (_, Expr::Member(_, response)) => self.same(gold, response),
             (Expr::Relation(..), _) => match relation::assigned(gold) {
-                Some((_, value)) => self.same(value, response),
+                Some((_, value)) => {
+                    self.same(value, response)
+                        || relation::before_rounding(gold).is_some_and(|exact| self.same(exact, response))
+                }
                 None => same_regions(gold, response),
             },
             (_, Expr::Relation(..)) => match relation::result(response) {
-                Some(value) => self.same(gold, value),
+                Some(value) => {
+                    self.same(gold, value)
+                        || relation::before_rounding(response).is_some_and(|exact| self.same(gold, exact))
+                }
                 None => same_regions(gold, response),
             },
+            (Expr::Ratio(gold), Expr::Ratio(response)) => {
+                ratio::same(gold, response, &|a, b| equal_scalars(a, b, &self.work))
+            }
             (Expr::Set(gold), Expr::Set(response)) => {
                 self.same_sets(gold, response)
                     || (has_conditions(gold)
@@ -78,10 +96,10 @@ impl Comparer {
             }
             (Expr::Bracketed(open, items, _), Expr::Set(elements)) if elements.len() > 1 => {
                 let is_list = *open == Bracket::Round || items.len() > 2;
-                is_list && !is_half_open(gold) && self.same_sequences(items, elements)
+                is_list && !is_half_open(gold) && self.same_sequences(items, &relation::by_name(elements))
             }
             (Expr::Set(elements), other) if !elements.is_empty() && !is_region(other) => {
-                self.are_all_same(elements) && self.same(&elements[0], other)
+                elements.len() == 1 && self.same(&elements[0], other)
             }
             (other, Expr::Set(elements)) if !elements.is_empty() && !is_region(other) => {
                 self.are_all_same(elements) && self.same(other, &elements[0])
@@ -108,6 +126,12 @@ impl Comparer {
                 matches!(rows.as_slice(), [row] if matches!(row.as_slice(), [entry] if self.same(entry, scalar)))
             }
             (Expr::Text(gold), Expr::Text(response)) => gold == response,
+            (Expr::Ratio(terms), other) => {
+                ratio::quotient(terms).is_some_and(|value| equal_scalars(&value, other, &self.work))
+            }
+            (other, Expr::Ratio(terms)) => {
+                ratio::quotient(terms).is_some_and(|value| equal_scalars(other, &value, &self.work))
+            }
             _ if is_region(gold) || is_region(response) => {
                 self.same_parts(gold, response) || same_regions(gold, response)
             }
@@ -138,16 +162,21 @@ impl Comparer {
         if gold.len() == response.len() && are_named_apart(gold) && !response.iter().any(is_assignment) {
             return self.same_sequences(gold, response);
         }
-        // One response element may be found only once, unless it is repeated: {1, 1} is {1}.
-        let covers = |these: &[Expr], those: &[Expr], swapped: bool| {
-            these.iter().all(|this| {
-                those.iter().any(|that| if swapped { self.same(that, this) } else { self.same(this, that) })
-            })
-        };
-        if gold.len() == response.len() && self.same_sequences(gold, response) {
-            return true;
+        if gold.len() == response.len() {
+            return self.same_sequences(gold, response) || self.match_one_to_one(gold, response);
         }
-        covers(gold, response, false) && covers(response, gold, true)
+        // A response may repeat itself, but what the gold answer lists twice is a solution twice.
+        gold.len() < response.len()
+            && gold.iter().all(|this| response.iter().any(|that| self.same(this, that)))
+            && response.iter().all(|that| gold.iter().any(|this| self.same(this, that)))
+    }
+
+    fn match_one_to_one(&self, gold: &[Expr], response: &[Expr]) -> bool {
+        let mut left: Vec<&Expr> = response.iter().collect();
+        gold.iter().all(|this| {
+            let found = left.iter().position(|that| self.same(this, that));
+            found.map(|at| left.swap_remove(at)).is_some()
+        })
     }
 }
 

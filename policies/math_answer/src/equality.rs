@@ -11,7 +11,8 @@ use exgrpo_guest_sdk::Random;
 use num_traits::{Signed, Zero};
 
 use crate::evaluate::{Ball, evaluate};
-use crate::expr::{Constant, Expr};
+use crate::expr::{Constant, Expr, Function};
+use crate::function_call::in_radians;
 use crate::normal_form::{Algebra, NoForm, Quotient};
 use crate::normalize::normalize;
 use crate::rational::{self, Rational};
@@ -21,11 +22,15 @@ use crate::units;
 const POINTS: usize = 6;
 /// Points that may be tried, because values may have none at some, or none that is known well.
 const MAX_ATTEMPTS: usize = 24;
+/// Constants that points are laid beyond.
+const MAX_PIVOTS: usize = 12;
 const SEED: u64 = 0x6d61_7468;
 /// A rounded value shows at least this many decimal places ..
 const MIN_PLACES: u32 = 6;
 /// .. and is at least this many units of its last place.
 const MIN_UNITS: i64 = 1000;
+/// The same where both are written as numbers, one of them with fewer digits.
+const MIN_UNITS_OF_TWO: i64 = 100_000;
 
 /// What one comparison of two answers may cost, in steps of the algebra.
 #[derive(Debug)]
@@ -84,8 +89,22 @@ pub(crate) fn equal_scalars(gold: &Expr, response: &Expr, work: &Work) -> bool {
                 units::Ratio::Different => false,
             }
         }
-        (Expr::Quantity(gold, _), response) => equal_scalars(gold, response, work),
-        (gold, Expr::Quantity(response, _)) => equal_scalars(gold, response, work),
+        (Expr::Quantity(_, unit), other) if with_unit(other, unit).is_some() => {
+            with_unit(other, unit).is_some_and(|quantity| equal_scalars(gold, &quantity, work))
+        }
+        (other, Expr::Quantity(_, unit)) if with_unit(other, unit).is_some() => {
+            with_unit(other, unit).is_some_and(|quantity| equal_scalars(&quantity, response, work))
+        }
+        (Expr::Quantity(value, _), other) => {
+            equal_scalars(value, other, work)
+                || (is_angle(gold) && has_pi(other) && equal_values(&in_radians(gold.clone()), other, work))
+        }
+        (other, Expr::Quantity(value, _)) => {
+            equal_scalars(other, value, work)
+                || (is_angle(response)
+                    && has_pi(other)
+                    && equal_values(other, &in_radians(response.clone()), work))
+        }
         (Expr::Percent(gold), Expr::Percent(response)) => equal_scalars(gold, response, work),
         // Whether a share or its hundredfold was asked for, only the question says; 0.5 and 0.5 % are never the same.
         (Expr::Percent(number), other) => {
@@ -97,6 +116,38 @@ pub(crate) fn equal_scalars(gold: &Expr, response: &Expr, work: &Work) -> bool {
         }
         _ => equal_values(gold, response, work),
     }
+}
+
+/// A product whose letters are units, as `2 m/s`, where the other answer has a unit that is known.
+fn with_unit(expr: &Expr, other: &str) -> Option<Expr> {
+    let Expr::Product(factors) = expr else { return None };
+    let (mut value, mut unit) = (Vec::new(), String::new());
+    for factor in factors {
+        let (name, exponent) = match factor {
+            Expr::Symbol(name) => (name, "1".to_owned()),
+            Expr::Power(base, exponent) => match (base.as_ref(), literal(exponent)) {
+                (Expr::Symbol(name), Some(exponent)) => (name, exponent.to_string()),
+                _ => return None,
+            },
+            constant if constant.symbols().is_empty() => {
+                value.push(constant.clone());
+                continue;
+            }
+            _ => return None,
+        };
+        unit.push_str(&format!(" {name}^{exponent}"));
+    }
+    let is_unit = !value.is_empty() && units::is_known(&unit) && units::is_known(other);
+    is_unit.then(|| Expr::Quantity(Box::new(Expr::Product(value)), unit))
+}
+
+fn is_angle(expr: &Expr) -> bool {
+    matches!(expr, Expr::Quantity(_, unit) if matches!(unit.as_str(), "degree" | "degrees"))
+}
+
+/// Whether an angle is measured by the length of its arc.
+fn has_pi(expr: &Expr) -> bool {
+    expr.any(&|part| matches!(part, Expr::Constant(Constant::Pi)))
 }
 
 fn hundredth(number: &Expr) -> Expr {
@@ -111,7 +162,14 @@ fn equal_values(gold: &Expr, response: &Expr, work: &Work) -> bool {
         return gold == response;
     }
     if let (Some(gold), Some(response)) = (literal(gold), literal(response)) {
-        return *gold == *response || is_rounded(gold, response) || is_rounded(response, gold);
+        let is_precise = |number: &Rational| {
+            let units = number
+                * Rational::from_integer(num_bigint::BigInt::from(10).pow(decimal_places(number).min(64)));
+            units.abs() >= rational::integer(MIN_UNITS_OF_TWO)
+        };
+        return *gold == *response
+            || (is_precise(response) && is_rounded(response, gold))
+            || (is_precise(gold) && is_rounded(gold, response));
     }
     let mut algebra = work.algebra();
     let forms = normalize(gold, &mut algebra).and_then(|gold| Ok((gold, normalize(response, &mut algebra)?)));
@@ -196,8 +254,36 @@ fn is_rounded_irrational(decimal: &Rational, exact: &Expr) -> bool {
     is_cut || error <= unit / 2.0 + value.radius
 }
 
+/// Whether a literal is `exact` to the last digit that it shows.
+pub(crate) fn is_rounding(exact: &Expr, shown: &Expr) -> bool {
+    let shown = if let Expr::Quantity(value, _) = shown { value.as_ref() } else { shown };
+    let Some(literal) = literal(shown) else { return false };
+    let Some(value) =
+        evaluate(exact, &[], &[]).filter(|ball| ball.is_conclusive() && ball.im.abs() <= ball.radius)
+    else {
+        return false;
+    };
+    let places = decimal_places(literal);
+    let mut unit = 10_f64.powi(-i32::try_from(places).unwrap_or(i32::MAX));
+    let ten = rational::integer(10);
+    let mut rest = literal.clone();
+    while places == 0 && !rest.is_zero() && (&rest / &ten).is_integer() && unit < 1e9 {
+        rest /= &ten;
+        unit *= 10.0;
+    }
+    (rational::to_f64(literal) - value.re).abs() <= unit * 0.5 * (1.0 + 1e-9)
+}
+
 /// Decimal places up to the last digit that is not 0, if they are enough for a rounded value.
 fn shown_places(decimal: &Rational) -> Option<u32> {
+    let places = decimal_places(decimal);
+    let is_enough = (MIN_PLACES..64).contains(&places)
+        && decimal.abs() * Rational::from_integer(num_bigint::BigInt::from(10).pow(places))
+            >= rational::integer(MIN_UNITS);
+    is_enough.then_some(places)
+}
+
+fn decimal_places(decimal: &Rational) -> u32 {
     let mut rest = decimal.denom().clone();
     let mut count = |prime: u32| {
         let mut count = 0_u32;
@@ -207,11 +293,7 @@ fn shown_places(decimal: &Rational) -> Option<u32> {
         }
         count
     };
-    let places = count(2).max(count(5));
-    let is_enough = (MIN_PLACES..64).contains(&places)
-        && decimal.abs() * Rational::from_integer(num_bigint::BigInt::from(10).pow(places))
-            >= rational::integer(MIN_UNITS);
-    is_enough.then_some(places)
+    count(2).max(count(5))
 }
 
 /// Whether the values are equal as far as evaluation tells. Values that can't be evaluated are not.
@@ -223,26 +305,64 @@ pub(crate) fn agree_at_random_points(left: &Expr, right: &Expr, work: &Work) -> 
     symbols.sort_unstable();
     symbols.dedup();
     let needed = if symbols.is_empty() { 1 } else { POINTS };
+    let pivots = if symbols.is_empty() { Vec::new() } else { pivots(left, right) };
     let mut random = Random::new(SEED);
     let mut agreed = 0;
     for attempt in 0..MAX_ATTEMPTS {
-        let values = random_point(&mut random, symbols.len(), attempt % 2 == 0);
+        // Half of the points lie beyond the constants, where absolute values change their sign; some are whole, where steps are.
+        let is_far = attempt >= MAX_ATTEMPTS / 2 && !pivots.is_empty();
+        let mut values = random_point(&mut random, symbols.len(), attempt % 2 == 0);
+        if is_far {
+            values.iter_mut().for_each(|value| *value *= pivots[random.below(pivots.len())]);
+            if attempt % 2 == 0 {
+                values.iter_mut().for_each(|value| *value = value.round());
+            }
+        }
         let balls = (evaluate(left, &symbols, &values), evaluate(right, &symbols, &values));
         match balls {
             (Some(left), Some(right)) if left.is_conclusive() && right.is_conclusive() => {
                 if !overlap(left, right) {
                     return false;
                 }
-                agreed += 1;
+                agreed += usize::from(!is_far);
             }
             _ if symbols.is_empty() => return false,
             _ => {}
         }
-        if agreed == needed {
+        if agreed >= needed && (pivots.is_empty() || attempt + 1 == MAX_ATTEMPTS) {
             return true;
         }
     }
     false
+}
+
+/// Sizes of the constants, and of their products with each other, if any part depends on which side of one a variable lies.
+fn pivots(left: &Expr, right: &Expr) -> Vec<f64> {
+    let is_sided = |part: &Expr| match part {
+        Expr::Call(Function::Abs | Function::Floor | Function::Ceil, _) => true,
+        Expr::Power(_, exponent) => !matches!(exponent.as_ref(), Expr::Number(value) if value.is_integer()),
+        _ => false,
+    };
+    if !left.any(&is_sided) && !right.any(&is_sided) {
+        return Vec::new();
+    }
+    let sizes = std::cell::RefCell::new(vec![1.0]);
+    let collect = |part: &Expr| {
+        if let (Some(value), mut sizes) = (literal(part), sizes.borrow_mut())
+            && sizes.len() < MAX_PIVOTS
+        {
+            sizes.push(rational::to_f64(value).abs());
+        }
+        false
+    };
+    let _ = left.any(&collect) || right.any(&collect);
+    let mut sizes = sizes.into_inner();
+    for index in 1..sizes.len() {
+        let product = sizes[index] * sizes[index - 1];
+        sizes.push(product);
+    }
+    sizes.retain(|size| size.is_finite() && *size > 0.0);
+    sizes
 }
 
 fn overlap(left: Ball, right: Ball) -> bool {

@@ -21,6 +21,8 @@ pub(crate) enum Expr {
     /// `\pm x`, or `\mp x` when flipped.
     PlusMinus(bool, Box<Expr>),
     Percent(Box<Expr>),
+    /// `1:2:3`.
+    Ratio(Vec<Expr>),
     /// A value and the unit behind or before it, as written.
     Quantity(Box<Expr>, String),
 
@@ -60,6 +62,8 @@ pub(crate) enum Bracket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Equal,
+    /// Equal but for rounding.
+    Near,
     NotEqual,
     Less,
     LessEqual,
@@ -68,6 +72,10 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
+    pub(crate) fn is_equality(self) -> bool {
+        matches!(self, Self::Equal | Self::Near)
+    }
+
     /// The same statement with its sides swapped.
     pub(crate) fn flipped(self) -> Self {
         match self {
@@ -183,6 +191,7 @@ impl Expr {
             | Self::Text(_) => Vec::new(),
             Self::Sum(items)
             | Self::Product(items)
+            | Self::Ratio(items)
             | Self::Call(_, items)
             | Self::Bracketed(_, items, _)
             | Self::Set(items)
@@ -209,6 +218,7 @@ impl Expr {
         change(match self {
             Self::Sum(items) => Self::Sum(each(items)),
             Self::Product(items) => Self::Product(each(items)),
+            Self::Ratio(items) => Self::Ratio(each(items)),
             Self::Call(function, items) => Self::Call(function, each(items)),
             Self::Bracketed(open, items, close) => Self::Bracketed(open, each(items), close),
             Self::Set(items) => Self::Set(each(items)),

@@ -2,6 +2,8 @@
 
 use exgrpo_guest_sdk::response;
 
+use crate::words;
+
 /// What may stand between two boxes or formulas that together are one answer.
 const CONNECTORS: [&str; 7] = [",", "and", "or", ", and", ", or", ";", "&"];
 /// A formula longer than this is no answer.
@@ -20,10 +22,18 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Vec<String> {
         return Vec::new();
     }
     if let Some(rest) = answer_behind(text) {
+        if rest.starts_with("not ") {
+            return Vec::new();
+        }
         // A formula that can't be read is not made up for by a number that happens to stand in it.
         return match formulas(rest, true) {
             Some(formula) => vec![formula],
-            None => std::iter::once(sentence(rest).to_owned()).chain(first_number(rest)).collect(),
+            None => {
+                let sentence = sentence(rest);
+                // "at least 100" is not made up for by its number.
+                let number = first_number(rest).filter(|_| !words::is_bound(&sentence.to_lowercase()));
+                std::iter::once(sentence.to_owned()).chain(number).collect()
+            }
         };
     }
     let trimmed = text.trim().trim_matches('*');
@@ -64,7 +74,10 @@ fn boxed(text: &str) -> Option<String> {
             .chars()
             .filter(|char| !char.is_whitespace() && !"$\\()[]{}".contains(*char))
             .collect();
-        let is_joined = CONNECTORS.iter().any(|connector| connector.replace(' ', "") == between);
+        let is_joined = CONNECTORS.iter().any(|connector| {
+            let rest = between.strip_prefix(&connector.replace(' ', ""));
+            rest.is_some_and(|rest| rest.is_empty() || is_naming(rest))
+        });
         if !is_joined || answer.len() > MAX_ANSWER {
             break;
         }
@@ -72,6 +85,12 @@ fn boxed(text: &str) -> Option<String> {
         start = before.range.start;
     }
     Some(answer)
+}
+
+/// `y=`, as in "x = \boxed{1} and y = \boxed{2}".
+fn is_naming(text: &str) -> bool {
+    let name = text.strip_suffix('=').unwrap_or_default();
+    (1..=3).contains(&name.len()) && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 fn percent_behind(text: &str) -> Option<&'static str> {
@@ -161,6 +180,7 @@ fn closing(text: &str, close: &str) -> Option<usize> {
 /// Whether a response is an answer and nothing else: one short line without words, or a word.
 fn is_bare(text: &str) -> bool {
     let is_word = |token: &str| {
+        let token = token.trim_matches(['*', ':', ',', '.', '_']);
         token.len() > 1
             && token.chars().all(char::is_alphabetic)
             && crate::expr::Function::named(token).is_none()

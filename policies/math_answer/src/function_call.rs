@@ -124,7 +124,7 @@ impl Parser {
 }
 
 /// Where an angle goes into a function, its degrees matter.
-fn in_radians(expr: Expr) -> Expr {
+pub(crate) fn in_radians(expr: Expr) -> Expr {
     match expr {
         Expr::Quantity(value, unit) if matches!(unit.as_str(), "degree" | "degrees") => {
             let degree = vec![*value, Expr::Constant(Constant::Pi), Expr::Number(rational::fraction(1, 180))];

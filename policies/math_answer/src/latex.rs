@@ -2,7 +2,10 @@
 
 use crate::commands::{self, Command};
 use crate::lexer::{Lexer, Token, Unreadable};
+use crate::units;
 
+/// Letters that are units when they stand upright behind a number.
+const UNIT_LETTERS: [char; 14] = ['m', 'g', 's', 'h', 'l', 'L', 'N', 'J', 'W', 'K', 'V', 'C', 'T', 'F'];
 /// Braces of `\text{..}` and the like within each other.
 const MAX_NESTING: usize = 8;
 
@@ -14,7 +17,10 @@ impl Lexer {
         if !first.is_ascii_alphabetic() {
             self.at += 1;
             match first {
-                '\\' => self.push(Token::RowEnd),
+                '\\' => {
+                    self.push(Token::RowEnd);
+                    self.skip_length();
+                }
                 '{' => self.push(Token::Open('S')),
                 '}' => self.push(Token::Close('S')),
                 '%' => self.push(Token::Sign('%')),
@@ -36,8 +42,17 @@ impl Lexer {
             Command::Skip => {}
             Command::Delimiter => {
                 // `\left.` is a bracket that is not there.
-                if self.peek(0) == Some('.') {
-                    self.at += 1;
+                match self.peek(0) {
+                    Some('.') => self.at += 1,
+                    Some('<') => {
+                        self.at += 1;
+                        self.push(Token::Open('('));
+                    }
+                    Some('>') => {
+                        self.at += 1;
+                        self.push(Token::Close(')'));
+                    }
+                    _ => {}
                 }
             }
             Command::Environment(begins) => {
@@ -77,6 +92,17 @@ impl Lexer {
         Ok(())
     }
 
+    /// `[4pt]` behind the end of a row.
+    fn skip_length(&mut self) {
+        let rest = &self.chars[self.at..];
+        let Some(end) = rest.iter().take(12).position(|char| *char == ']') else { return };
+        let length: String = rest[..end].iter().collect();
+        let is_length = ["pt", "em", "ex", "mm", "cm"].iter().any(|unit| length.ends_with(unit));
+        if length.starts_with('[') && is_length {
+            self.at += end + 1;
+        }
+    }
+
     /// The content of the braces that begin here, read past them; `None` when there are none or they don't end.
     fn braced(&mut self) -> Option<String> {
         let mut at = self.at;
@@ -104,16 +130,32 @@ impl Lexer {
     /// `\text{..}`: words, a unit, or mathematics that someone wrote upright.
     fn words(&mut self, content: &str) -> Result<(), Unreadable> {
         let trimmed = content.trim();
+        let after_number = matches!(self.tokens.last(), Some(Token::Number(_) | Token::Close(_) | Token::Pi));
+        let spaced = trimmed.replace("\\,", " ").replace("\\cdot", " ").replace(['{', '}', '~'], "");
+        if after_number && spaced != trimmed && units::is_known(&spaced.to_lowercase()) {
+            self.word(&spaced);
+            return Ok(());
+        }
+        let is_letter = trimmed.chars().count() == 1;
         let is_math =
             trimmed.chars().any(|char| !(char.is_alphabetic() || " .'/-^,$°²³\u{a0}?:;".contains(char)))
-                || trimmed.chars().count() == 1 && !matches!(self.tokens.last(), Some(Token::Number(_)))
+                || is_letter && !(after_number && trimmed.contains(UNIT_LETTERS))
                 || trimmed.starts_with(',')
                 || trimmed.starts_with(';');
         let unit_with_power = trimmed.chars().any(char::is_alphabetic)
             && trimmed.chars().all(|char| char.is_alphanumeric() || " /^.-²³".contains(char))
             && trimmed.starts_with(|char: char| char.is_alphabetic());
-        if let Some(token) = commands::plain_name(trimmed) {
+        if after_number && trimmed == "in" {
+            self.word(trimmed);
+        } else if let Some(token) = commands::plain_name(trimmed) {
             self.push(token);
+        } else if !is_math && !after_number && list_of(trimmed).len() > 1 {
+            for (index, part) in list_of(trimmed).into_iter().enumerate() {
+                if index > 0 {
+                    self.push(Token::Sign(','));
+                }
+                self.words(part)?;
+            }
         } else if !is_math || (unit_with_power && trimmed.chars().count() > 1) {
             self.word(trimmed.trim_end_matches(['.', ',', ';', ':', '?']));
         } else {
@@ -134,4 +176,11 @@ impl Lexer {
         }
         Ok(())
     }
+}
+
+/// The parts of "B, D and E".
+fn list_of(words: &str) -> Vec<&str> {
+    let parts = words.split(',').flat_map(|part| part.split(" and "));
+    let parts = parts.map(|part| part.trim().trim_start_matches("and "));
+    parts.filter(|part| !part.is_empty()).collect()
 }

@@ -84,7 +84,7 @@ impl Lexer {
         while let Some(char) = self.peek(0) {
             if char == '\\' {
                 self.command()?;
-            } else if char.is_ascii_digit() || (char == '.' && self.is_digit(1)) {
+            } else if self.begins_number() {
                 self.number();
             } else if char.is_ascii_alphabetic() {
                 self.letters();
@@ -105,12 +105,16 @@ impl Lexer {
         Some(char)
     }
 
-    fn is_digit(&self, ahead: usize) -> bool {
+    pub(crate) fn is_digit(&self, ahead: usize) -> bool {
         self.peek(ahead).is_some_and(|char| char.is_ascii_digit())
     }
 
     pub(crate) fn starts_with(&self, text: &str) -> bool {
-        text.chars().enumerate().all(|(ahead, char)| self.peek(ahead) == Some(char))
+        self.starts_with_at(0, text)
+    }
+
+    pub(crate) fn starts_with_at(&self, ahead: usize, text: &str) -> bool {
+        text.chars().enumerate().all(|(index, char)| self.peek(ahead + index) == Some(char))
     }
 
     pub(crate) fn push(&mut self, token: Token) {
@@ -120,103 +124,6 @@ impl Lexer {
             _ => {}
         }
         self.tokens.push(token);
-    }
-
-    /// Digits, separators, a point, a repeating part and a decimal exponent.
-    fn number(&mut self) {
-        let mut text = String::new();
-        self.digits(&mut text);
-        if !text.starts_with('0') && text.len() <= 3 {
-            while let Some(width) = self.separator() {
-                self.at += width;
-                self.digits(&mut text);
-            }
-        }
-        if self.peek(0) == Some('.')
-            && (self.is_digit(1) || self.chars[self.at + 1..].starts_with(&['\\', 'o', 'v']))
-        {
-            text.push('.');
-            self.at += 1;
-            self.digits(&mut text);
-            if self.starts_with("\\overline{") && self.repeating(&text) {
-                return;
-            }
-        }
-        if matches!(self.peek(0), Some('e' | 'E')) {
-            let sign = usize::from(matches!(self.peek(1), Some('+' | '-')));
-            if self.is_digit(1 + sign) {
-                text.push('e');
-                text.extend((sign == 1).then(|| self.peek(1)).flatten());
-                self.at += 1 + sign;
-                self.digits(&mut text);
-            }
-        }
-        self.push(Token::Number(text));
-    }
-
-    fn digits(&mut self, text: &mut String) {
-        while let Some(char) = self.peek(0).filter(char::is_ascii_digit) {
-            text.push(char);
-            self.at += 1;
-        }
-    }
-
-    /// Width of a thousands separator in front of exactly three digits. A plain comma separates items within brackets, and
-    /// where the numbers around it don't all have three digits.
-    fn separator(&self) -> Option<usize> {
-        let in_list = matches!(self.opened.last(), Some('(' | '[' | 'S'));
-        let separators: &[&str] = &["{,}", ",\\!", ",\\!\\!", ",\\! ", "\\,", "\\ ", "{\\,}", " ", ","];
-        let separators = if in_list { &separators[..7] } else { separators };
-        let is_group =
-            |width: usize| (0..3).all(|ahead| self.is_digit(width + ahead)) && !self.is_digit(width + 3);
-        let found = separators
-            .iter()
-            .find(|separator| self.starts_with(separator) && is_group(separator.chars().count()))?;
-        if *found == "," && (self.commas == Commas::Separate || !self.is_grouped_run()) {
-            return None;
-        }
-        Some(found.chars().count())
-    }
-
-    /// Whether the digits and commas around this place are one number: up to three digits, then groups of three.
-    fn is_grouped_run(&self) -> bool {
-        let is_part = |char: &&char| char.is_ascii_digit() || **char == ',';
-        let before = self.chars[..self.at].iter().rev().take_while(is_part).count();
-        let after = self.chars[self.at..].iter().take_while(is_part).count();
-        let run: String = self.chars[self.at - before..self.at + after].iter().collect();
-        // A comma at the end belongs to the sentence.
-        let mut groups = run.trim_end_matches(',').split(',');
-        let first = groups.next().unwrap_or_default();
-        (1..=3).contains(&first.len()) && groups.all(|group| group.len() == 3)
-    }
-
-    /// `0.1\overline{6}`, written as a quotient of integers in braces.
-    fn repeating(&mut self, text: &str) -> bool {
-        let start = self.at + "\\overline{".len();
-        let period: String = self.chars[start..].iter().take_while(|char| char.is_ascii_digit()).collect();
-        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-        if period.is_empty() || self.chars.get(start + period.len()) != Some(&'}') {
-            return false;
-        }
-        self.at = start + period.len() + 1;
-        // whole.part + period / (99..9 * 10^len(part))
-        let denominator = "9".repeat(period.len()) + &"0".repeat(part.len());
-        for token in [
-            Token::Open('('),
-            Token::Number(format!(
-                "{}.{}",
-                if whole.is_empty() { "0" } else { whole },
-                if part.is_empty() { "0" } else { part }
-            )),
-            Token::Sign('+'),
-            Token::Number(period),
-            Token::Sign('/'),
-            Token::Number(denominator),
-            Token::Close(')'),
-        ] {
-            self.tokens.push(token);
-        }
-        true
     }
 
     /// A run of letters: a name that means something, a word, or variables side by side.
@@ -229,12 +136,23 @@ impl Lexer {
             return;
         }
         let after_number = matches!(self.tokens.last(), Some(Token::Number(_)));
+        if after_number
+            && matches!(run.as_str(), "a" | "p" | "A" | "P")
+            && (self.starts_with(".m") || self.starts_with(".M"))
+        {
+            self.at += 2;
+            self.word(&format!("{run}m"));
+            return;
+        }
         let is_word = commands::is_word(&run) || (after_number && commands::is_short_unit(&run));
         let joins_sets = matches!(self.tokens.last(), Some(Token::Close(_) | Token::Symbol(_)));
         if let Some(token) =
             commands::plain_name(&run).filter(|_| joins_sets || !matches!(run.as_str(), "U" | "in"))
         {
-            self.push(token);
+            match token {
+                Token::Function(Function::Sqrt) => self.root(),
+                token => self.push(token),
+            }
         } else if is_word {
             self.word(&run);
         } else if let Some((name, rest)) = commands::function_prefix(&run) {
@@ -242,6 +160,16 @@ impl Lexer {
             self.variables(rest);
         } else {
             self.variables(&run);
+        }
+    }
+
+    /// Outside of LaTeX a root is of all the digits behind it.
+    fn root(&mut self) {
+        self.push(Token::Function(Function::Sqrt));
+        if self.begins_number() {
+            self.push(Token::Open('{'));
+            self.number();
+            self.push(Token::Close('{'));
         }
     }
 
@@ -272,6 +200,10 @@ impl Lexer {
     fn sign(&mut self, char: char) -> Result<(), Unreadable> {
         self.at += 1;
         let token = match char {
+            '√' => {
+                self.root();
+                return Ok(());
+            }
             '(' | '[' => Token::Open(char),
             // An empty group keeps things apart, and one around a comma takes its space away.
             '{' if self.peek(0) == Some('}') => {
@@ -317,29 +249,5 @@ impl Lexer {
         };
         self.push(token);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers(text: &str) -> Vec<String> {
-        let tokens = tokenize(text, Commas::Group).unwrap().into_iter();
-        tokens.filter_map(|token| if let Token::Number(text) = token { Some(text) } else { None }).collect()
-    }
-
-    #[test]
-    fn separators_vanish_from_numbers_but_not_from_lists() {
-        for text in ["1,234,567", "1{,}234{,}567", "1,\\!234,\\!567", "1\\,234\\,567", "1 234 567"] {
-            assert_eq!(numbers(text), ["1234567"], "{text}");
-        }
-        assert_eq!(numbers("12,13"), ["12", "13"]);
-        assert_eq!(numbers("(1,234)"), ["1", "234"]);
-        assert_eq!(numbers("1,2345"), ["1", "2345"]);
-        assert_eq!(numbers("27,54,108,135"), ["27", "54", "108", "135"]);
-        assert_eq!(numbers("11,\\! 111,\\! 100"), ["11111100"]);
-        assert_eq!(numbers("352146,362145"), ["352146", "362145"]);
-        assert_eq!(numbers("1.07e16 2E-3 3.5"), ["1.07e16", "2e-3", "3.5"]);
     }
 }

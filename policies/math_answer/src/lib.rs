@@ -12,21 +12,28 @@
 
 mod commands;
 mod compare;
+mod environment;
 mod equality;
 mod evaluate;
 mod expr;
 mod extract;
 mod function_call;
+mod interval;
 mod latex;
 mod lexer;
+mod marks;
+mod matrix;
 mod normal_form;
 mod normalize;
+mod numbers;
 mod parser;
+mod ratio;
 mod rational;
 mod region;
 mod relation;
 mod scalar;
 mod units;
+mod words;
 
 use exgrpo_guest_sdk::response::after_think_tag;
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, log, parameters};
@@ -137,11 +144,25 @@ fn is_same_text(gold: &str, response: &str) -> bool {
 
 /// The label of an option that its text follows: `\textbf{(B)} 42`. Contests have such answers among others.
 fn chosen_option(answer: &str) -> Option<char> {
-    let bare = answer.replace("\\textbf", "").replace("\\text", "").replace("\\mathrm", "");
-    let bare: String = bare.chars().filter(|char| !" {}$\\".contains(*char)).collect();
+    let bare = ["\\textbf", "\\text", "\\mathrm", "\\quad", "\\,", "\\;", "~"]
+        .iter()
+        .fold(answer.to_owned(), |text, command| text.replace(command, ""));
+    let bare: String = bare.chars().filter(|char| !" {}$\\*".contains(*char)).collect();
+    for announced in ["Option", "option", "Choice", "choice"] {
+        if let Some(label) = bare.strip_prefix(announced) {
+            let label = label.trim_start_matches('(').trim_end_matches([')', '.']);
+            return label.chars().next().filter(|char| label.len() == 1 && ('A'..='E').contains(char));
+        }
+    }
+    if let [label @ b'A'..=b'E', b')' | b'.'] = bare.as_bytes() {
+        return Some(char::from(*label));
+    }
     let mut chars = bare.strip_prefix('(')?.chars();
     let label = chars.next().filter(|char| ('A'..='E').contains(char))?;
-    (chars.next() == Some(')') && chars.next().is_some()).then_some(label)
+    let is_closed = chars.next() == Some(')');
+    // A list goes on with another answer.
+    let goes_on = [",", ";", "&", "and", "or"].iter().any(|joint| chars.as_str().starts_with(joint));
+    (is_closed && !goes_on && chars.next().is_some()).then_some(label)
 }
 
 /// A text in small letters, without the marks of LaTeX and bold type.
@@ -155,5 +176,7 @@ fn words_of(answer: &str) -> String {
 
 exgrpo_guest_sdk::export!(MathAnswer: Verifier);
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;

@@ -3,17 +3,21 @@
 //! ```text
 //! answer   = item ((',' | ';' | 'and' | 'or') item)*
 //! item     = union (('=' | '<' | ..) union)* | union 'in' union
-//! union    = sum (('\cup' | '\cap' | '\setminus') sum)*
+//! union    = ratio (('\cup' | '\cap' | '\setminus') ratio)*
+//! ratio    = sum ((':' | 'to') sum)*
 //! ```
 
 use crate::expr::{Bracket, Comparison, Expr, Function};
+use crate::interval::brackets_turned;
 use crate::lexer::{Commas, Token, Unreadable, tokenize};
+use crate::scalar::single_or;
+use crate::words;
 
 /// Brackets, fractions and exponents within each other; deeper is unreadable. It bounds the stack of everything that walks
 /// an [`Expr`].
 const MAX_DEPTH: usize = 40;
 /// Items of one list, set or matrix.
-const MAX_ITEMS: usize = 128;
+pub(crate) const MAX_ITEMS: usize = 128;
 
 /// Reads an answer.
 ///
@@ -26,7 +30,11 @@ pub(crate) fn parse(text: &str) -> Result<Expr, Unreadable> {
 /// Reads an answer whose commas all separate items, if that makes it another answer.
 pub(crate) fn parse_as_list(text: &str) -> Option<Expr> {
     let bytes = text.as_bytes();
-    if !bytes.windows(3).any(|part| part[0].is_ascii_digit() && part[1] == b',' && part[2].is_ascii_digit()) {
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut commas =
+        (1..bytes.len()).filter(|&at| bytes[at] == b',' && is_digit(at - 1) && is_digit(at + 1)).peekable();
+    // No item begins with a zero that others follow: 10,080 is one number.
+    if commas.peek().is_none() || commas.any(|at| bytes[at + 1] == b'0' && is_digit(at + 2)) {
         return None;
     }
     let separated = tokenize(text, Commas::Separate).ok()?;
@@ -38,10 +46,14 @@ fn parse_tokens(tokens: Vec<Token>) -> Parsed {
     if tokens.is_empty() {
         return Err("it is empty");
     }
-    let mut parser = Parser { tokens, at: 0, depth: 0, in_bars: false };
+    let mut parser = Parser { tokens: brackets_turned(tokens), at: 0, depth: 0, in_bars: false };
     let answer = parser.answer()?;
     // Sentences and lists end in signs that mean nothing.
-    while parser.accept_sign(',') || parser.accept_sign(';') || parser.accept_sign(':') {}
+    while parser.accept_sign(',')
+        || parser.accept_sign(';')
+        || parser.accept_sign(':')
+        || parser.accept(&Token::RowEnd)
+    {}
     match parser.peek() {
         None => Ok(answer),
         Some(_) => Err("it goes on after its end"),
@@ -50,14 +62,33 @@ fn parse_tokens(tokens: Vec<Token>) -> Parsed {
 
 /// What values a parameter takes, as the last part of "k \pi, k \in \mathbb{Z}".
 fn is_range(expr: &Expr) -> bool {
-    matches!(expr, Expr::Member(_, set) if matches!(set.as_ref(), Expr::Symbol(_)))
+    match expr {
+        Expr::Member(_, set) => matches!(set.as_ref(), Expr::Symbol(_)),
+        // "k is an integer"
+        Expr::Quantity(name, words) => matches!(name.as_ref(), Expr::Symbol(_)) && words.contains("integer"),
+        _ => false,
+    }
+}
+
+fn is_bare_value(expr: &Expr) -> bool {
+    !matches!(expr, Expr::Relation(..) | Expr::Member(..) | Expr::Text(_)) && expr.symbols().is_empty()
+}
+
+/// "x \ne 1, 2" says both of x.
+fn distribute(items: &mut [Expr]) {
+    let Some(Expr::Relation(name, rest)) = items.first().cloned() else { return };
+    if let [(Comparison::NotEqual, _)] = rest.as_slice() {
+        for item in items.iter_mut().skip(1) {
+            *item = Expr::Relation(name.clone(), vec![(Comparison::NotEqual, item.clone())]);
+        }
+    }
 }
 
 /// An inequality, or a membership.
 fn is_condition(expr: &Expr) -> bool {
     match expr {
         Expr::Member(..) => true,
-        Expr::Relation(_, rest) => rest.iter().all(|(comparison, _)| *comparison != Comparison::Equal),
+        Expr::Relation(_, rest) => rest.iter().all(|(comparison, _)| !comparison.is_equality()),
         _ => false,
     }
 }
@@ -113,16 +144,23 @@ impl Parser {
     pub(crate) fn answer(&mut self) -> Parsed {
         let start = self.at;
         let mut items = self.items()?;
+        self.skip_remark()?;
+        if items.len() > 1 && items.iter().skip(1).all(is_bare_value) {
+            distribute(&mut items);
+        }
         if items.len() > 1 && !items.iter().all(is_range) {
             items.retain(|item| !is_range(item));
         }
-        let has_or = self.tokens[start..self.at]
-            .iter()
-            .any(|token| matches!(token, Token::Text(word) if word == "or"));
+        let words = &self.tokens[start..self.at];
+        let has = |joint: &str| words.iter().any(|token| matches!(token, Token::Text(word) if word == joint));
         let left = match items.len() {
             1 => items.remove(0),
             // Conditions hold together, unless they are alternatives.
-            _ if !has_or && items.iter().all(is_condition) => Expr::Intersection(items),
+            _ if !has("or") && items.iter().all(is_condition) => {
+                let all = Expr::Intersection(items);
+                // Said in so many words, they are no alternatives even if they contradict each other.
+                if has("and") { Expr::Intersection(vec![all]) } else { all }
+            }
             _ => Expr::Set(items),
         };
         // Plain TeX writes fractions and binomials in the middle of a group.
@@ -137,8 +175,27 @@ impl Parser {
         Ok(left)
     }
 
+    /// ", where k is an integer": which numbers a letter stands for.
+    fn skip_remark(&mut self) -> Result<(), Unreadable> {
+        let start = self.at;
+        while self.accept_sign(',') {}
+        let Some(Token::Text(remark)) = self.peek().filter(|_| self.at > 0) else {
+            self.at = start;
+            return Ok(());
+        };
+        if !words::is_remark(remark) {
+            self.at = start;
+            return Ok(());
+        }
+        let names_integers = remark.contains("integer");
+        self.at += 1;
+        let items = self.nested(Self::items)?;
+        let is_range = |item: &Expr| is_range(item) || (names_integers && matches!(item, Expr::Symbol(_)));
+        if items.iter().all(is_range) { Ok(()) } else { Err("it holds only on a condition") }
+    }
+
     /// One or more items with commas or words between them.
-    fn items(&mut self) -> Result<Vec<Expr>, Unreadable> {
+    pub(crate) fn items(&mut self) -> Result<Vec<Expr>, Unreadable> {
         let mut items = vec![self.item()?];
         while self.accept_separator() {
             if items.len() >= MAX_ITEMS {
@@ -160,7 +217,12 @@ impl Parser {
             self.at += 1;
         }
         let found = self.at > start;
-        if found && matches!(self.peek(), None | Some(Token::Close(_))) {
+        let is_last = match self.peek() {
+            None | Some(Token::Close(_) | Token::Environment(false, _)) => true,
+            Some(Token::Text(word)) => words::is_remark(word),
+            _ => false,
+        };
+        if found && is_last {
             // A trailing comma stays for the caller.
             self.at = start;
             return false;
@@ -170,7 +232,9 @@ impl Parser {
 
     pub(crate) fn item(&mut self) -> Parsed {
         // "= 12": the left side stands before the answer.
-        self.accept(&Token::Compare(Comparison::Equal));
+        if matches!(self.peek(), Some(Token::Compare(Comparison::Equal | Comparison::Near))) {
+            self.at += 1;
+        }
         let first = self.union()?;
         if self.accept(&Token::In) {
             return Ok(Expr::Member(Box::new(first), Box::new(self.union()?)));
@@ -184,10 +248,10 @@ impl Parser {
     }
 
     fn union(&mut self) -> Parsed {
-        let mut left = self.sum()?;
+        let mut left = self.ratio()?;
         loop {
             left = if self.accept(&Token::Union) {
-                let right = self.sum()?;
+                let right = self.ratio()?;
                 match left {
                     Expr::Union(mut parts) => {
                         parts.push(right);
@@ -196,13 +260,38 @@ impl Parser {
                     left => Expr::Union(vec![left, right]),
                 }
             } else if self.accept(&Token::Intersection) {
-                Expr::Intersection(vec![left, self.sum()?])
+                Expr::Intersection(vec![left, self.ratio()?])
             } else if self.accept(&Token::Without) {
-                Expr::Difference(Box::new(left), Box::new(self.sum()?))
+                Expr::Difference(Box::new(left), Box::new(self.ratio()?))
             } else {
                 return Ok(left);
             }
         }
+    }
+
+    /// `3:4`, `1:2:3` or `3 to 4`, where a colon doesn't begin conditions.
+    fn ratio(&mut self) -> Parsed {
+        let mut terms = vec![self.sum()?];
+        while self.accept_ratio() {
+            if terms.len() >= MAX_ITEMS {
+                return Err("it has too many items");
+            }
+            terms.push(self.sum()?);
+        }
+        Ok(single_or(terms, Expr::Ratio))
+    }
+
+    fn accept_ratio(&mut self) -> bool {
+        let begins = match (self.peek(), self.peek_at(1)) {
+            (Some(Token::Sign(':')), Some(Token::Symbol(_))) => !self.in_bars,
+            (Some(Token::Sign(':')), Some(Token::Number(_) | Token::Function(_) | Token::Fraction)) => {
+                !self.in_bars
+            }
+            (Some(Token::Text(word)), Some(Token::Number(_))) => word == "to",
+            _ => false,
+        };
+        self.at += usize::from(begins);
+        begins
     }
 
     /// Behind `(` or `[`: a scalar in brackets, a tuple or an interval.
@@ -216,6 +305,10 @@ impl Parser {
             _ => return Err("a bracket is not closed"),
         };
         self.at += 1;
+        // Only an interval has two kinds.
+        if items.len() != 2 && (open == '(') != (close == ')') {
+            return Err("a bracket is closed by another kind");
+        }
         if items.len() == 1
             && let Some(item) = items.pop()
         {
@@ -241,39 +334,5 @@ impl Parser {
         self.accept_sign(',');
         self.expect(&Token::Close('S'))?;
         Ok(Expr::Set(elements))
-    }
-
-    /// Behind `\begin{..}`: rows of a matrix, in whatever brackets.
-    pub(crate) fn matrix(&mut self, environment: &str) -> Parsed {
-        if !(environment.ends_with("matrix") || environment == "array") {
-            return Err("it has an environment that is no matrix");
-        }
-        let mut rows = vec![Vec::new()];
-        let mut count = 0;
-        loop {
-            if let Some(Token::Environment(false, _)) = self.peek() {
-                self.at += 1;
-                break;
-            }
-            if self.accept(&Token::RowEnd) {
-                rows.push(Vec::new());
-                continue;
-            }
-            count += 1;
-            if count > MAX_ITEMS {
-                return Err("it has too many items");
-            }
-            let entry = self.nested(Self::sum)?;
-            if let Some(row) = rows.last_mut() {
-                row.push(entry);
-            }
-            self.accept_sign('&');
-        }
-        rows.retain(|row| !row.is_empty());
-        let width = rows.first().map_or(0, Vec::len);
-        if width == 0 || rows.iter().any(|row| row.len() != width) {
-            return Err("the rows of a matrix differ in length");
-        }
-        Ok(Expr::Matrix(rows))
     }
 }

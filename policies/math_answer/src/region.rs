@@ -100,6 +100,10 @@ fn collect_borders(expr: &Expr, borders: &mut Vec<f64>) -> Option<()> {
             borders.extend([low, high].into_iter().filter(|bound| bound.is_finite()));
         }
         Expr::Set(points) => {
+            let values = points.iter().filter(|point| constant(point).is_some()).count();
+            if values > 0 && values < points.len() {
+                return None;
+            }
             for point in points {
                 // Conditions in a list: "x < 1 or x > 2".
                 match constant(point) {
@@ -239,7 +243,7 @@ fn compare_at(left: &Expr, comparison: Comparison, right: &Expr, x: f64) -> Opti
     let (left, right) = (value(left)?, value(right)?);
     let is_equal = is_same(left, right);
     Some(match comparison {
-        Comparison::Equal => is_equal,
+        Comparison::Equal | Comparison::Near => is_equal,
         Comparison::NotEqual => !is_equal,
         Comparison::Less => left < right && !is_equal,
         Comparison::LessEqual => left < right || is_equal,

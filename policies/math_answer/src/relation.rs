@@ -1,16 +1,16 @@
 //! Equations, inequalities and assignments.
 
 use crate::compare::single;
-use crate::equality::{Work, agree_at_random_points, equal_forms, equal_scalars};
+use crate::equality::{Work, agree_at_random_points, equal_forms, equal_scalars, is_rounding};
 use crate::expr::{Comparison, Expr, Function};
-use crate::normal_form::{Algebra, Quotient};
+use crate::normal_form::{Algebra, Generator, Monomial, Polynomial, Quotient};
 use crate::normalize::normalize;
 use crate::region::Region;
 
 /// The name and the value of `x = 3`, `f(x) = 2x` or `x = 1 + 2 = 3`.
 pub(crate) fn assigned(expr: &Expr) -> Option<(&Expr, &Expr)> {
     let Expr::Relation(name, rest) = expr else { return None };
-    let all_equal = rest.iter().all(|(comparison, _)| *comparison == Comparison::Equal);
+    let all_equal = rest.iter().all(|(comparison, _)| comparison.is_equality());
     let (_, value) = rest.last()?;
     (all_equal && is_name(name)).then_some((name.as_ref(), value))
 }
@@ -21,7 +21,7 @@ pub(crate) fn result(expr: &Expr) -> Option<&Expr> {
         return Some(value);
     }
     let Expr::Relation(first, rest) = expr else { return None };
-    let all_equal = rest.iter().all(|(comparison, _)| *comparison == Comparison::Equal);
+    let all_equal = rest.iter().all(|(comparison, _)| comparison.is_equality());
     let (_, last) = rest.last()?;
     if !all_equal {
         return None;
@@ -35,36 +35,114 @@ pub(crate) fn result(expr: &Expr) -> Option<&Expr> {
     is_asked.then_some(last)
 }
 
+/// The exact value of `x = \sqrt{2} \approx 1.41`, if what follows it is that value rounded.
+pub(crate) fn before_rounding(expr: &Expr) -> Option<&Expr> {
+    let Expr::Relation(first, rest) = expr else { return None };
+    let [before @ .., (Comparison::Near, rounded)] = rest.as_slice() else { return None };
+    let exact = before.last().map_or(first.as_ref(), |(_, operand)| operand);
+    (!is_name(exact) && is_rounding(exact, rounded)).then_some(exact)
+}
+
+/// `(x, y) = (1, 2)` as a set of two assignments.
+pub(crate) fn spread(expr: &Expr) -> Option<Expr> {
+    let (Expr::Bracketed(_, names, _), Comparison::Equal, Expr::Bracketed(_, values, _)) = single(expr)?
+    else {
+        return None;
+    };
+    if names.len() != values.len() || !names.iter().all(is_name) {
+        return None;
+    }
+    let assignment = |(name, value): (&Expr, &Expr)| {
+        Expr::Relation(Box::new(name.clone()), vec![(Comparison::Equal, value.clone())])
+    };
+    Some(Expr::Set(names.iter().zip(values).map(assignment).collect()))
+}
+
+/// Assignments to different variables in the order of their names, or else the elements as they are.
+pub(crate) fn by_name(elements: &[Expr]) -> Vec<Expr> {
+    let mut named: Vec<(&str, &Expr)> = Vec::new();
+    for element in elements {
+        match assigned(element) {
+            Some((Expr::Symbol(name), _)) if !named.iter().any(|(other, _)| other == name) => {
+                named.push((name, element));
+            }
+            _ => return elements.to_vec(),
+        }
+    }
+    named.sort_by_key(|(name, _)| *name);
+    named.into_iter().map(|(_, element)| element.clone()).collect()
+}
+
 /// A variable, one with others or with numbers in brackets behind it, `|A|`, `\cos A`, or several names in brackets.
 fn is_name(expr: &Expr) -> bool {
     match expr {
         Expr::Symbol(_) | Expr::Text(_) => true,
         Expr::Product(factors) => {
             let is_argument = |factor: &Expr| is_name(factor) || matches!(factor, Expr::Number(_));
-            factors.first().is_some_and(is_name) && factors.iter().all(is_argument)
+            let is_inverse = |factor: &Expr| matches!(factor, Expr::Power(name, exponent) if is_name(name) && is_minus_one(exponent));
+            let begins = |factor: &Expr| is_name(factor) || (factors.len() > 1 && is_inverse(factor));
+            // `f^{-1}(x)` and `\frac{dy}{dx}`.
+            let is_derivative = matches!(factors.first(), Some(Expr::Symbol(name)) if name == "d");
+            let is_derivative = is_derivative
+                || matches!(factors.first(), Some(Expr::Product(names)) if matches!(names.first(), Some(Expr::Symbol(name)) if name == "d"));
+            factors.first().is_some_and(begins)
+                && factors
+                    .iter()
+                    .skip(1)
+                    .all(|factor| is_argument(factor) || (is_derivative && is_inverse(factor)))
         }
         Expr::Call(function, arguments) => {
             (*function == Function::Abs || function.is_trigonometric()) && arguments.iter().all(is_name)
         }
-        Expr::Bracketed(_, names, _) => names.iter().all(is_name),
+        Expr::Bracketed(_, names, _) | Expr::Ratio(names) => names.iter().all(is_name),
         Expr::Quantity(value, _) => is_name(value),
         _ => false,
     }
 }
 
+/// Whether both are functions of one argument, as `f(x)` and `P(x)` or `y`: what a function is called doesn't matter.
+fn are_functions(name: &Expr, other: &Expr) -> bool {
+    let argument = |name: &'_ Expr| match name {
+        Expr::Symbol(name) => (name == "y").then_some(None),
+        Expr::Product(factors) => match factors.as_slice() {
+            [Expr::Power(name, exponent), Expr::Symbol(argument)] if is_minus_one(exponent) => {
+                matches!(name.as_ref(), Expr::Symbol(_)).then(|| Some(argument.clone()))
+            }
+            [Expr::Symbol(name), Expr::Symbol(argument)] => {
+                "fghpqFGHPQ".contains(name.as_str()).then(|| Some(argument.clone()))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    argument(name)
+        .zip(argument(other))
+        .is_some_and(|(argument, other)| argument.is_none() || other.is_none() || argument == other)
+}
+
+fn is_minus_one(exponent: &Expr) -> bool {
+    matches!(exponent, Expr::Number(value) if *value == crate::rational::integer(-1))
+}
+
 /// Two relations that say the same. `same` compares what stands behind an assignment.
 pub(crate) fn same(gold: &Expr, response: &Expr, work: &Work, same: &dyn Fn(&Expr, &Expr) -> bool) -> bool {
-    if let (Some((name, value)), Some((other, response))) = (assigned(gold), assigned(response))
-        && (name == other || equal_scalars(name, other, work))
+    if let (Some((name, value)), Some((other, given))) = (assigned(gold), assigned(response))
+        && (name == other || equal_scalars(name, other, work) || are_functions(name, other))
     {
-        return same(value, response);
+        let golds = [Some(value), before_rounding(gold)];
+        let responses = [Some(given), before_rounding(response)];
+        let mut pairs = golds
+            .into_iter()
+            .flatten()
+            .flat_map(|gold| responses.iter().flatten().map(move |given| (gold, *given)));
+        return pairs.any(|(gold, given)| same(gold, given));
     }
     if let (Some(gold), Some(response)) = (single(gold), single(response))
         && (same_statements(gold, response, work) || same_statements(gold, flipped(response), work))
     {
         return true;
     }
-    let is_inequality = |expr: &Expr| matches!(expr, Expr::Relation(_, rest) if rest.iter().any(|(comparison, _)| *comparison != Comparison::Equal));
+    let is_inequality = |expr: &Expr| matches!(expr, Expr::Relation(_, rest) if rest.iter().any(|(comparison, _)| !comparison.is_equality()));
     if is_inequality(gold) && is_inequality(response) && gold.symbols() == response.symbols() {
         let regions = Region::of(gold).zip(Region::of(response));
         return regions.is_some_and(|(gold, response)| gold.is_same(&response))
@@ -130,7 +208,7 @@ fn same_statements(gold: Statement<'_>, response: Statement<'_>, work: &Work) ->
 fn is_proportional(gold: &Quotient, response: &Quotient, is_equation: bool, algebra: &mut Algebra) -> bool {
     // An equation may be multiplied by what stands in a denominator.
     let numerator = |form: &Quotient| Quotient {
-        numerator: form.numerator.clone(),
+        numerator: without_negative_powers(&form.numerator),
         denominator: Quotient::from(crate::rational::integer(1)).numerator,
     };
     let (gold, response) =
@@ -154,6 +232,25 @@ fn is_proportional(gold: &Quotient, response: &Quotient, is_equation: bool, alge
     };
     let scaled = scale.and_then(|scale| algebra.multiply(&response, &scale));
     scaled.is_ok_and(|scaled| equal_forms(&gold, &scaled, algebra) == Some(true))
+}
+
+/// The polynomial times the powers of variables that its terms are divided by.
+fn without_negative_powers(polynomial: &Polynomial) -> Polynomial {
+    let mut lowest = std::collections::BTreeMap::new();
+    for (generator, exponent) in polynomial.keys().flatten() {
+        if matches!(generator, Generator::Symbol(_)) && *exponent.numer() < 0 {
+            let entry = lowest.entry(generator.clone()).or_insert(*exponent);
+            *entry = (*entry).min(*exponent);
+        }
+    }
+    let raised = |monomial: &Monomial| -> Monomial {
+        let mut powers: std::collections::BTreeMap<_, _> = monomial.iter().cloned().collect();
+        for (generator, exponent) in &lowest {
+            *powers.entry(generator.clone()).or_default() -= exponent;
+        }
+        powers.into_iter().filter(|(_, exponent)| *exponent.numer() != 0).collect()
+    };
+    polynomial.iter().map(|(monomial, coefficient)| (raised(monomial), coefficient.clone())).collect()
 }
 
 type Term<'a> = (&'a crate::normal_form::Monomial, &'a crate::rational::Rational);

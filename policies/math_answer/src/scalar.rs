@@ -8,10 +8,11 @@
 
 use num_traits::{One, Zero};
 
-use crate::expr::{Comparison, Constant, Expr, Function};
-use crate::lexer::{Token, Unreadable};
+use crate::expr::{Constant, Expr, Function};
+use crate::lexer::Token;
 use crate::parser::{Parsed, Parser};
 use crate::rational::{self, Rational};
+use crate::words;
 
 /// Factors of a product and terms of a sum.
 pub(crate) const MAX_OPERANDS: usize = 512;
@@ -46,7 +47,8 @@ impl Parser {
     pub(crate) fn signs(&mut self) -> Option<Sign> {
         let mut sign = None;
         loop {
-            sign = Some(match (self.peek()?, sign) {
+            let Some(next) = self.peek() else { return sign };
+            sign = Some(match (next, sign) {
                 (Token::Sign('+'), sign) => sign.unwrap_or(Sign::Plus),
                 (Token::Sign('-'), Some(Sign::Minus)) => Sign::Plus,
                 (Token::Sign('-'), Some(Sign::PlusMinus(flipped))) => Sign::PlusMinus(!flipped),
@@ -69,27 +71,37 @@ impl Parser {
             if self.accept_sign('*') {
                 factors.push(self.signed_factor()?);
                 mixed = self.ends_in_integer(&factors);
-            } else if self.accept_sign('/') || self.accept_ratio() {
+            } else if self.accept_sign('/') {
                 factors.push(self.signed_factor()?.reciprocal());
                 mixed = false;
             } else if let Some(Token::Text(word)) = self.peek()
-                && !matches!(word.as_str(), "and" | "or")
+                && !words::is_joint(word)
             {
-                let unit = word.clone();
-                self.at += 1;
-                let unit = self.unit_power(unit);
-                let value = single_or(factors, Expr::Product);
-                factors = vec![Expr::Quantity(Box::new(value), unit)];
+                factors = vec![self.quantity(single_or(factors, Expr::Product))?];
                 if self.begins_factor() {
                     return Err("it has words among its formulas");
                 }
+                mixed = false;
+            } else if let Some(unit) = self.unit_fraction() {
+                factors = vec![Expr::Quantity(Box::new(single_or(factors, Expr::Product)), unit)];
                 mixed = false;
             } else if self.begins_factor() {
                 let plain_fraction = mixed && self.is_plain_fraction();
                 let is_fraction = mixed && self.peek() == Some(&Token::Fraction);
                 let is_bracketed = matches!(self.peek(), Some(Token::Open('(')));
-                let mut factor = self.factor()?;
-                if is_bracketed && matches!(factor, Expr::Member(..) | Expr::Relation(..) | Expr::Text(_)) {
+                let has_words = matches!(self.peek_at(1), Some(Token::Text(_)));
+                let mut factor = if is_fraction { self.primary()? } else { self.factor()? };
+                if is_fraction {
+                    // A sign behind a mixed number is about all of it.
+                    let is_whole = is_proper(&factor) && self.begins_percent_or_degrees();
+                    if is_whole && let Some(whole) = factors.pop() {
+                        factors.push(self.marked(Expr::Sum(vec![whole, factor]))?);
+                        mixed = false;
+                        continue;
+                    }
+                    factor = self.marked(factor)?;
+                }
+                if is_bracketed && (has_words || matches!(factor, Expr::Member(..) | Expr::Relation(..))) {
                     // A remark, as in "k \pi (k \in \mathbb{Z})" or "12 (units)".
                     continue;
                 }
@@ -112,13 +124,6 @@ impl Parser {
         }
     }
 
-    /// `3:4`, where it is no list of conditions.
-    fn accept_ratio(&mut self) -> bool {
-        !self.in_bars
-            && matches!(self.peek_at(1), Some(Token::Number(_) | Token::Symbol(_)))
-            && self.accept_sign(':')
-    }
-
     fn ends_in_integer(&self, factors: &[Expr]) -> bool {
         matches!(factors.last(), Some(Expr::Number(_)))
             && matches!(self.at.checked_sub(1).and_then(|at| self.tokens.get(at)), Some(Token::Number(_)))
@@ -129,17 +134,6 @@ impl Parser {
         let is_integer =
             |token: Option<&Token>| matches!(token, Some(Token::Number(text)) if !text.contains(['.', 'e']));
         is_integer(self.peek()) && self.peek_at(1) == Some(&Token::Sign('/')) && is_integer(self.peek_at(2))
-    }
-
-    /// The exponent of a unit, written out.
-    fn unit_power(&mut self, mut unit: String) -> String {
-        if self.accept_sign('^')
-            && let Ok(spelled) = self.spelled()
-        {
-            unit.push('^');
-            unit.push_str(&spelled);
-        }
-        unit
     }
 
     pub(crate) fn signed_factor(&mut self) -> Parsed {
@@ -168,102 +162,30 @@ impl Parser {
         }
     }
 
-    /// A primary with what is written behind it.
-    pub(crate) fn factor(&mut self) -> Parsed {
-        let mut base = self.primary()?;
-        let mut marks = 0;
-        loop {
-            marks += 1;
-            if marks > MAX_OPERANDS {
-                return Err("it has too many factors");
-            }
-            match self.peek() {
-                Some(Token::Sign('^')) => {
-                    self.at += 1;
-                    base = self.raised(base)?;
-                }
-                Some(Token::Sign('_')) => {
-                    self.at += 1;
-                    let subscript = self.spelled()?;
-                    base = subscripted(base, &subscript)?;
-                }
-                Some(Token::Sign('\'')) => {
-                    self.at += 1;
-                    base = primed(base);
-                }
-                Some(Token::Sign('!')) => {
-                    self.at += 1;
-                    base = Expr::Call(Function::Factorial, vec![base]);
-                }
-                Some(Token::Sign('%')) => {
-                    self.at += 1;
-                    base = Expr::Percent(Box::new(base));
-                }
-                Some(Token::Degree) => {
-                    self.at += 1;
-                    base = degrees(base);
-                }
-                Some(Token::Currency(sign)) if matches!(base, Expr::Number(_) | Expr::Decimal(_)) => {
-                    let unit = sign.to_string();
-                    self.at += 1;
-                    base = Expr::Quantity(Box::new(base), unit);
-                }
-                _ => return Ok(base),
-            }
-        }
-    }
-
-    /// Behind `^`.
-    fn raised(&mut self, base: Expr) -> Parsed {
-        let group = usize::from(self.peek() == Some(&Token::Open('{')));
-        match self.peek_at(group) {
-            Some(Token::Degree) => {
-                self.at += group + 1;
-                if group == 1 {
-                    self.expect(&Token::Close('{'))?;
-                }
-                return Ok(degrees(base));
-            }
-            Some(Token::Sign('\'')) => {
-                self.at += group;
-                let mut base = base;
-                while self.accept_sign('\'') {
-                    base = primed(base);
-                }
-                if group == 1 {
-                    self.expect(&Token::Close('{'))?;
-                }
-                return Ok(base);
-            }
-            _ => {}
-        }
-        let exponent = self.nested(|parser| match parser.signs() {
-            None | Some(Sign::Plus) => parser.exponent(),
-            Some(Sign::Minus) => Ok(parser.exponent()?.negated()),
-            Some(Sign::PlusMinus(_)) => Err("an exponent has two signs"),
-        })?;
-        Ok(Expr::Power(Box::new(base), Box::new(exponent)))
-    }
-
-    /// A whole exponent: powers associate to the right.
-    pub(crate) fn exponent(&mut self) -> Parsed {
-        let base = self.primary()?;
-        if self.accept_sign('^') { self.raised(base) } else { Ok(base) }
-    }
-
     pub(crate) fn primary(&mut self) -> Parsed {
         let Some(token) = self.peek().cloned() else { return Err("it ends too early") };
         self.at += 1;
         match token {
             Token::Number(text) => number(&text),
+            // `3 \pmod{7}`: the modulus is neither a factor nor a variable's exponent.
+            Token::Symbol(name) if name == "mod" => {
+                let modulus = self.nested(Self::primary)?;
+                Ok(Expr::Power(Box::new(Expr::Symbol(name)), Box::new(modulus)))
+            }
             Token::Symbol(name) => Ok(self.symbol(name)),
             Token::Pi => Ok(Expr::Constant(Constant::Pi)),
             Token::Infinity => Ok(Expr::Constant(Constant::Infinity)),
             Token::Reals => Ok(Expr::Reals),
             Token::EmptySet => Ok(Expr::Set(Vec::new())),
-            Token::Text(words) => Ok(self.text(words)),
+            Token::Text(words) => self.text(words),
             Token::Function(function) => self.nested(|parser| parser.call(function)),
-            Token::Accent(accent) => Ok(Expr::Symbol(format!("{accent} {}", self.spelled()?))),
+            Token::Accent(accent) => {
+                let name = self.spelled()?;
+                // Unit vectors are written in many ways.
+                let is_unit_vector =
+                    matches!(accent.as_str(), "hat" | "vec") && matches!(name.as_str(), "i" | "j" | "k");
+                Ok(if is_unit_vector { self.symbol(name) } else { Expr::Symbol(format!("{accent} {name}")) })
+            }
             Token::Fraction => {
                 let numerator = self.argument()?;
                 let denominator = self.argument()?;
@@ -307,51 +229,6 @@ impl Parser {
             _ => Expr::Symbol(name),
         }
     }
-
-    /// Words at the beginning: a name when a relation follows, else what leads to the value.
-    fn text(&mut self, words: String) -> Expr {
-        let leads = matches!(self.peek(), Some(Token::Sign(':')));
-        self.at += usize::from(leads);
-        if (leads || self.begins_factor() || matches!(self.peek(), Some(Token::Currency(_))))
-            && let Ok(value) = self.nested(Self::factor)
-        {
-            return value;
-        }
-        if matches!(self.peek(), Some(Token::Compare(Comparison::Equal))) {
-            Expr::Symbol(words)
-        } else {
-            Expr::Text(words)
-        }
-    }
-
-    /// A subscript, an accent's letter or a unit's exponent as it is written.
-    fn spelled(&mut self) -> Result<String, Unreadable> {
-        let mut text = String::new();
-        let mut depth = 0_usize;
-        loop {
-            let token = self.peek().ok_or("it ends too early")?;
-            match token {
-                Token::Open('{') => depth += 1,
-                Token::Close('{') if depth > 0 => depth -= 1,
-                Token::Number(part) | Token::Symbol(part) | Token::Text(part) => {
-                    text.push_str(part);
-                }
-                Token::Sign(sign) if depth > 0 => text.push(*sign),
-                Token::Sign('-') => text.push('-'),
-                Token::Pi => text.push_str("pi"),
-                Token::Infinity => text.push_str("infinity"),
-                Token::Function(function) if depth > 0 => text.push_str(&format!("{function:?}")),
-                Token::Open('(') if depth > 0 => text.push('('),
-                Token::Close(')') if depth > 0 => text.push(')'),
-                _ => return Err("a subscript is no name"),
-            }
-            let is_sign = matches!(token, Token::Sign('-'));
-            self.at += 1;
-            if depth == 0 && !is_sign {
-                return Ok(text);
-            }
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -390,25 +267,4 @@ pub(crate) fn number(text: &str) -> Parsed {
     let scale = rational::power(&rational::integer(10), exponent).unwrap_or_else(Rational::one);
     let value = value * scale;
     Ok(if text.contains(['.', 'e']) { Expr::Decimal(value) } else { Expr::Number(value) })
-}
-
-/// A degree sign is a unit, so that 45 degrees may be given as 45.
-fn degrees(base: Expr) -> Expr {
-    Expr::Quantity(Box::new(base), "degree".into())
-}
-
-fn subscripted(base: Expr, subscript: &str) -> Parsed {
-    Ok(match base {
-        Expr::Number(value) => Expr::InBase(value.to_string(), subscript.into()),
-        Expr::Symbol(name) => Expr::Symbol(format!("{name}_{subscript}")),
-        Expr::Text(name) => Expr::Symbol(format!("{name}_{subscript}")),
-        _ => return Err("a subscript stands behind no name"),
-    })
-}
-
-fn primed(base: Expr) -> Expr {
-    match base {
-        Expr::Symbol(name) => Expr::Symbol(name + "'"),
-        other => Expr::Product(vec![other, Expr::Symbol("'".into())]),
-    }
 }

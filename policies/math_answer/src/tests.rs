@@ -38,6 +38,7 @@ fn numbers_are_compared_by_value() {
     check(RIGHT, "\\frac{1}{3}", &["0.333333", "0.\\overline{3}", "0.3333333333"]);
     check(WRONG, "\\frac{1}{3}", &["0.33", "0.333", "0.333334", "3", "-\\frac13", "\\frac{1}{30}"]);
     check(WRONG, "5.3e-9", &["5.4e-9", "0", "5.3e-8"]);
+    check(WRONG, "2.7778e-6", &["2.778e-6", "2.7779e-6"]);
     check(RIGHT, "1.07e16", &["1.07\\times10^{16}", "10700000000000000", "1.07 \\cdot 10^16"]);
     check(RIGHT, "\\frac{100!}{2^{50}}", &["\\frac{100!}{2^{49}\\cdot 2}", "100! \\cdot 2^{-50}"]);
     check(WRONG, "\\frac{100!}{2^{50}}", &["\\frac{100!}{2^{50}}+1", "\\frac{99!}{2^{50}}"]);
@@ -100,6 +101,8 @@ fn functions_are_evaluated_at_random_points() {
 fn structures_are_compared_part_by_part() {
     check(RIGHT, "1,3,5", &["5, 3, 1", "\\{3,1,5\\}", "1, 3 \\text{ and } 5", "x=1, x=3, x=5"]);
     check(WRONG, "1,3,5", &["1,3", "1,3,5,7", "1,3,6", "135"]);
+    check(RIGHT, "16,3,1,1", &["1, 16, 1, 3"]);
+    check(WRONG, "16,3,1,1", &["16,3,1", "16,3,3,1"]);
     check(RIGHT, "100,225", &["100225", "225, 100"]);
     check(WRONG, "100,225", &["225,100"]);
     check(RIGHT, "27,54,108,135", &["135, 108, 54, 27"]);
@@ -189,7 +192,7 @@ fn only_what_follows_the_think_tag_counts_when_the_run_says_so() {
 }
 
 /// Pieces of answers, and of what no answer holds.
-const PIECES: [&str; 84] = [
+const PIECES: [&str; 100] = [
     "1",
     "2",
     "17",
@@ -274,15 +277,44 @@ const PIECES: [&str; 84] = [
     "−",
     "é🙂",
     "\\overline{3}",
+    "0.3\\bar3",
+    "0.333...",
+    ":",
+    "\\text{ to }",
+    "\\text{ million}",
+    "\\text{ at least }",
+    "\\text{m/s}",
+    "\\frac{\\text{km}}{\\text{h}}",
+    "\\pmod",
+    "\\approx",
+    "\\begin{cases}",
+    "\\end{cases}",
+    "\\\\[4pt]",
+    "^T",
+    "\\text{ where }",
+    "√",
 ];
 
 /// A random string of pieces, with nested brackets now and then.
 fn fuzzed(random: &mut Random) -> String {
     let mut text = String::new();
     if random.below(40) == 0 {
-        let opening =
-            ["(", "{", "\\sqrt{", "\\frac{1}{", "2^{", "|", "-", "\\{1,\\{", "\\left[", "\\text{", "1+1/("]
-                [random.below(11)];
+        let opening = [
+            "(",
+            "{",
+            "\\begin{cases}&=",
+            "\\text{ab}(",
+            "\\text{is }{",
+            "\\sqrt{",
+            "\\frac{1}{",
+            "2^{",
+            "|",
+            "-",
+            "\\{1,\\{",
+            "\\left[",
+            "\\text{",
+            "1+1/(",
+        ][random.below(14)];
         text.push_str(&opening.repeat(random.below(3000)));
     }
     for _ in 0..random.below(24) {

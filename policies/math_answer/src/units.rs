@@ -13,16 +13,34 @@ pub(crate) enum Ratio {
     Different,
 }
 
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dimension {
+/// What is measured. Currencies are kinds of their own, because nothing says how they convert.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
     Length,
     Mass,
     Time,
-    Volume,
-    Money,
-    Angle,
-    Speed,
+    Months,
+    Dollars,
+    Euros,
+    Pounds,
+    Degrees,
+    Radians,
+    Celsius,
+    Fahrenheit,
+    Kelvin,
+    Morning,
+    Afternoon,
+}
+
+const KINDS: usize = Kind::Afternoon as usize + 1;
+/// Words of one unit; more are no unit.
+const MAX_WORDS: usize = 12;
+
+/// A product of powers of kinds, and its size in the smallest unit of each.
+#[derive(Debug, Clone, PartialEq)]
+struct Unit {
+    size: Rational,
+    powers: [i64; KINDS],
 }
 
 pub(crate) fn ratio(first: &str, second: &str) -> Ratio {
@@ -30,67 +48,116 @@ pub(crate) fn ratio(first: &str, second: &str) -> Ratio {
         return Ratio::Same;
     }
     let (Some(a), Some(b)) = (known(first), known(second)) else { return Ratio::Same };
-    if (a.0, a.2) != (b.0, b.2) {
+    if a.powers != b.powers {
         return Ratio::Different;
     }
-    let factor = b.1 / a.1;
+    let factor = b.size / a.size;
     if factor == rational::integer(1) { Ratio::Same } else { Ratio::Factor(factor) }
 }
 
-/// Dimension, size in the smallest unit of its kind here, and power.
-fn known(unit: &str) -> Option<(Dimension, Rational, u32)> {
-    let unit = unit.trim_end_matches('.');
-    let (name, power) = match unit.split_once('^') {
-        Some((name, power)) => (name, power.trim().parse().ok()?),
-        None => match unit.split_once(' ') {
-            Some(("square" | "sq", name)) => (name, 2),
-            Some(("cubic" | "cu", name)) => (name, 3),
-            Some((name, "squared")) => (name, 2),
-            Some((name, "cubed")) => (name, 3),
-            _ => (unit, 1),
-        },
-    };
-    let (dimension, numerator, denominator) = simple(name.trim())?;
-    if !(1..=3).contains(&power) {
-        return None;
-    }
-    let size = rational::fraction(numerator, denominator);
-    Some((dimension, rational::power(&size, i64::from(power))?, power))
+pub(crate) fn is_known(unit: &str) -> bool {
+    known(unit).is_some()
 }
 
-/// Size as a fraction of the first unit of each kind.
-fn simple(name: &str) -> Option<(Dimension, i64, i64)> {
-    use Dimension::{Angle, Length, Mass, Money, Speed, Time, Volume};
-    Some(match name {
-        "mm" | "millimeter" | "millimeters" => (Length, 1, 1),
-        "cm" | "centimeter" | "centimeters" => (Length, 10, 1),
-        "dm" => (Length, 100, 1),
-        "m" | "meter" | "meters" | "metre" | "metres" => (Length, 1000, 1),
-        "km" | "kilometer" | "kilometers" => (Length, 1_000_000, 1),
-        "in" | "inch" | "inches" => (Length, 254, 10),
-        "ft" | "foot" | "feet" => (Length, 3048, 10),
-        "yd" | "yard" | "yards" => (Length, 9144, 10),
-        "mi" | "mile" | "miles" => (Length, 1_609_344, 1),
-        "mg" => (Mass, 1, 1),
-        "g" | "gram" | "grams" => (Mass, 1000, 1),
-        "kg" | "kilogram" | "kilograms" => (Mass, 1_000_000, 1),
-        "lb" | "lbs" | "pound" | "pounds" => (Mass, 45_359_237, 100),
-        "oz" | "ounce" | "ounces" => (Mass, 45_359_237, 1600),
-        "ms" => (Time, 1, 1000),
-        "s" | "sec" | "second" | "seconds" => (Time, 1, 1),
-        "min" | "minute" | "minutes" => (Time, 60, 1),
-        "h" | "hr" | "hrs" | "hour" | "hours" => (Time, 3600, 1),
-        "day" | "days" => (Time, 86_400, 1),
-        "week" | "weeks" => (Time, 604_800, 1),
-        "ml" | "milliliter" | "milliliters" => (Volume, 1, 1),
-        "l" | "liter" | "liters" => (Volume, 1000, 1),
-        "cent" | "cents" | "¢" => (Money, 1, 100),
-        "$" | "dollar" | "dollars" => (Money, 1, 1),
-        "degree" | "degrees" => (Angle, 1, 1),
-        "mph" | "miles per hour" => (Speed, 1_609_344, 1_000_000),
-        "km/h" | "kph" | "kilometers per hour" => (Speed, 1, 1),
+/// `square feet`, `cm^2`, `km/h`, `miles per hour`, `m s^-1`, ..; `None` if any part is no unit.
+fn known(unit: &str) -> Option<Unit> {
+    let bare = ["degrees ", "degree "].iter().find_map(|degrees| unit.strip_prefix(degrees)).unwrap_or(unit);
+    let spaced = bare.replace('/', " / ").replace('*', " ").replace('²', "^2").replace('³', "^3");
+    let mut whole = Unit { size: rational::integer(1), powers: [0; KINDS] };
+    let (mut sign, mut power) = (1, 1);
+    let mut last: Option<Unit> = None;
+    let mut words = 0;
+    for word in spaced.split_whitespace() {
+        words += 1;
+        match word {
+            _ if words > MAX_WORDS => return None,
+            "/" | "per" | "a" if last.is_some() => sign = -1,
+            "square" | "sq" | "sq." => power = 2,
+            "cubic" | "cu" | "cu." => power = 3,
+            "squared" => whole = times(&whole, last.as_ref()?, 1)?,
+            "cubed" => whole = times(&whole, last.as_ref()?, 2)?,
+            _ => {
+                let (name, exponent) = word.split_once('^').unwrap_or((word, "1"));
+                let exponent: i64 =
+                    exponent.trim().parse().ok().filter(|power| (-99..=99).contains(power))?;
+                let atom = simple(name)?;
+                let signed = times(&Unit { size: rational::integer(1), powers: [0; KINDS] }, &atom, sign)?;
+                whole = times(&whole, &signed, exponent * power)?;
+                (power, last) = (1, Some(signed));
+            }
+        }
+    }
+    last.map(|_| whole)
+}
+
+fn times(unit: &Unit, other: &Unit, power: i64) -> Option<Unit> {
+    let size = &unit.size * rational::power(&other.size, power)?;
+    let powers = std::array::from_fn(|kind| unit.powers[kind] + power * other.powers[kind]);
+    Some(Unit { size, powers })
+}
+
+/// A unit by its name, singular or plural.
+fn simple(name: &str) -> Option<Unit> {
+    let name = name.trim_end_matches('.');
+    named(name).or_else(|| named(name.strip_suffix('s')?))
+}
+
+fn named(name: &str) -> Option<Unit> {
+    use Kind::{
+        Afternoon, Celsius, Degrees, Dollars, Euros, Fahrenheit, Kelvin, Length, Mass, Months, Morning,
+        Pounds, Radians, Time,
+    };
+    let (numerator, denominator, kinds): (i64, i64, &[(Kind, i64)]) = match name {
+        "mm" | "millimeter" | "millimetre" => (1, 1, &[(Length, 1)]),
+        "cm" | "centimeter" | "centimetre" => (10, 1, &[(Length, 1)]),
+        "dm" | "decimeter" => (100, 1, &[(Length, 1)]),
+        "m" | "meter" | "metre" => (1000, 1, &[(Length, 1)]),
+        "km" | "kilometer" | "kilometre" => (1_000_000, 1, &[(Length, 1)]),
+        "in" | "inch" | "inche" | "''" => (254, 10, &[(Length, 1)]),
+        "ft" | "foot" | "feet" | "'" => (3048, 10, &[(Length, 1)]),
+        "yd" | "yard" => (9144, 10, &[(Length, 1)]),
+        "mi" | "mile" => (1_609_344, 1, &[(Length, 1)]),
+        "mg" | "milligram" => (1, 1, &[(Mass, 1)]),
+        "g" | "gram" => (1000, 1, &[(Mass, 1)]),
+        "kg" | "kilogram" => (1_000_000, 1, &[(Mass, 1)]),
+        "lb" | "pound" => (45_359_237, 100, &[(Mass, 1)]),
+        "oz" | "ounce" => (45_359_237, 1600, &[(Mass, 1)]),
+        "ms" | "millisecond" => (1, 1000, &[(Time, 1)]),
+        "s" | "sec" | "second" => (1, 1, &[(Time, 1)]),
+        "min" | "minute" => (60, 1, &[(Time, 1)]),
+        "h" | "hr" | "hour" => (3600, 1, &[(Time, 1)]),
+        "day" => (86_400, 1, &[(Time, 1)]),
+        "week" => (604_800, 1, &[(Time, 1)]),
+        "month" => (1, 1, &[(Months, 1)]),
+        "year" | "yr" => (12, 1, &[(Months, 1)]),
+        "ml" | "milliliter" | "millilitre" => (1000, 1, &[(Length, 3)]),
+        "l" | "liter" | "litre" => (1_000_000, 1, &[(Length, 3)]),
+        "gallon" | "gal" => (3_785_411_784, 1000, &[(Length, 3)]),
+        "quart" | "qt" => (3_785_411_784, 4000, &[(Length, 3)]),
+        "pint" => (3_785_411_784, 8000, &[(Length, 3)]),
+        "mph" => (1_609_344, 3600, &[(Length, 1), (Time, -1)]),
+        "kph" | "kmh" => (1_000_000, 3600, &[(Length, 1), (Time, -1)]),
+        "n" | "newton" => (1_000_000_000, 1, &[(Mass, 1), (Length, 1), (Time, -2)]),
+        "j" | "joule" => (1_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -2)]),
+        "w" | "watt" => (1_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -3)]),
+        "cent" | "¢" => (1, 100, &[(Dollars, 1)]),
+        "$" | "dollar" => (1, 1, &[(Dollars, 1)]),
+        "€" | "euro" => (1, 1, &[(Euros, 1)]),
+        "£" => (1, 1, &[(Pounds, 1)]),
+        "degree" | "°" => (1, 1, &[(Degrees, 1)]),
+        "radian" | "rad" => (1, 1, &[(Radians, 1)]),
+        "celsius" | "c" => (1, 1, &[(Celsius, 1)]),
+        "fahrenheit" | "f" => (1, 1, &[(Fahrenheit, 1)]),
+        "k" | "kelvin" => (1, 1, &[(Kelvin, 1)]),
+        "am" | "a.m" => (1, 1, &[(Morning, 1)]),
+        "pm" | "p.m" => (1, 1, &[(Afternoon, 1)]),
         _ => return None,
-    })
+    };
+    let mut powers = [0; KINDS];
+    for (kind, power) in kinds {
+        powers[*kind as usize] = *power;
+    }
+    Some(Unit { size: rational::fraction(numerator, denominator), powers })
 }
 
 #[cfg(test)]
@@ -105,5 +172,21 @@ mod tests {
         assert_eq!(ratio("cm", "cm^2"), Ratio::Different);
         assert_eq!(ratio("apples", "cm"), Ratio::Same);
         assert_eq!(ratio("$", "cents"), Ratio::Factor(rational::fraction(1, 100)));
+    }
+
+    #[test]
+    fn units_are_products_of_powers() {
+        assert_eq!(ratio("m/s", "meters per second"), Ratio::Same);
+        assert_eq!(ratio("m / s", "m s^-1"), Ratio::Same);
+        assert_eq!(ratio("m/s", "km/h"), Ratio::Factor(rational::fraction(5, 18)));
+        assert_eq!(ratio("mph", "miles per hour"), Ratio::Same);
+        assert_eq!(ratio("m/s^2", "meters per second squared"), Ratio::Same);
+        assert_eq!(ratio("m/s", "m/s^2"), Ratio::Different);
+        assert_eq!(ratio("m/s", "m"), Ratio::Different);
+        assert_eq!(ratio("cm^3", "ml"), Ratio::Same);
+        assert_eq!(ratio("n * m", "joules"), Ratio::Same);
+        assert_eq!(ratio("a.m.", "p.m."), Ratio::Different);
+        assert_eq!(ratio("$", "€"), Ratio::Different);
+        assert_eq!(ratio("m of rope", "feet"), Ratio::Same);
     }
 }

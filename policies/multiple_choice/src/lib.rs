@@ -8,7 +8,10 @@
 //! 2. what follows "the answer is", "Answer:" and the like: `(B)`, `**B**`, `option B`;
 //! 3. a label in brackets: `(B)`;
 //! 4. a line with a label and nothing else: `B`, `**B.**`;
-//! 5. the option as it is listed, if that is all: `B) Rome`.
+//! 5. the option as it is listed, if that is all: `B) Rome`;
+//! 6. what a sentence says of a label: `I choose B`, `B is correct`.
+//!
+//! `####` announces an answer as "the answer is" does.
 //!
 //! Two different choices side by side, as in "A and B", are none. A response that was cut has a choice only in a box.
 
@@ -92,10 +95,16 @@ impl Alphabet {
         if !finished {
             return None;
         }
-        if let Some(line) = after_answer_phrase(response) {
+        let marked =
+            response.rsplit_once("####").map(|(_, rest)| rest.trim().lines().next().unwrap_or_default());
+        if let Some(line) = marked.or_else(|| after_answer_phrase(response)) {
             return self.at_start(line).or_else(|| self.bracketed(line).next());
         }
-        self.bracketed(response).last().or_else(|| self.alone(response)).or_else(|| self.listed(response))
+        self.bracketed(response)
+            .last()
+            .or_else(|| self.alone(response))
+            .or_else(|| self.listed(response))
+            .or_else(|| self.told(response))
     }
 
     /// The label that a text begins with, behind words that announce it and marks around it.
@@ -148,12 +157,44 @@ impl Alphabet {
     /// Labels in brackets of their own, in order.
     fn bracketed(self, text: &str) -> impl DoubleEndedIterator<Item = char> {
         let chars: Vec<char> = text.chars().collect();
+        // "Not (A)" rules one out.
+        let is_ruled_out = |at: usize| {
+            let before: String = chars[at.saturating_sub(4)..at].iter().collect();
+            before.eq_ignore_ascii_case("not ")
+        };
         let found: Vec<char> = chars
             .windows(3)
-            .filter(|window| matches!((window[0], window[2]), ('(', ')') | ('[', ']')))
-            .filter_map(|window| self.label(window[1]))
+            .enumerate()
+            .filter(|(at, window)| {
+                matches!((window[0], window[2]), ('(', ')') | ('[', ']')) && !is_ruled_out(*at)
+            })
+            .filter_map(|(_, window)| self.label(window[1]))
             .collect();
         found.into_iter()
+    }
+
+    /// The last label that a sentence chooses: "option B", "I choose B", "B is correct", "B is the best answer".
+    fn told(self, text: &str) -> Option<char> {
+        let words: Vec<&str> = text
+            .split_whitespace()
+            .map(|word| word.trim_matches(|char: char| !char.is_alphanumeric()))
+            .filter(|word| !word.is_empty())
+            .collect();
+        let is = |at: usize, wanted: &[&str]| {
+            words.get(at).is_some_and(|word| wanted.iter().any(|other| word.eq_ignore_ascii_case(other)))
+        };
+        (0..words.len()).rev().find_map(|at| {
+            let mut chars = words[at].chars();
+            let first = chars.next().filter(|char| char.is_uppercase() || char.is_ascii_digit())?;
+            let label = self.label(first).filter(|_| chars.next().is_none())?;
+            let is_chosen = at > 0
+                && is(at - 1, &["option", "choice", "choose", "select", "pick"])
+                && !is(at + 1, &["is"]);
+            let is_right = is(at + 1, &["is"])
+                && (is(at + 2, &["correct", "right"])
+                    || (is(at + 2, &["the"]) && is(at + 3, &["correct", "right", "best", "answer"])));
+            (is_chosen || is_right).then_some(label)
+        })
     }
 
     /// The last line that is a label and nothing else.
@@ -215,6 +256,72 @@ mod tests {
         }
         check(Outcome::Correct, "3", &["\\boxed{3}", "The answer is (3).", "3) Rome", "Answer: 3. Rome"]);
         check(Outcome::Correct, "A", &["The answer is A.", "Answer: A", "answer is (A) all of them"]);
+    }
+
+    #[test]
+    fn people_write_choices_in_many_ways() {
+        check(
+            Outcome::Correct,
+            "B",
+            &[
+                "(B)",
+                "B.",
+                "option B",
+                "Option (B)",
+                "Answer: B) foo",
+                "Answer: B. foo",
+                "The answer is **B**.",
+                "The answer is **(B)**.",
+                "The answer is $\\boxed{B}$.",
+                "The correct answer is option B: Rome.",
+                "The correct option is B.",
+                "The correct choice is B",
+                "The best answer is B, since A is absurd.",
+                "Therefore, the answer is (B) Rome.",
+                "So B is correct.",
+                "B is the correct answer.",
+                "**B) Rome**",
+                "I would choose B.",
+                "Final answer: B",
+                "Final Answer: \\textbf{(B)}",
+                "#### B",
+                "<answer>B</answer>",
+                "<answer>(B)</answer>",
+                "The answer is: B\n\nExplanation: A is wrong.",
+                "Answer is B",
+                "\\boxed{\\mathrm{B}}",
+                "\\boxed{\\text{B}}",
+                "\\boxed{\\text{B) Rome}}",
+                "\\boxed{(B)\\ 42}",
+                "\\boxed{\\text{Option B}}",
+                "Answer: `B`",
+                "[B]",
+                "The answer is \"B\".",
+                "The answer is b.",
+            ],
+        );
+        check(
+            Outcome::Incorrect,
+            "B",
+            &[
+                "The answer is not B.",
+                "So B is incorrect.",
+                "The answer is A) Berlin",
+                "Answer: C. B",
+                "option A",
+                "A. B is wrong",
+                "The answer is AB.",
+                "The answer is (A) or (B).",
+                "The answer is both A and B.",
+                "\\boxed{A} or B",
+                "\\boxed{A, B}",
+                "\\boxed{AB}",
+                "None of the above",
+                "Option B is wrong, so the answer is D.",
+                "Not (B).",
+                "Rome",
+            ],
+        );
     }
 
     #[test]

@@ -1,0 +1,37 @@
+//! Ratios, and times of day, which are written like them.
+
+use num_integer::Integer;
+use num_traits::{ToPrimitive, Zero};
+
+use crate::expr::Expr;
+use crate::rational::Rational;
+
+/// Whether `a:b` and `c:d` are proportional, term by term; `equal` compares two products of terms. What may be a time of day is
+/// compared as it is written, and so is what has units.
+pub(crate) fn same(gold: &[Expr], response: &[Expr], equal: &dyn Fn(&Expr, &Expr) -> bool) -> bool {
+    if gold.len() != response.len() {
+        return false;
+    }
+    let has_units = gold.iter().chain(response).any(|term| matches!(term, Expr::Quantity(..)));
+    let begins_with_zero = matches!(&gold[0], Expr::Number(value) if value.is_zero());
+    if has_units || begins_with_zero || may_be_time(gold) {
+        return gold.iter().zip(response).all(|(a, b)| equal(a, b));
+    }
+    let product = |a: &Expr, b: &Expr| Expr::Product(vec![a.clone(), b.clone()]);
+    (1..gold.len())
+        .all(|term| equal(&product(&gold[term], &response[0]), &product(&response[term], &gold[0])))
+}
+
+/// The quotient that a ratio of two terms is.
+pub(crate) fn quotient(terms: &[Expr]) -> Option<Expr> {
+    let [above, below] = terms else { return None };
+    (!may_be_time(terms)).then(|| Expr::Product(vec![above.clone(), below.clone().reciprocal()]))
+}
+
+/// `3:30`: not in lowest terms, as a ratio that was asked for would be.
+fn may_be_time(terms: &[Expr]) -> bool {
+    let [Expr::Number(hours), Expr::Number(minutes)] = terms else { return false };
+    let whole = |value: &Rational| value.is_integer().then(|| value.numer().to_i64()).flatten();
+    let (Some(hours), Some(minutes)) = (whole(hours), whole(minutes)) else { return false };
+    (0..=24).contains(&hours) && (10..60).contains(&minutes) && hours.gcd(&minutes) > 1
+}

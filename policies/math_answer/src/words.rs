@@ -1,0 +1,213 @@
+//! Words among formulas: what leads to a value, the unit behind one, and answers that are words.
+
+use crate::expr::{Comparison, Expr};
+use crate::lexer::{Token, Unreadable};
+use crate::parser::{Parsed, Parser};
+use crate::rational;
+use crate::scalar::MAX_OPERANDS;
+use crate::units;
+
+/// What makes of a value something else: a bound, or another value.
+const BOUNDS: [&str; 19] = [
+    "or more",
+    "or less",
+    "or fewer",
+    "or greater",
+    "or higher",
+    "or lower",
+    "or so",
+    "at least",
+    "at most",
+    "more than",
+    "less than",
+    "fewer than",
+    "greater than",
+    "not",
+    "between",
+    "up to",
+    "other than",
+    "divided by",
+    "multiplied by",
+];
+const NUMBERS: [&str; 21] = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+];
+
+impl Parser {
+    /// Words at the beginning: a name when a relation follows, what leads to a value, or the answer itself.
+    ///
+    /// # Errors
+    /// They make a bound of the value, or what they lead to is none.
+    pub(crate) fn text(&mut self, words: String) -> Parsed {
+        let leads = self.accept_sign(':');
+        let has_value = match self.peek() {
+            Some(Token::Sign('-')) => leads,
+            Some(Token::Currency(_)) => true,
+            _ => self.begins_factor(),
+        };
+        if has_value {
+            let value = self.nested(Self::signed_factor)?;
+            if is_bound(&words) {
+                return Err("it is a bound");
+            }
+            let is_negative = words.ends_with("negative") || words.ends_with("minus");
+            return Ok(if is_negative { value.negated() } else { value });
+        }
+        if matches!(self.peek(), Some(Token::Compare(Comparison::Equal | Comparison::Near))) {
+            return Ok(Expr::Symbol(words));
+        }
+        if let Some(answer) = answer_in_words(&words) {
+            return Ok(answer);
+        }
+        let bare = ["a ", "an ", "the "].iter().find_map(|article| words.strip_prefix(article));
+        Ok(Expr::Text(bare.unwrap_or(&words).to_owned()))
+    }
+
+    /// A value and the unit behind it, which begins with words.
+    ///
+    /// # Errors
+    /// The words are more than a unit.
+    pub(crate) fn quantity(&mut self, value: Expr) -> Parsed {
+        let mut unit = self.unit()?;
+        if let ("base" | "in base", Expr::Number(digits), Some(Token::Number(base))) =
+            (unit.as_str(), &value, self.peek())
+        {
+            let number = Expr::InBase(digits.to_string(), base.clone());
+            self.at += 1;
+            return Ok(number);
+        }
+        for _ in 0..MAX_OPERANDS {
+            let Some(&Token::Sign(sign @ ('/' | '*'))) = self.peek() else { break };
+            if !self.peek_at(1).is_some_and(is_unit) {
+                break;
+            }
+            self.at += 1;
+            unit = format!("{unit} {sign} {}", self.unit()?);
+        }
+        if is_bound(&unit) {
+            return Err("it is a bound");
+        }
+        let (first, rest) = unit.split_once(' ').unwrap_or((&unit, ""));
+        let Some(scale) = scale(first) else { return Ok(Expr::Quantity(Box::new(value), unit)) };
+        let value = Expr::Product(vec![value, Expr::Number(rational::integer(scale))]);
+        Ok(if rest.is_empty() { value } else { Expr::Quantity(Box::new(value), rest.into()) })
+    }
+
+    /// `\frac{\text{km}}{\text{h}}`, read past it.
+    pub(crate) fn unit_fraction(&mut self) -> Option<String> {
+        let start = self.at;
+        // Two letters are variables.
+        let has_words = [2, 5].iter().any(|&ahead| matches!(self.peek_at(ahead), Some(Token::Text(_))));
+        let unit = (has_words && self.accept(&Token::Fraction))
+            .then(|| self.braced_unit().zip(self.braced_unit()))
+            .flatten();
+        if unit.is_none() {
+            self.at = start;
+        }
+        unit.map(|(above, below)| format!("{above} / {below}"))
+    }
+
+    fn braced_unit(&mut self) -> Option<String> {
+        if !self.accept(&Token::Open('{')) {
+            return None;
+        }
+        let unit = self.unit().ok()?;
+        self.accept(&Token::Close('{')).then_some(unit)
+    }
+
+    /// Words and the exponent behind them.
+    fn unit(&mut self) -> Result<String, Unreadable> {
+        let mut unit = match self.peek() {
+            Some(token @ (Token::Text(words) | Token::Symbol(words))) if is_unit(token) => words.clone(),
+            _ => return Err("a unit is missing"),
+        };
+        self.at += 1;
+        if self.accept_sign('^') {
+            unit = format!("{unit}^{}", self.spelled()?);
+        }
+        Ok(unit)
+    }
+}
+
+/// Words, or a letter that is a unit.
+fn is_unit(token: &Token) -> bool {
+    matches!(token, Token::Text(_)) || matches!(token, Token::Symbol(letter) if units::is_known(letter))
+}
+
+/// Whether words begin what is said about the letters of an answer.
+pub(crate) fn is_remark(words: &str) -> bool {
+    matches!(words.split(' ').next(), Some("for" | "where" | "with" | "when"))
+}
+
+/// Whether words that stand behind a value are something else than a unit.
+pub(crate) fn is_joint(words: &str) -> bool {
+    matches!(words, "and" | "or" | "to") || is_remark(words)
+}
+
+/// Whether words say that a value is not the answer itself.
+pub(crate) fn is_bound(words: &str) -> bool {
+    let words = format!(" {words} ");
+    BOUNDS.iter().any(|bound| words.contains(&format!(" {bound} ")))
+}
+
+/// By how much a word multiplies the number before it.
+fn scale(word: &str) -> Option<i64> {
+    Some(match word {
+        "dozen" => 12,
+        "hundred" => 100,
+        "thousand" => 1000,
+        "million" => 1_000_000,
+        "billion" => 1_000_000_000,
+        "trillion" => 1_000_000_000_000,
+        _ => return None,
+    })
+}
+
+/// A small whole number by its name.
+pub(crate) fn number(word: &str) -> Option<i64> {
+    NUMBERS.iter().position(|name| *name == word).and_then(|number| i64::try_from(number).ok())
+}
+
+/// Words that mean a number or a set.
+fn answer_in_words(words: &str) -> Option<Expr> {
+    if let Some(number) = number(words) {
+        return Some(Expr::Number(rational::integer(number)));
+    }
+    let bare = ["there are ", "there is ", "the "]
+        .iter()
+        .find_map(|start| words.strip_prefix(start))
+        .unwrap_or(words);
+    let is_short = bare.split(' ').count() <= 4;
+    Some(match bare {
+        "half" | "one half" | "one-half" => Expr::Number(rational::fraction(1, 2)),
+        "empty set" | "null set" => Expr::Set(Vec::new()),
+        _ if is_short && (bare.starts_with("no solution") || bare.starts_with("no real solution")) => {
+            Expr::Set(Vec::new())
+        }
+        "all real numbers" | "all reals" | "all real" | "real numbers" | "any real number"
+        | "all real values" | "every real number" => Expr::Reals,
+        _ if is_short && bare.starts_with("infinitely many") => Expr::Text("infinitely many".into()),
+        "dne" | "does not exist" | "do not exist" => Expr::Text("does not exist".into()),
+        _ => return None,
+    })
+}
