@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# The model, the objective and whole runs on an NVIDIA GPU: builds with the feature `cuda` and runs every test that has
+# a GPU among its engines. Fails where there is no GPU, so that nothing passes unrun.
+#
+#   tests/cuda.sh                     with nvcc of CUDA 12 or 13 on the PATH
+#   tests/cuda.sh --fetch-compiler    with CUDA 13.0 from PyPI, 1.2 GB under target/cuda-toolkit
+#   tests/cuda.sh --compile-only      builds and links all of it, needs no GPU, and says that nothing ran
+#
+# CUDA_VISIBLE_DEVICES chooses the GPU, CUDA_COMPUTE_CAP (90, 89, 86, ...) what is compiled for where none is found.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fetch=false compile_only=false
+for argument in "$@"; do
+    case $argument in
+        --fetch-compiler) fetch=true ;;
+        --compile-only) compile_only=true ;;
+        *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    esac
+done
+
+fail() { # what, hint
+    printf 'cuda: FAILED: %s\nhint: %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+# A venv with the wheels, a folder of library names as a linker wants them, and a libcuda.so to link with where no
+# driver is. That one's functions return CUDA_ERROR_STUB_LIBRARY; its folder is not on the path of libraries at run time.
+fetch_compiler() { # folder
+    local kit=$1 library
+    [ -x "$kit/bin/pip" ] || python3 -m venv "$kit"
+    "$kit/bin/pip" install --quiet --requirement tests/python/requirements-cuda.txt
+    cuda_home=$(echo "$kit"/lib/python3.*/site-packages/nvidia/cu13)
+    mkdir -p "$kit/link"
+    for library in cublas cublasLt cudart curand nvrtc; do
+        ln -sf "$(echo "$cuda_home/lib/lib$library".so.*)" "$kit/link/lib$library.so"
+    done
+    grep -ohE '\bcu[A-Z][A-Za-z0-9_]*' "$cuda_home/include/cuda.h" | sort -u |
+        awk '{ print "int " $1 "(void) { return 34; }" }' |
+        cc -x c -shared -fPIC -w -Wl,-soname,libcuda.so.1 -o "$kit/link/libcuda.so" -
+    export LIBRARY_PATH="$kit/link${LIBRARY_PATH:+:$LIBRARY_PATH}"
+    export LD_LIBRARY_PATH="$cuda_home/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    export PATH="$cuda_home/bin:$PATH"
+}
+
+if $fetch; then
+    fetch_compiler "$PWD/target/cuda-toolkit"
+else
+    command -v nvcc > /dev/null || fail "there is no nvcc on the PATH" "install CUDA's toolkit, or give --fetch-compiler"
+    cuda_home=$(dirname "$(dirname "$(readlink -f "$(command -v nvcc)")")")
+fi
+export CUDA_HOME=$cuda_home CUDA_PATH=$cuda_home CUDA_ROOT=$cuda_home NVCC=$cuda_home/bin/nvcc
+nvcc_version=$("$NVCC" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p')
+
+gpu=""
+if $compile_only; then
+    export CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP:-90}
+else
+    command -v nvidia-smi > /dev/null || fail "there is no nvidia-smi" "install NVIDIA's driver, or give --compile-only"
+    gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>&1 | head -n 1) && [ -n "$gpu" ] ||
+        fail "nvidia-smi finds no GPU: $gpu" "a container needs the GPU handed through; --compile-only needs none"
+    driver_cuda=$(nvidia-smi | sed -n 's/.*CUDA Version: *\([0-9.]*\).*/\1/p')
+    newest=$(printf '%s\n' "${driver_cuda:-$nvcc_version}" "$nvcc_version" | sort -V | tail -n 1)
+    [ "$newest" = "${driver_cuda:-$nvcc_version}" ] ||
+        fail "nvcc is CUDA $nvcc_version, the driver takes up to $driver_cuda" "update the driver, or use an older nvcc"
+fi
+
+# Tolerances are for products in full f32.
+export NVIDIA_TF32_OVERRIDE=0
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/cuda}
+rustup target add wasm32-unknown-unknown > /dev/null
+host="$CARGO_TARGET_DIR/release/exgrpo-host"
+unit=(cargo test --release --locked --package exgrpo-host --features cuda --lib)
+whole=(cargo test --release --locked --package exgrpo-tests --features cuda --test integration)
+
+cargo build --release --locked --package exgrpo-host --features cuda
+if $compile_only; then
+    "${unit[@]}" --no-run
+    "${whole[@]}" --no-run
+    echo "cuda: COMPILED ONLY with nvcc $nvcc_version for compute capability $CUDA_COMPUTE_CAP: nothing ran on a GPU"
+    exit 0
+fi
+
+log=$(mktemp)
+scratch=$(mktemp -d)
+trap 'rm -rf "$log" "$scratch"' EXIT
+# One at a time, as all of them share the GPU.
+"${unit[@]}" -- model:: objective:: --test-threads=1 2>&1 | tee "$log"
+"${whole[@]}" -- gpu bad_input --test-threads=1 2>&1 | tee --append "$log"
+counts=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$log" | paste -sd ' ')
+read -r of_unit of_whole <<< "$counts"
+[ "${of_unit:-0}" -ge 10 ] && [ "${of_whole:-0}" -ge 3 ] ||
+    fail "only ${counts:-no} tests ran" "names of tests have changed: look at the filters in $0"
+
+# The two curves to look at; `a_gpu_follows_the_processors_engine` has compared such ones.
+for engine in cpu cuda; do
+    echo "model.engine = $engine"
+    "$host" --steps 10 --seed 1 --set eval.enabled=false --set "model.engine=$engine" --out "$scratch/$engine"
+done
+"$host" --resume "$scratch/cuda" --steps 12
+
+echo "cuda: all $((of_unit + of_whole)) tests passed on $gpu, nvcc $nvcc_version"
