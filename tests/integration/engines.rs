@@ -1,10 +1,14 @@
 //! The default task on other engines: the first step's experience token for token, then the curve within noise.
 //!
 //! Rows can't be equal bit for bit, as every engine sums in an order of its own. Before the first update a token
-//! differs only where a draw falls within the rounding of a boundary between two tokens (some 1e-6 of [0, 1), of
-//! ten thousand draws a step). AdamW then makes much of little: its first updates have the gradient's sign whatever
-//! its size, so that weights whose gradient is rounding go either way, and rollouts part within a few steps. What
-//! must agree from there on is how often they are right.
+//! differs only where a draw falls within the rounding of a boundary between two tokens. AdamW then makes much of
+//! little: its first updates have the gradient's sign whatever its size, so that weights whose gradient is rounding go
+//! either way, and rollouts part within a few steps. What must agree from there on is how often they are right.
+//!
+//! Candle on the processor against our engine, 512 rollouts a step, seeds 1 and 2: at the first step 1 and 0 rollouts
+//! differ, log-probs by 4e-5 at most, gradient norms by 1e-4; 78 and 1 rollouts differ at the fourth step, half of them
+//! at the eighth. Accuracies of a step are up to 2.7 standard errors apart, those of ten steps 0.6. Where nothing is
+//! learnt (lr = 1e-9), ten steps are 10 standard errors away.
 
 use exgrpo_host::config::{Config, Engine};
 use exgrpo_host::log::ExperienceRow;
@@ -16,9 +20,9 @@ use crate::runs::finish;
 /// Share of the first step's rollouts that may differ in a token.
 const PARTED: f64 = 0.01;
 /// Largest difference between log-probs of equal tokens before the first update.
-const LOGPROB_ROOM: f32 = 1e-4;
+const LOGPROB_ROOM: f32 = 2e-4;
 /// Largest relative difference between gradient norms at the first step: a rollout that differs moves it.
-const NORM_ROOM: f64 = 0.02;
+const NORM_ROOM: f64 = 5e-3;
 /// Standard errors that two accuracies may lie apart.
 const SIGMAS: f64 = 4.0;
 
