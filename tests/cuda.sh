@@ -3,7 +3,7 @@
 # a GPU among its engines. Fails where there is no GPU, so that nothing passes unrun.
 #
 #   tests/cuda.sh                     with nvcc of CUDA 12 or 13 on the PATH
-#   tests/cuda.sh --fetch-compiler    with CUDA 13.0 from PyPI, 1.2 GB under target/cuda-toolkit
+#   tests/cuda.sh --fetch-compiler    with CUDA 13.0 from PyPI, 1.2 GB under target/cuda-toolkit, whose `env` is for a shell
 #   tests/cuda.sh --compile-only      builds and links all of it, needs no GPU, and says that nothing ran
 #
 # CUDA_VISIBLE_DEVICES chooses the GPU, CUDA_COMPUTE_CAP (90, 89, 86, ...) what is compiled for where none is found.
@@ -27,30 +27,30 @@ fail() { # what, hint
 # A venv with the wheels, a folder of library names as a linker wants them, and a libcuda.so to link with where no
 # driver is. That one's functions return CUDA_ERROR_STUB_LIBRARY; its folder is not on the path of libraries at run time.
 fetch_compiler() { # folder
-    local kit=$1 library
+    local kit=$1 home library
     [ -x "$kit/bin/pip" ] || python3 -m venv "$kit"
     "$kit/bin/pip" install --quiet --requirement tests/python/requirements-cuda.txt
-    cuda_home=$(echo "$kit"/lib/python3.*/site-packages/nvidia/cu13)
+    home=$(echo "$kit"/lib/python3.*/site-packages/nvidia/cu13)
     mkdir -p "$kit/link"
     for library in cublas cublasLt cudart curand nvrtc; do
-        ln -sf "$(echo "$cuda_home/lib/lib$library".so.*)" "$kit/link/lib$library.so"
+        ln -sf "$(echo "$home/lib/lib$library".so.*)" "$kit/link/lib$library.so"
     done
-    grep -ohE '\bcu[A-Z][A-Za-z0-9_]*' "$cuda_home/include/cuda.h" | sort -u |
+    grep -ohE '\bcu[A-Z][A-Za-z0-9_]*' "$home/include/cuda.h" | sort -u |
         awk '{ print "int " $1 "(void) { return 34; }" }' |
         cc -x c -shared -fPIC -w -Wl,-soname,libcuda.so.1 -o "$kit/link/libcuda.so" -
-    export LIBRARY_PATH="$kit/link${LIBRARY_PATH:+:$LIBRARY_PATH}"
-    export LD_LIBRARY_PATH="$cuda_home/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-    export PATH="$cuda_home/bin:$PATH"
+    cat > "$kit/env" <<- END
+	export PATH="$home/bin:\$PATH" CUDA_HOME="$home" CUDA_PATH="$home" CUDA_ROOT="$home" NVCC="$home/bin/nvcc"
+	export LIBRARY_PATH="$kit/link\${LIBRARY_PATH:+:\$LIBRARY_PATH}"
+	export LD_LIBRARY_PATH="$home/lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+	END
 }
 
 if $fetch; then
     fetch_compiler "$PWD/target/cuda-toolkit"
-else
-    command -v nvcc > /dev/null || fail "there is no nvcc on the PATH" "install CUDA's toolkit, or give --fetch-compiler"
-    cuda_home=$(dirname "$(dirname "$(readlink -f "$(command -v nvcc)")")")
+    . target/cuda-toolkit/env
 fi
-export CUDA_HOME=$cuda_home CUDA_PATH=$cuda_home CUDA_ROOT=$cuda_home NVCC=$cuda_home/bin/nvcc
-nvcc_version=$("$NVCC" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p')
+command -v nvcc > /dev/null || fail "there is no nvcc on the PATH" "install CUDA's toolkit, or give --fetch-compiler"
+nvcc_version=$(nvcc --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p')
 
 gpu=""
 if $compile_only; then
