@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{anyhow, bail};
-use candle_core::Device;
+use candle_core::{Device, Error};
 
 /// The first NVIDIA GPU of those that `CUDA_VISIBLE_DEVICES` leaves. It is opened once a process, so that its kernels
 /// are loaded once, with one stream, so that work of several threads is done in the order in which it was asked for.
@@ -24,6 +24,10 @@ pub fn cuda() -> anyhow::Result<Device> {
         return Ok(device.clone());
     }
     let device = Device::new_cuda_with_stream(0).map_err(|error| {
+        let error = match error {
+            Error::WithBacktrace { inner, .. } => *inner,
+            other => other,
+        };
         anyhow!(
             "model.engine = \"cuda\", and no GPU can be used: {error}\n\
              hint: nvidia-smi lists the driver and its GPUs, CUDA_VISIBLE_DEVICES hides some; \
