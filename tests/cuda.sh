@@ -85,8 +85,8 @@ log=$(mktemp)
 scratch=$(mktemp -d)
 trap 'rm -rf "$log" "$scratch"' EXIT
 # One at a time, as all of them share the GPU.
-"${unit[@]}" -- model:: objective:: --test-threads=1 2>&1 | tee "$log"
-"${whole[@]}" -- gpu bad_input --test-threads=1 2>&1 | tee --append "$log"
+"${unit[@]}" -- model:: objective:: --test-threads=1 2>&1 | tee "$log" || fail "tests fail on $gpu" "the first failure is above"
+"${whole[@]}" -- gpu bad_input --test-threads=1 2>&1 | tee --append "$log" || fail "tests fail on $gpu" "the first failure is above"
 counts=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$log" | paste -sd ' ')
 read -r of_unit of_whole <<< "$counts"
 [ "${of_unit:-0}" -ge 10 ] && [ "${of_whole:-0}" -ge 3 ] ||
