@@ -69,28 +69,32 @@ fi
 export NVIDIA_TF32_OVERRIDE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/cuda}
 rustup target add wasm32-unknown-unknown > /dev/null
-host="$CARGO_TARGET_DIR/release/exgrpo-host"
-unit=(cargo test --release --locked --package exgrpo-host --features cuda --lib)
-whole=(cargo test --release --locked --package exgrpo-tests --features cuda --test integration)
+# One choice of packages, so that dependencies are compiled once. The integration tests bring the host's binary.
+tests=(cargo test --release --locked --package exgrpo-host --package exgrpo-tests)
+tests+=(--features exgrpo-host/cuda,exgrpo-tests/cuda)
+host="$CARGO_TARGET_DIR/release/host-under-test"
 
-cargo build --release --locked --package exgrpo-host --features cuda
 if $compile_only; then
-    "${unit[@]}" --no-run
-    "${whole[@]}" --no-run
+    "${tests[@]}" --lib --test integration --no-run
     echo "cuda: COMPILED ONLY with nvcc $nvcc_version for compute capability $CUDA_COMPUTE_CAP: nothing ran on a GPU"
     exit 0
 fi
 
-log=$(mktemp)
 scratch=$(mktemp -d)
-trap 'rm -rf "$log" "$scratch"' EXIT
-# One at a time, as all of them share the GPU.
-"${unit[@]}" -- model:: objective:: --test-threads=1 2>&1 | tee "$log" || fail "tests fail on $gpu" "the first failure is above"
-"${whole[@]}" -- gpu bad_input --test-threads=1 2>&1 | tee --append "$log" || fail "tests fail on $gpu" "the first failure is above"
-counts=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$log" | paste -sd ' ')
-read -r of_unit of_whole <<< "$counts"
-[ "${of_unit:-0}" -ge 10 ] && [ "${of_whole:-0}" -ge 3 ] ||
-    fail "only ${counts:-no} tests ran" "names of tests have changed: look at the filters in $0"
+trap 'rm -rf "$scratch"' EXIT
+passed=0
+run() { # least number of tests, target, filters
+    local least=$1 target=$2 count
+    shift 2
+    # One at a time, as all of them share the GPU.
+    "${tests[@]}" $target -- "$@" --test-threads=1 2>&1 | tee "$scratch/log" ||
+        fail "tests fail on $gpu" "the first failure is above"
+    count=$(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$scratch/log")
+    [ "$count" -ge "$least" ] || fail "only $count tests ran" "names have changed: look at the filters in tests/cuda.sh"
+    passed=$((passed + count))
+}
+run 20 --lib model:: objective::
+run 3 "--test integration" gpu bad_input
 
 # The two curves to look at; `a_gpu_follows_the_processors_engine` has compared such ones.
 for engine in cpu cuda; do
@@ -99,4 +103,4 @@ for engine in cpu cuda; do
 done
 "$host" --resume "$scratch/cuda" --steps 12
 
-echo "cuda: all $((of_unit + of_whole)) tests passed on $gpu, nvcc $nvcc_version"
+echo "cuda: all $passed tests passed on $gpu, nvcc $nvcc_version"
