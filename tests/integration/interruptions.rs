@@ -1,5 +1,6 @@
 //! Runs in a process of their own that is killed at any moment and resumed.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,10 +14,26 @@ const KILLS: u64 = 4;
 
 #[test]
 fn a_run_killed_at_any_moment_and_resumed_equals_one_that_was_not() {
+    kill_and_resume("cpu");
+}
+
+#[test]
+#[cfg(feature = "cuda")]
+fn a_run_on_a_gpu_killed_at_any_moment_and_resumed_equals_one_that_was_not() {
+    kill_and_resume("cuda");
+}
+
+fn kill_and_resume(engine: &str) {
+    let engine = format!("model.engine={engine}");
+    let start = |out: &Path| {
+        let mut command = start(out, STEPS);
+        command.args(["--set", &engine]);
+        command
+    };
     let dir = tempfile::tempdir().unwrap();
     let whole = dir.path().join("whole");
     let begin = std::time::Instant::now();
-    let output = start(&whole, STEPS).output().unwrap();
+    let output = start(&whole).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let seconds = begin.elapsed().as_secs_f64();
     let expected = Leavings::of(&whole);
@@ -24,7 +41,7 @@ fn a_run_killed_at_any_moment_and_resumed_equals_one_that_was_not() {
     let kills = std::env::var("EXGRPO_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     for kill in 0..kills {
         let out = dir.path().join(format!("killed-{kill}"));
-        let mut child = start(&out, STEPS).spawn().unwrap();
+        let mut child = start(&out).spawn().unwrap();
         // Moments spread over the run's length; the golden ratio keeps them apart.
         let share = (0.5 + kill as f64 * 0.618_033_988_75).fract();
         std::thread::sleep(Duration::from_secs_f64(seconds * share));
@@ -64,16 +81,19 @@ fn bad_input_ends_at_once_with_one_line_and_a_hint() {
     let broken = dir.path().join("broken.wasm");
     std::fs::write(&broken, b"not wasm").unwrap();
     let broken = broken.to_string_lossy().into_owned();
+    let no_gpu = if cfg!(feature = "cuda") { "no GPU can be used" } else { "built without CUDA" };
     for (arguments, expected) in [
         (vec!["--policy", "nowhere.wasm"], "nowhere.wasm"),
         (vec!["--policy", broken.as_str()], "broken.wasm"),
         (vec!["--set", "rollout.question=3"], "question"),
         (vec!["--set", "model.path=nowhere"], "nowhere"),
+        (vec!["--set", "model.engine=cuda"], no_gpu),
         (vec!["--set", "dataset.train=nowhere.jsonl"], "nowhere.jsonl"),
         (vec!["--policy-param", "sigma=1"], "sigma"),
         (vec!["--resume", "nowhere"], "nowhere"),
     ] {
-        let output = host(&arguments).current_dir(dir.path()).output().unwrap();
+        let mut command = host(&arguments);
+        let output = command.current_dir(dir.path()).env("CUDA_VISIBLE_DEVICES", "-1").output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
         assert!(text.starts_with("error: ") && text.contains(expected), "{arguments:?}: {text}");

@@ -5,6 +5,7 @@
 mod buckets;
 mod compare;
 mod demonstrations;
+mod engines;
 mod guest_limits;
 mod guest_swaps;
 mod interruptions;

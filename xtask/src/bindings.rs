@@ -9,7 +9,9 @@ use anyhow::Result;
 #[cfg(not(feature = "bindings"))]
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut cargo = crate::workspace::cargo();
-    cargo.args(["run", "--quiet", "--package", "xtask", "--features", "bindings", "--", "bindings"]);
+    // Optimized like the rest of the workspace, so that what they share is built once.
+    cargo.args(["run", "--quiet", "--release", "--locked", "--package", "xtask", "--features", "bindings"]);
+    cargo.args(["--", "bindings"]);
     crate::workspace::run(cargo.args(arguments))
 }
 

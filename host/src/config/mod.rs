@@ -147,7 +147,7 @@ impl Config {
             }
         }
         if self.model.threads > 0 && self.model.engine != Engine::Cpu {
-            bail!("model.threads is for model.engine = \"cpu\"; candle takes a thread a core");
+            bail!("model.threads is for model.engine = \"cpu\"; candle takes a thread a core, a GPU none");
         }
         if self.rollout.group_size < 2 {
             bail!(

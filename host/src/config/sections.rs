@@ -26,8 +26,10 @@ pub enum Mode {
 pub enum Engine {
     /// exgrpo's own engine, f32 on the processor.
     Cpu,
-    /// candle's differentiable operations: the reference, and the path to CUDA.
+    /// candle's differentiable operations on the processor: the reference.
     Candle,
+    /// The same on the first NVIDIA GPU, by a binary built with the feature `cuda`.
+    Cuda,
 }
 
 /// `[model]`

@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use crate::atomic;
 use crate::config::{Engine, ModelSection, PromptSection};
 use crate::dataset::EMBEDDED;
+use crate::model::candle::cuda;
 use crate::model::{Actor, ModelConfig, Weights};
 use crate::tokenizer::Tokenizer;
 use crate::types::TokenId;
@@ -82,11 +83,12 @@ impl ModelSource {
     /// An Actor with these weights, on the engine that `section` names.
     ///
     /// # Errors
-    /// The engine's device has no room, or the system has no more threads.
+    /// The engine's device can't be used or has no room, or the system has no more threads.
     pub fn actor(&self, section: &ModelSection) -> anyhow::Result<Actor> {
         let (config, weights) = (self.config.clone(), &self.weights);
         match section.engine {
             Engine::Candle => Actor::candle(config, weights.clone(), candle_core::Device::Cpu),
+            Engine::Cuda => Actor::candle(config, weights.clone(), cuda()?),
             Engine::Cpu => Actor::cpu(config, weights, section.threads),
         }
     }

@@ -14,6 +14,7 @@ use crate::dataset::{Dataset, Mapping, QuestionQueue};
 use crate::guest::{Loader, PolicySet, PolicySource, Probe};
 use crate::log::RunLog;
 use crate::model::Actor;
+use crate::model::candle::cuda;
 use crate::model_source::ModelSource;
 use crate::pool::ExperiencePool;
 use crate::prompt::{self, Prompts};
@@ -121,6 +122,10 @@ struct Inputs {
 impl Inputs {
     fn read(config: Config, source: ModelSource) -> anyhow::Result<Self> {
         config.validate()?;
+        if config.model.engine == Engine::Cuda {
+            // That there is no GPU is said before anything is made.
+            cuda()?;
+        }
         let longest = (config.rollout.max_prompt_tokens + config.rollout.max_new_tokens) as usize;
         if longest > source.config.max_position_embeddings {
             bail!(

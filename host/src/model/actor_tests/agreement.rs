@@ -1,4 +1,4 @@
-//! The engine of our own against candle's differentiable operations.
+//! Every engine against candle's differentiable operations on the processor.
 
 use super::*;
 
@@ -72,7 +72,7 @@ fn scores_and_gradients_equal_those_of_candle() {
         }
         let batch = sequences(&batch);
         let weights = lively_weights(&config, 2);
-        let [(oracle_scores, oracle_gradients), (scores, gradients)] = ENGINES.map(|(_, build)| {
+        let mut computed = engines().into_iter().map(|(engine, build)| {
             let mut actor = build(&config, weights.clone());
             let mut scores = Scores::default();
             let mut loss = |seen: &Scores| {
@@ -80,17 +80,27 @@ fn scores_and_gradients_equal_those_of_candle() {
                 coefficients(seen.logprobs.len())
             };
             actor.accumulate(&batch, &mut loss).unwrap();
-            (scores, actor.gradients().unwrap())
+            let logits = actor.next_logits(batch[0].prompt).unwrap();
+            (engine, scores, actor.gradients().unwrap(), logits)
         });
-        let case = format!("{config:?}");
-        let logprobs = relative(&scores.logprobs, &oracle_scores.logprobs);
-        let entropies = relative(&scores.entropies, &oracle_scores.entropies);
-        assert!(logprobs < 1e-5 && entropies < 1e-5, "{case}: {logprobs} {entropies}");
-        for ((name, got), (_, expected)) in gradients.iter().zip(&oracle_gradients) {
-            // A key's bias has a gradient through the rotation only: what is left of sums a thousand times as large.
-            let room = if name.ends_with("k_proj.bias") { 1e-3 } else { 1e-4 };
-            let error = relative(got, expected);
-            assert!(error < room, "{case}, {name}: {error}");
+        let (_, oracle_scores, oracle_gradients, oracle_logits) = computed.next().unwrap();
+        for (engine, scores, gradients, logits) in computed {
+            let case = format!("{engine}, {config:?}");
+            for (what, got, expected) in [
+                ("log-probs", &scores.logprobs, &oracle_scores.logprobs),
+                ("entropies", &scores.entropies, &oracle_scores.entropies),
+                ("logits", &logits, &oracle_logits),
+            ] {
+                let error = relative(got, expected);
+                assert!(error < 1e-5 * slack(engine), "{case}, {what}: {error}");
+            }
+            for ((name, got), (_, expected)) in gradients.iter().zip(&oracle_gradients) {
+                // A key's bias has a gradient through the rotation only: what is left of sums a thousand times as
+                // large.
+                let room = if name.ends_with("k_proj.bias") { 1e-3 } else { 1e-4 };
+                let error = relative(got, expected);
+                assert!(error < room, "{case}, {name}: {error}");
+            }
         }
     }
 }

@@ -9,12 +9,13 @@ fn sampled_tokens_score_as_recorded_and_end_as_asked() {
         let prompts: Vec<_> = [4, 1, 9, 5].map(|len| tokens(&mut stream, len, config.vocab_size)).to_vec();
         let groups = actor.sample(requests(&prompts, 5), &sampling()).unwrap();
         assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), vec![5; 4]);
+        let room = 1e-5 * slack(&case);
         let mut ends = [0, 0];
         for (prompt, group) in prompts.iter().zip(&groups) {
             for completion in group {
                 let scores = actor.score(&[Sequence { prompt, completion: &completion.ids }]).unwrap();
-                close(&completion.logprobs, &scores.logprobs, 1e-5, &case);
-                close(&completion.entropies, &scores.entropies, 1e-5, &case);
+                close(&completion.logprobs, &scores.logprobs, room, &case);
+                close(&completion.entropies, &scores.entropies, room, &case);
                 let stop = completion.ids.iter().position(|id| sampling().stop_ids.contains(id));
                 assert_eq!(completion.finished, stop.is_some());
                 assert_eq!(completion.ids.len(), stop.map_or(sampling().max_new_tokens, |at| at + 1));
@@ -38,7 +39,7 @@ fn a_completion_depends_on_its_own_stream_and_prompt() {
             let member = SampleRequest { prompt: request.prompt, streams: vec![request.streams[5].clone()] };
             let alone = actor.sample(vec![member], &sampling()).unwrap();
             assert_eq!(alone[0][0].ids, together[index][5].ids, "{case}");
-            close(&alone[0][0].logprobs, &together[index][5].logprobs, 1e-5, &case);
+            close(&alone[0][0].logprobs, &together[index][5].logprobs, 1e-5 * slack(&case), &case);
         }
     }
 }

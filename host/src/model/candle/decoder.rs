@@ -79,13 +79,14 @@ struct Cache {
 
 impl Decoder<'_> {
     /// Groups requests of similar prompt length into waves; a request is never split, so that its prompt is computed
-    /// once.
+    /// once. One that wants no completion is in none, as CUDA has no empty tensors.
     fn plan(&self, requests: &[SampleRequest<'_>]) -> Vec<Vec<usize>> {
         let values_per_token =
             2 * self.config.num_hidden_layers * self.config.num_key_value_heads * self.config.head_dim;
         let most_tokens = WAVE_VALUES / values_per_token;
         let most_members = if self.device.is_cpu() { WAVE_SEQUENCES } else { usize::MAX };
-        let mut order: Vec<usize> = (0..requests.len()).collect();
+        let mut order: Vec<usize> =
+            (0..requests.len()).filter(|&index| !requests[index].streams.is_empty()).collect();
         order.sort_by_key(|&index| requests[index].prompt.len());
         let mut waves: Vec<Vec<usize>> = Vec::new();
         let mut members = 0;

@@ -1,12 +1,15 @@
-//! The Actor on candle: the path on CUDA, and on the CPU the reference that other engines are held against.
+//! The Actor on candle: on an NVIDIA GPU the engine, and on the processor the reference that other engines are held
+//! against.
 
 mod actor;
 mod decoder;
+mod device;
 mod layers;
 mod optim;
 mod scores;
 
 pub use actor::CandleActor;
+pub use device::cuda;
 
 #[cfg(test)]
 mod tests;
