@@ -150,7 +150,6 @@ fn outer(dy: &[f32], x: &[f32], weight: &Matrix, input: &mut Tiles, gradient: &m
 
 impl Network {
     /// Norm, projections, norms of queries and keys, rotation: fills `saves.qkv`.
-    #[expect(clippy::too_many_arguments, reason = "operands and results of one operation")]
     pub(super) fn project(
         &self,
         layer: usize,

@@ -108,7 +108,6 @@ impl Training {
     }
 
     /// Adds the gradient of the latest [`Training::forward`], given that of its scores. `buffers` are as it left them.
-    #[expect(clippy::too_many_arguments, reason = "operands and results of one operation")]
     pub(super) fn backward(
         &mut self,
         network: &Network,
