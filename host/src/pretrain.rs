@@ -148,6 +148,7 @@ pub fn successes(
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::model::Precision;
     use crate::model_source::ModelSource;
 
     #[test]
@@ -158,7 +159,7 @@ mod tests {
         let excluded = held_out.map(|line| serde_json::from_str::<Row>(line).unwrap().question).collect();
         let pretraining = Pretraining::default();
         let weights = random_weights(&shipped.config, pretraining.seed);
-        let mut actor = Actor::cpu(shipped.config, &weights, 0).unwrap();
+        let mut actor = Actor::cpu(shipped.config, &weights, Precision::F32, 0).unwrap();
         run(&mut actor, &shipped.tokenizer, &pretraining, &excluded, |_| {}).unwrap();
         let made = actor.weights().unwrap().into_tensors();
         for (made, shipped) in made.iter().zip(shipped.weights.into_tensors()) {

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use exgrpo_host::model::{
-    Actor, AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights, cpu,
+    Actor, AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights, cpu,
 };
 use exgrpo_host::types::{Completion, TokenId};
 use rand_chacha::ChaCha8Rng;
@@ -78,7 +78,7 @@ impl Shape {
     pub(crate) fn actor(&self) -> Actor {
         let config: ModelConfig = serde_json::from_str(self.model).unwrap();
         let weights = Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(1));
-        Actor::cpu(config, &weights, 0).unwrap()
+        Actor::cpu(config, &weights, precision(), 0).unwrap()
     }
 
     /// `count` random sequences of `len` tokens.
@@ -130,6 +130,12 @@ impl Shape {
     }
 }
 
+/// `f32`, or what the environment variable `EXGRPO_PRECISION` says.
+fn precision() -> Precision {
+    let precision = std::env::var("EXGRPO_PRECISION").unwrap_or_else(|_| "f32".to_owned());
+    serde_json::from_value(precision.into()).unwrap()
+}
+
 /// One step of the optimizer.
 pub(crate) fn apply(actor: &mut Actor) {
     let optim = AdamW { lr: 1e-6, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01 };
@@ -166,7 +172,7 @@ pub(crate) fn product_rate() -> (f64, f64) {
     let (size, repetitions) = ([512, 512, 1024], 400);
     let gflop = 2e-9 * repetitions as f64 * size.iter().product::<usize>() as f64;
     let begin = Instant::now();
-    cpu::repeat_product(size, repetitions);
+    cpu::repeat_product(size, precision(), repetitions);
     (gflop / begin.elapsed().as_secs_f64(), gflop)
 }
 

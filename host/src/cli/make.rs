@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::model::{Actor, ModelConfig, Weights};
+use crate::model::{Actor, ModelConfig, Precision, Weights};
 use crate::model_source::{EMBEDDED_CONFIG, EMBEDDED_TOKENIZER};
 use crate::pretrain::{Pretraining, random_weights, successes};
 use crate::rng::Streams;
@@ -99,7 +99,7 @@ pub(super) fn pretrain(args: &PretrainArgs) -> anyhow::Result<()> {
         Some(init) => Weights::load(init, &config)?,
         None => random_weights(&config, args.seed),
     };
-    let mut actor = Actor::cpu(config, &weights, 0)?;
+    let mut actor = Actor::cpu(config, &weights, Precision::F32, 0)?;
     super::say(&format!("{} parameters", actor.num_parameters()));
     let pretraining =
         Pretraining { steps: args.steps, batch: args.batch, lr: args.lr, habits, seed: args.seed };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Columns, Mapping};
 use crate::guest::GuestConfig;
+use crate::model::Precision;
 pub use prompt::{PromptSection, PromptTemplate};
 pub use sections::*;
 
@@ -148,6 +149,9 @@ impl Config {
         }
         if self.model.threads > 0 && self.model.engine != Engine::Cpu {
             bail!("model.threads is for model.engine = \"cpu\"; candle takes a thread a core, a GPU none");
+        }
+        if self.model.precision != Precision::F32 && self.model.engine != Engine::Cpu {
+            bail!("model.precision is for model.engine = \"cpu\"; candle computes in f32");
         }
         if self.rollout.group_size < 2 {
             bail!(

@@ -7,6 +7,7 @@ use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Layout;
+use crate::model::Precision;
 
 /// Which of paper and published code is followed where they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
-    /// exgrpo's own engine, f32 on the processor.
+    /// exgrpo's own engine, on the processor.
     Cpu,
     /// candle's differentiable operations on the processor: the reference.
     Candle,
@@ -41,13 +42,20 @@ pub struct ModelSection {
     pub path: String,
     /// Engine.
     pub engine: Engine,
+    /// `f32`, or `bf16` for products in half the time on the `cpu` engine, where the processor has AVX512_BF16.
+    pub precision: Precision,
     /// Threads of the `cpu` engine; 0 uses all cores. Results don't depend on it.
     pub threads: usize,
 }
 
 impl Default for ModelSection {
     fn default() -> Self {
-        Self { path: "embedded:arithmetic".to_owned(), engine: Engine::Cpu, threads: 0 }
+        Self {
+            path: "embedded:arithmetic".to_owned(),
+            engine: Engine::Cpu,
+            precision: Precision::F32,
+            threads: 0,
+        }
     }
 }
 

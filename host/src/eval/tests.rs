@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::Config;
 use crate::guest::{GuestConfig, Loader};
+use crate::model::Precision;
 use crate::model_source::ModelSource;
 use crate::types::Verdict;
 
@@ -31,7 +32,7 @@ impl Fixture {
         let path = path.to_string_lossy().into_owned();
         let prompts = Prompts::plain(&source.tokenizer, 0);
         let (benchmarks, _) = read_benchmarks(&path, &Mapping::default(), &prompts, Some(4)).unwrap();
-        let actor = Actor::cpu(source.config.clone(), &source.weights, 1).unwrap();
+        let actor = Actor::cpu(source.config.clone(), &source.weights, Precision::F32, 1).unwrap();
         let settings = Settings {
             model: "embedded:arithmetic".to_owned(),
             datasets: vec![path],

@@ -8,7 +8,8 @@ use super::candle::CandleActor;
 use super::cpu::CpuActor;
 use super::optim::Update;
 use super::{
-    AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError, Weights,
+    AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError,
+    Weights,
 };
 use crate::types::{Completion, TokenId};
 
@@ -33,9 +34,15 @@ impl Actor {
     /// 0 uses a thread a core. Results don't depend on the number.
     ///
     /// # Errors
-    /// The configuration is not valid, the weights are not those of `config`, or the system has no more threads.
-    pub fn cpu(config: ModelConfig, weights: &Weights, threads: usize) -> anyhow::Result<Self> {
-        Ok(Self::Cpu(Box::new(CpuActor::new(config, weights, threads)?)))
+    /// The configuration is not valid, the weights are not those of `config`, the processor can't multiply in
+    /// `precision`, or the system has no more threads.
+    pub fn cpu(
+        config: ModelConfig,
+        weights: &Weights,
+        precision: Precision,
+        threads: usize,
+    ) -> anyhow::Result<Self> {
+        Ok(Self::Cpu(Box::new(CpuActor::new(config, weights, precision, threads)?)))
     }
 
     /// Shape of the network.

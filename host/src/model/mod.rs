@@ -16,6 +16,7 @@ mod tensor_file;
 mod weights;
 
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::types::TokenId;
 
@@ -25,6 +26,17 @@ pub use config::{Architecture, Llama3Rope, ModelConfig, ModelConfigError, Parame
 pub use optim::Update;
 pub use tensor_file::{NamedTensor, TensorFileError};
 pub use weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, Weights};
+
+/// What a product's operands are rounded to; sums are in f32 always, and so are the weights that the optimizer moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Not rounded.
+    #[default]
+    F32,
+    /// bfloat16: 8 bits of mantissa, in products with weights; for processors with AVX512_BF16.
+    Bf16,
+}
 
 /// One sequence of a forward pass. Only completion tokens are scored. Consecutive sequences with an equal prompt
 /// form a group, so that an engine can compute the prompt once.

@@ -89,7 +89,7 @@ impl ModelSource {
         match section.engine {
             Engine::Candle => Actor::candle(config, weights.clone(), candle_core::Device::Cpu),
             Engine::Cuda => Actor::candle(config, weights.clone(), cuda()?),
-            Engine::Cpu => Actor::cpu(config, weights, section.threads),
+            Engine::Cpu => Actor::cpu(config, weights, section.precision, section.threads),
         }
     }
 

@@ -20,7 +20,7 @@ type Build = fn(&ModelConfig, Weights) -> Actor;
 fn engines() -> Vec<(&'static str, Build)> {
     let mut engines: Vec<(&str, Build)> = vec![
         ("candle", |config, weights| Actor::candle(config.clone(), weights, Device::Cpu).unwrap()),
-        ("cpu", |config, weights| Actor::cpu(config.clone(), &weights, 0).unwrap()),
+        ("cpu", |config, weights| Actor::cpu(config.clone(), &weights, Precision::F32, 0).unwrap()),
     ];
     if cfg!(feature = "cuda") {
         engines.push(("cuda", |config, weights| {

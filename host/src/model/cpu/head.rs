@@ -5,8 +5,9 @@ use rayon::prelude::*;
 use super::elementwise::{logit_gradient, logit_sums};
 use super::layer::{fit, norm_rows, norm_rows_backward};
 use super::network::Network;
+use super::outer::{Tiles, accumulate_outer};
 use super::plan::Plan;
-use super::product::{LeftRows, PanelBuffer, Tiles, accumulate_outer, multiply, multiply_rows};
+use super::product::{LeftRows, PanelBuffer, multiply, multiply_rows};
 use crate::model::{ScoreGrads, Scores};
 
 /// Most logits that are held at a time.
@@ -147,7 +148,7 @@ impl Head {
                     }
                 },
             );
-            self.input.pack(&self.normed[begin * hidden..end * hidden], hidden);
+            self.input.pack(&self.normed[begin * hidden..end * hidden], hidden, network.precision);
             let dnormed = &mut self.dnormed[begin * hidden..end * hidden];
             let gradient = &mut gradient[layout.head.range.clone()];
             for first in (0..vocab).step_by(SLICE) {

@@ -1,5 +1,5 @@
 //! Processor features at run time: the register tile of the matrix product, and a macro that compiles a loop for
-//! several vector extensions. With `transpose`, the only unsafe code of the engine.
+//! several vector extensions. With `transpose` and `bf16`, the only unsafe code of the engine.
 //!
 //! Every variant performs the same operations on every element, in the same order, with fused multiply-adds, so
 //! that results are equal bit for bit on every machine: vector width decides speed only.

@@ -7,16 +7,17 @@ use super::elementwise::{
     add, add_rows, rms_norm, rms_norm_again, rms_norm_backward, rotate, swiglu, swiglu_backward,
 };
 use super::network::{Matrix, Network, Shape};
+use super::outer::{Tiles, accumulate_outer};
 use super::plan::{Plan, Rope};
-use super::product::{LeftRows, PanelBuffer, Tiles, accumulate_outer, multiply};
+use super::product::{LeftRows, PanelBuffer, multiply};
 
 /// Rows that are worked on at a time outside products; fixed, because partial sums of gradients depend on it.
 const ROW_BLOCK: usize = 128;
 
 /// The first `len` values of `buffer`, which grows when it must.
-pub(super) fn fit(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+pub(super) fn fit<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     if buffer.len() < len {
-        buffer.resize(len, 0.0);
+        buffer.resize(len, T::default());
     }
     &mut buffer[..len]
 }
@@ -141,14 +142,14 @@ fn rotate_rows(shape: &Shape, rows: &mut [f32], positions: &[u32], rope: &Rope, 
     );
 }
 
-/// Adds the gradient of a weight, given that of its output and its input.
-fn outer(dy: &[f32], x: &[f32], weight: &Matrix, input: &mut Tiles, gradient: &mut [f32]) {
-    input.pack(x, weight.depth);
-    let dy = LeftRows::columns(dy, weight.cols, 0);
-    accumulate_outer(dy, weight.cols, input, &mut gradient[weight.range.clone()]);
-}
-
 impl Network {
+    /// Adds the gradient of a weight, given that of its output and its input.
+    fn outer(&self, dy: &[f32], x: &[f32], weight: &Matrix, input: &mut Tiles, gradient: &mut [f32]) {
+        input.pack(x, weight.depth, self.precision);
+        let dy = LeftRows::columns(dy, weight.cols, 0);
+        accumulate_outer(dy, weight.cols, input, &mut gradient[weight.range.clone()]);
+    }
+
     /// Norm, projections, norms of queries and keys, rotation: fills `saves.qkv`.
     pub(super) fn project(
         &self,
@@ -244,18 +245,18 @@ impl Network {
             .par_chunks_mut(ROW_BLOCK * 2 * intermediate)
             .zip(gated.par_chunks_mut(ROW_BLOCK * intermediate))
             .for_each(|(gate_up, gated)| swiglu_backward(gate_up, gated, intermediate));
-        outer(dx, gated, &ranges.down, input, gradient);
+        self.outer(dx, gated, &ranges.down, input, gradient);
         let middle = &saves.middle[..rows * hidden];
         let (post_norm, middle_inverse) = (self.part(&ranges.post_norm), &saves.middle_inverse[..rows]);
         norm_rows_again(middle, post_norm, middle_inverse, normed);
-        outer(gate_up, normed, &ranges.gate_up, input, gradient);
+        self.outer(gate_up, normed, &ranges.gate_up, input, gradient);
         multiply(gate_up, weight.turn(self.panels(&ranges.gate_up)), dnormed, false);
         let dgain = &mut gradient[ranges.post_norm.clone()];
         norm_rows_backward(dnormed, middle, post_norm, middle_inverse, dx, dgain);
 
         // Attention.
         let attended = &saves.attended[..rows * shape.query()];
-        outer(dx, attended, &ranges.out, input, gradient);
+        self.outer(dx, attended, &ranges.out, input, gradient);
         if let Some(bias) = &ranges.out_bias {
             bias_gradient(dx, &mut gradient[bias.clone()]);
         }
@@ -280,7 +281,7 @@ impl Network {
         }
         let (input_norm, input_inverse) = (self.part(&ranges.input_norm), &saves.input_inverse[..rows]);
         norm_rows_again(x, input_norm, input_inverse, normed);
-        outer(dqkv, normed, &ranges.qkv, input, gradient);
+        self.outer(dqkv, normed, &ranges.qkv, input, gradient);
         multiply(dqkv, weight.turn(self.panels(&ranges.qkv)), dnormed, false);
         let dgain = &mut gradient[ranges.input_norm.clone()];
         norm_rows_backward(dnormed, x, input_norm, input_inverse, dx, dgain);

@@ -5,6 +5,7 @@
 //! each other, for any number of threads and any batch, and on any processor with fused multiply-adds.
 
 mod attention;
+mod bf16;
 mod decoder;
 mod elementwise;
 mod head;
@@ -12,6 +13,7 @@ mod kernel;
 mod layer;
 mod network;
 mod optim;
+mod outer;
 mod panels;
 mod pass;
 mod plan;
@@ -30,7 +32,7 @@ use threads::Threads;
 
 use super::batch::{check_grads, check_requests, check_sequences};
 use super::optim::{OptimState, Update, clip_factor};
-use super::{AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
+use super::{AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
 use crate::types::{Completion, TokenId};
 
 pub use product::repeat_product;
@@ -59,10 +61,20 @@ impl CpuActor {
     /// process's pool, a thread a core. Results don't depend on it.
     ///
     /// # Errors
-    /// The configuration is not valid, the weights are not those of `config`, or the system has no more threads.
-    pub fn new(config: ModelConfig, weights: &Weights, threads: usize) -> anyhow::Result<Self> {
+    /// The configuration is not valid, the weights are not those of `config`, the processor can't multiply in
+    /// `precision`, or the system has no more threads.
+    pub fn new(
+        config: ModelConfig,
+        weights: &Weights,
+        precision: Precision,
+        threads: usize,
+    ) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            precision != Precision::Bf16 || bf16::is_supported(),
+            "this processor has no bf16 products (AVX512_BF16)\nhint: leave model.precision at f32"
+        );
         let threads = Threads::new(threads)?;
-        let network = Network::new(config, weights)?;
+        let network = Network::new(config, weights, precision)?;
         let len = network.layout.num_values;
         Ok(Self {
             gradient: vec![0.0; len],

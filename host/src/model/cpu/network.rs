@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::panels::{column, write_column};
 use super::product::{Panels, panels_len};
-use crate::model::{ModelConfig, NamedTensor, ParameterShape, Weights};
+use crate::model::{ModelConfig, NamedTensor, ParameterShape, Precision, Weights};
 
 /// Widths in values, derived from a [`ModelConfig`].
 #[derive(Debug, Clone, Copy)]
@@ -233,15 +233,22 @@ pub(super) struct Network {
     pub(super) layout: Layout,
     /// All parameters, laid out by `layout`.
     pub(super) parameters: Vec<f32>,
+    /// Precision of products with weights.
+    pub(super) precision: Precision,
 }
 
 impl Network {
     /// Takes over `weights`.
-    pub(super) fn new(config: ModelConfig, weights: &Weights) -> anyhow::Result<Self> {
+    pub(super) fn new(config: ModelConfig, weights: &Weights, precision: Precision) -> anyhow::Result<Self> {
         config.validate()?;
         let layout = Layout::new(&config)?;
-        let mut network =
-            Self { shape: Shape::new(&config), config, parameters: vec![0.0; layout.num_values], layout };
+        let mut network = Self {
+            shape: Shape::new(&config),
+            config,
+            parameters: vec![0.0; layout.num_values],
+            layout,
+            precision,
+        };
         flatten(&network.layout, weights.tensors(), &mut network.parameters)?;
         Ok(network)
     }
@@ -253,7 +260,7 @@ impl Network {
 
     /// A matrix as the right operand of a product.
     pub(super) fn panels(&self, matrix: &Matrix) -> Panels<'_> {
-        Panels::new(self.part(&matrix.range), matrix.depth, matrix.cols)
+        Panels::new(self.part(&matrix.range), matrix.depth, matrix.cols, self.precision)
     }
 }
 

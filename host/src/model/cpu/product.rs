@@ -8,9 +8,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::bf16;
 use super::kernel::{Left, Out, PANEL, multiply_panel};
 use super::layer::fit;
 use super::transpose::transpose_block;
+use crate::model::Precision;
 
 /// Most depth that is worked on at a time: 64 KiB of a panel, which every row of a block reads again.
 const DEPTH_BLOCK: usize = 512;
@@ -19,7 +21,7 @@ const SECOND_LEVEL: usize = 1 << 17;
 /// Values of a left operand that stay there, with a panel beside them.
 const LEFT_BLOCK: usize = 3 << 16;
 /// Rows that the widest register tile works on.
-const TILE: usize = 12;
+pub(super) const TILE: usize = 12;
 /// Values that stay in the cache that cores share.
 const THIRD_LEVEL: usize = 1 << 21;
 
@@ -35,12 +37,13 @@ pub(super) struct Panels<'a> {
     data: &'a [f32],
     depth: usize,
     cols: usize,
+    precision: Precision,
 }
 
 impl<'a> Panels<'a> {
-    /// A matrix whose panels are `data`.
-    pub(super) fn new(data: &'a [f32], depth: usize, cols: usize) -> Self {
-        Self { data: &data[..panels_len(depth, cols)], depth, cols }
+    /// A matrix whose panels are `data`, to be multiplied in `precision`.
+    pub(super) fn new(data: &'a [f32], depth: usize, cols: usize, precision: Precision) -> Self {
+        Self { data: &data[..panels_len(depth, cols)], depth, cols, precision }
     }
 
     fn panel(&self, index: usize) -> &'a [f32] {
@@ -49,7 +52,7 @@ impl<'a> Panels<'a> {
 
     /// Columns `cols`, whose first is the first of a panel.
     pub(super) fn columns(&self, cols: Range<usize>) -> Self {
-        Self { data: &self.data[cols.start * self.depth..], depth: self.depth, cols: cols.len() }
+        Self { data: &self.data[cols.start * self.depth..], cols: cols.len(), ..*self }
     }
 }
 
@@ -60,7 +63,7 @@ pub(super) struct PanelBuffer(Vec<f32>);
 impl PanelBuffer {
     /// Transposes: the result has as many columns as `matrix` has depth.
     pub(super) fn turn(&mut self, matrix: Panels<'_>) -> Panels<'_> {
-        let Panels { depth: cols, cols: depth, .. } = matrix;
+        let Panels { depth: cols, cols: depth, precision, .. } = matrix;
         let data = fit(&mut self.0, panels_len(depth, cols));
         data.par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(q, turned)| {
             let first = q * PANEL;
@@ -69,7 +72,7 @@ impl PanelBuffer {
                 transpose_block(&matrix.panel(p)[first * PANEL..][..width * PANEL], block);
             }
         });
-        Panels::new(data, depth, cols)
+        Panels::new(data, depth, cols, precision)
     }
 }
 
@@ -88,8 +91,8 @@ pub(super) fn copy_panel(source: &[f32], stride: usize, width: usize, panel: &mu
 /// Rows of a left operand, `stride` values apart.
 #[derive(Clone, Copy)]
 pub(super) struct LeftRows<'a> {
-    data: &'a [f32],
-    stride: usize,
+    pub(super) data: &'a [f32],
+    pub(super) stride: usize,
 }
 
 impl<'a> LeftRows<'a> {
@@ -134,18 +137,18 @@ pub(super) fn multiply_rows(x: LeftRows<'_>, right: Panels<'_>, y: &mut [f32], a
 }
 
 /// Depth that is worked on at a time: even blocks, so that none is too short to be worth a pass over the results.
-fn even_block(depth: usize) -> usize {
+pub(super) fn even_block(depth: usize) -> usize {
     depth.div_ceil(depth.div_ceil(DEPTH_BLOCK).max(1)).max(1)
 }
 
 /// `count` things shared out evenly: how many each of at most `parts` parts gets, none of them empty.
-fn shares(count: usize, parts: usize) -> impl Iterator<Item = usize> {
+pub(super) fn shares(count: usize, parts: usize) -> impl Iterator<Item = usize> {
     let parts = parts.min(count).max(1);
     (0..parts).map(move |part| (part + 1) * count / parts - part * count / parts)
 }
 
 /// Cuts `data` into pieces of the given lengths.
-fn split(mut data: &mut [f32], lens: impl Iterator<Item = usize>) -> Vec<&mut [f32]> {
+pub(super) fn split(mut data: &mut [f32], lens: impl Iterator<Item = usize>) -> Vec<&mut [f32]> {
     let mut pieces = Vec::new();
     for len in lens {
         let (piece, rest) = data.split_at_mut(len);
@@ -164,6 +167,9 @@ fn multiply_panels(
     stride: usize,
     accumulate: bool,
 ) {
+    if right.precision == Precision::Bf16 {
+        return multiply_pairs(x, right, first, y, stride, accumulate);
+    }
     let depth = right.depth;
     let rows = y.len() / stride;
     let depth_block = even_block(depth);
@@ -180,6 +186,41 @@ fn multiply_panels(
             );
         }
     }
+}
+
+/// [`multiply_panels`] in bf16.
+fn multiply_pairs(
+    x: LeftRows<'_>,
+    right: Panels<'_>,
+    first: usize,
+    y: &mut [f32],
+    stride: usize,
+    accumulate: bool,
+) {
+    let (rows, depth) = (y.len() / stride, right.depth.div_ceil(2));
+    let depth_block = even_block(depth);
+    bf16::with_pairs([rows * depth, depth * PANEL], |left, panel| {
+        for (pairs, row) in left.chunks_exact_mut(depth).zip(x.data.chunks(x.stride)) {
+            bf16::pair_neighbours(&row[..right.depth], pairs);
+        }
+        for p in 0..stride.div_ceil(PANEL) {
+            bf16::pair_rows(right.panel(first + p), PANEL, panel);
+            for begin in (0..depth).step_by(depth_block) {
+                bf16::multiply_panel(
+                    rows,
+                    (depth - begin).min(depth_block),
+                    (stride - p * PANEL).min(PANEL),
+                    bf16::LeftPairs { data: &left[begin..], row_stride: depth, depth_stride: 1 },
+                    &panel[begin * PANEL..],
+                    Out {
+                        data: &mut y[p * PANEL..],
+                        row_stride: stride,
+                        accumulate: accumulate || begin > 0,
+                    },
+                );
+            }
+        }
+    });
 }
 
 /// With few rows the columns are shared out instead: every core reads its part of the right operand once.
@@ -217,118 +258,27 @@ thread_local! {
     static PARTS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
-/// Panels of a gradient that a task works on.
-const TASK_PANELS: usize = 4;
-
-/// The right operand of the gradients of weights: rows of tokens, a tile of [`TILE`] columns after the other.
-#[derive(Debug, Default)]
-pub(super) struct Tiles {
-    /// `[k / TILE][tokens][TILE]`, the last tile filled up with arbitrary values.
-    data: Vec<f32>,
-    tokens: usize,
-    k: usize,
-}
-
-impl Tiles {
-    /// Of `x` `[tokens, k]`.
-    pub(super) fn pack(&mut self, x: &[f32], k: usize) {
-        (self.tokens, self.k) = (x.len() / k, k);
-        let tile_len = self.tokens * TILE;
-        let data = fit(&mut self.data, k.div_ceil(TILE) * tile_len);
-        data.par_chunks_exact_mut(tile_len).enumerate().with_min_len(4).for_each(|(t, tile)| {
-            let width = (k - t * TILE).min(TILE);
-            for (line, row) in tile.chunks_exact_mut(TILE).zip(x.chunks_exact(k)) {
-                line[..width].copy_from_slice(&row[t * TILE..][..width]);
-            }
-        });
-    }
-
-    fn tile(&self, index: usize) -> &[f32] {
-        &self.data[index * self.tokens * TILE..][..self.tokens * TILE]
-    }
-}
-
-/// `gradient[n, k] += Σ_m dy[m, n] · x[m, k]`: the gradient of a weight `[n, k]`, m over tokens; `gradient` is laid out
-/// as panels of k x n.
-pub(super) fn accumulate_outer(dy: LeftRows<'_>, n: usize, x: &Tiles, gradient: &mut [f32]) {
-    let Tiles { tokens, k, .. } = *x;
-    let depth_block = even_block(tokens);
-    let threads = rayon::current_num_threads();
-    let panels = n.div_ceil(PANEL);
-    let tasks = panels.div_ceil(TASK_PANELS).next_multiple_of(threads).max(2 * threads);
-    let mut first = 0;
-    let tasks: Vec<Range<usize>> = shares(panels, tasks)
-        .map(|panels| {
-            first += panels;
-            (first - panels) * PANEL..n.min(first * PANEL)
-        })
-        .collect();
-    let gradients = split(gradient, shares(panels, tasks.len()).map(|panels| panels * k * PANEL));
-    gradients.into_par_iter().zip(tasks).with_max_len(1).for_each_init(
-        Vec::new,
-        |packed: &mut Vec<f32>, (gradient, columns)| {
-            let (first, height) = (columns.start, columns.len());
-            let panels = gradient.len() / (k * PANEL);
-            let packed = fit(packed, panels * depth_block * PANEL);
-            for begin in (0..tokens).step_by(depth_block) {
-                let depth = (tokens - begin).min(depth_block);
-                for (p, panel) in packed.chunks_exact_mut(depth_block * PANEL).enumerate() {
-                    let column = p * PANEL;
-                    if column < height {
-                        let source = &dy.data[begin * dy.stride + first + column..];
-                        copy_panel(
-                            source,
-                            dy.stride,
-                            (height - column).min(PANEL),
-                            &mut panel[..depth * PANEL],
-                        );
-                    }
-                }
-                for t in 0..k.div_ceil(TILE) {
-                    let rows = (k - t * TILE).min(TILE);
-                    for (panel, gradient) in
-                        packed.chunks_exact(depth_block * PANEL).zip(gradient.chunks_exact_mut(k * PANEL))
-                    {
-                        multiply_panel(
-                            rows,
-                            depth,
-                            PANEL,
-                            Left { data: &x.tile(t)[begin * TILE..], row_stride: 1, depth_stride: TILE },
-                            panel,
-                            Out {
-                                data: &mut gradient[t * TILE * PANEL..],
-                                row_stride: PANEL,
-                                accumulate: true,
-                            },
-                        );
-                    }
-                }
-            }
-        },
-    );
-}
-
 /// Repeats this engine's product of `[rows, depth]` with `[depth, cols]`, for benches to compare with.
-pub fn repeat_product([rows, depth, cols]: [usize; 3], repetitions: usize) {
+pub fn repeat_product([rows, depth, cols]: [usize; 3], precision: Precision, repetitions: usize) {
     let x = vec![0.5; rows * depth];
     let right = vec![0.25; panels_len(depth, cols)];
     let mut y = vec![0.0; rows * cols];
     for _ in 0..repetitions {
-        multiply(&x, Panels::new(&right, depth, cols), &mut y, false);
+        multiply(&x, Panels::new(&right, depth, cols, precision), &mut y, false);
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::cpu::panels::{column, write_column};
 
-    fn values(len: usize, seed: usize) -> Vec<f32> {
+    pub(in crate::model::cpu) fn values(len: usize, seed: usize) -> Vec<f32> {
         (0..len).map(|i| ((i * 7919 + seed * 31) % 2003) as f32 / 911.0 - 1.1).collect()
     }
 
     /// `weight` `[_, depth]` as panels of its transpose.
-    fn in_panels(weight: &[f32], depth: usize) -> Vec<f32> {
+    pub(in crate::model::cpu) fn in_panels(weight: &[f32], depth: usize) -> Vec<f32> {
         let cols = weight.len() / depth;
         let mut panels = vec![0.0; panels_len(depth, cols)];
         for (j, row) in weight.chunks_exact(depth).enumerate() {
@@ -337,11 +287,11 @@ mod tests {
         panels
     }
 
-    fn from_panels(panels: &[f32], cols: usize, depth: usize) -> Vec<f32> {
+    pub(in crate::model::cpu) fn from_panels(panels: &[f32], cols: usize, depth: usize) -> Vec<f32> {
         (0..cols).flat_map(|j| column(panels, depth, j).collect::<Vec<_>>()).collect()
     }
 
-    fn with_threads<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {
+    pub(in crate::model::cpu) fn with_threads<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(f)
     }
 
@@ -364,32 +314,15 @@ mod tests {
             with_threads(threads, || {
                 for rows in [1, 3, 8, 17, 40, 133] {
                     let mut y = vec![0.0; rows * cols];
-                    multiply(&x[..rows * depth], Panels::new(&right, depth, cols), &mut y, false);
+                    multiply(
+                        &x[..rows * depth],
+                        Panels::new(&right, depth, cols, Precision::F32),
+                        &mut y,
+                        false,
+                    );
                     assert_eq!(y, expected[..rows * cols], "{rows} rows, {threads} threads");
                 }
             });
-        }
-    }
-
-    #[test]
-    fn outer_products_are_sequential_chains_over_tokens() {
-        let (tokens, n, k) = (520, 21, 37);
-        let (dy, x) = (values(tokens * n, 3), values(tokens * k, 4));
-        let mut expected = values(n * k, 5);
-        for m in 0..tokens {
-            for i in 0..n {
-                for j in 0..k {
-                    expected[i * k + j] = dy[m * n + i].mul_add(x[m * k + j], expected[i * k + j]);
-                }
-            }
-        }
-        let mut tiles = Tiles::default();
-        tiles.pack(&x, k);
-        for threads in [1, 2, 4] {
-            let mut gradient = in_panels(&values(n * k, 5), k);
-            let dy = LeftRows::columns(&dy, n, 0);
-            with_threads(threads, || accumulate_outer(dy, n, &tiles, &mut gradient));
-            assert_eq!(from_panels(&gradient, n, k), expected);
         }
     }
 
@@ -399,11 +332,53 @@ mod tests {
             let weight = values(cols * depth, 6);
             let panels = in_panels(&weight, depth);
             let mut buffer = PanelBuffer::default();
-            let turned = buffer.turn(Panels::new(&panels, depth, cols));
+            let turned = buffer.turn(Panels::new(&panels, depth, cols, Precision::F32));
             assert_eq!((turned.depth, turned.cols), (cols, depth));
             let transposed: Vec<f32> =
                 (0..depth * cols).map(|at| weight[at % cols * depth + at / cols]).collect();
             assert_eq!(from_panels(turned.data, depth, cols), transposed, "{depth} x {cols}");
+        }
+    }
+
+    /// What the instruction's definition says: operands rounded, one chain, of each pair the odd one first.
+    pub(in crate::model::cpu) fn chain_of_pairs(
+        mut sum: f32,
+        terms: impl Iterator<Item = (f32, f32)>,
+    ) -> f32 {
+        let round = |value: f32| {
+            let mut pair = [0];
+            bf16::pair_neighbours(&[value], &mut pair);
+            f32::from_bits(pair[0] << 16)
+        };
+        let terms: Vec<(f32, f32)> = terms.map(|(a, b)| (round(a), round(b))).collect();
+        for pair in terms.chunks(2) {
+            sum = pair.iter().rev().fold(sum, |sum, (a, b)| a.mul_add(*b, sum));
+        }
+        sum
+    }
+
+    #[test]
+    fn products_in_bf16_are_chains_of_pairs_for_any_number_of_rows_and_threads() {
+        if !bf16::is_supported() {
+            return;
+        }
+        for (rows, depth, cols) in [(1, 1, 1), (37, 301, 45), (133, 1200, 70)] {
+            let (x, weight) = (values(rows * depth, 1), values(cols * depth, 2));
+            let right = in_panels(&weight, depth);
+            let product = |threads: usize, rows: usize| {
+                let mut y = vec![0.0; rows * cols];
+                let right = Panels::new(&right, depth, cols, Precision::Bf16);
+                with_threads(threads, || multiply(&x[..rows * depth], right, &mut y, false));
+                y
+            };
+            let expected = (0..rows * cols).map(|at| {
+                let (x, weight) = (&x[at / cols * depth..][..depth], &weight[at % cols * depth..]);
+                chain_of_pairs(0.0, x.iter().copied().zip(weight.iter().copied()))
+            });
+            let y = product(1, rows);
+            assert_eq!(y, expected.collect::<Vec<_>>());
+            assert_eq!(product(4, rows), y);
+            assert_eq!(product(2, rows.div_ceil(3)), y[..rows.div_ceil(3) * cols]);
         }
     }
 }

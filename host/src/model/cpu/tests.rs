@@ -44,8 +44,13 @@ fn requests(batch: &[(Vec<TokenId>, Vec<TokenId>)]) -> Vec<SampleRequest<'_>> {
     prompts.map(|((prompt, _), group)| SampleRequest { prompt, streams: streams(group) }).collect()
 }
 
-fn actor(threads: usize) -> CpuActor {
-    CpuActor::new(config(), &lively_weights(&config(), 3), threads).unwrap()
+fn actor(precision: Precision, threads: usize) -> CpuActor {
+    CpuActor::new(config(), &lively_weights(&config(), 3), precision, threads).unwrap()
+}
+
+/// Those that this processor has.
+fn precisions() -> impl Iterator<Item = Precision> {
+    [Precision::F32, Precision::Bf16].into_iter().filter(|&of| of == Precision::F32 || bf16::is_supported())
 }
 
 fn sampling() -> Sampling {
@@ -59,8 +64,8 @@ fn bits(values: &[f32]) -> Vec<u32> {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let batch = batch();
-    let outcome = |threads: usize| {
-        let mut actor = actor(threads);
+    let outcome = |precision: Precision, threads: usize| {
+        let mut actor = actor(precision, threads);
         let optim = AdamW { lr: 1e-2, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 };
         let mut seen = Vec::new();
         for _ in 0..2 {
@@ -80,16 +85,22 @@ fn results_do_not_depend_on_the_number_of_threads() {
         seen.extend(weights.tensors().iter().flat_map(|tensor| bits(&tensor.data)));
         (seen, actor.sample(requests(&batch), &sampling()).unwrap())
     };
-    let one = outcome(1);
-    for threads in [2, 3, 4, 0] {
-        assert!(outcome(threads) == one, "{threads} threads");
+    for precision in precisions() {
+        let one = outcome(precision, 1);
+        for threads in [2, 3, 4, 0] {
+            assert!(outcome(precision, threads) == one, "{precision:?}, {threads} threads");
+        }
     }
 }
 
 #[test]
 fn a_completion_and_its_scores_are_the_same_to_the_bit_in_any_company() {
+    precisions().for_each(same_in_any_company);
+}
+
+fn same_in_any_company(precision: Precision) {
     let batch = batch();
-    let actor = actor(2);
+    let actor = actor(precision, 2);
     let together = actor.sample(requests(&batch), &sampling()).unwrap();
     for (request, group) in requests(&batch).into_iter().zip(&together) {
         for (stream, completion) in request.streams.iter().zip(group) {
@@ -118,7 +129,7 @@ fn a_completion_and_its_scores_are_the_same_to_the_bit_in_any_company() {
 #[test]
 fn completions_wait_for_room() {
     let batch = batch();
-    let actor = actor(0);
+    let actor = actor(Precision::F32, 0);
     let wanted = Sampling { max_new_tokens: 6, ..sampling() };
     let mut many = requests(&batch);
     many[1].streams = (0..600).map(ChaCha8Rng::seed_from_u64).collect();
@@ -128,5 +139,37 @@ fn completions_wait_for_room() {
         let streams = vec![many[1].streams[member].clone()];
         let alone = SampleRequest { prompt: many[1].prompt, streams };
         assert_eq!(actor.sample(vec![alone], &wanted).unwrap()[0][0], completions[1][member]);
+    }
+}
+
+/// bf16 rounds operands by 2^-9 at most; what that does to scores and gradients is bounded here, not the rounding itself,
+/// which the products' tests pin to the bit.
+#[test]
+fn bf16_stays_close_to_f32() {
+    if !bf16::is_supported() {
+        return;
+    }
+    let batch = batch();
+    let outcome = |precision: Precision| {
+        let mut actor = actor(precision, 0);
+        let mut logprobs = Vec::new();
+        let mut loss = |scores: &Scores| {
+            logprobs.extend_from_slice(&scores.logprobs);
+            let len = scores.logprobs.len();
+            ScoreGrads { logprobs: vec![1.0; len], entropies: vec![0.0; len] }
+        };
+        actor.accumulate(&sequences(&batch), &mut loss).unwrap();
+        (logprobs, actor.gradients())
+    };
+    let ((exact, exact_gradients), (rounded, rounded_gradients)) =
+        (outcome(Precision::F32), outcome(Precision::Bf16));
+    let error: f32 = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).sum::<f32>() / exact.len() as f32;
+    assert!(error > 1e-4 && error < 0.1, "log-probs differ by {error} on average");
+    for ((name, exact), (_, rounded)) in exact_gradients.iter().zip(&rounded_gradients) {
+        let product = |a: &[f32], b: &[f32]| -> f64 {
+            a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+        };
+        let cosine = product(exact, rounded) / (product(exact, exact) * product(rounded, rounded)).sqrt();
+        assert!(cosine > 0.98, "{name}: cosine {cosine}");
     }
 }
