@@ -1,5 +1,5 @@
 //! What a step costs on the engine of our own, beside what the machine can do:
-//! `cargo bench -p exgrpo-host --bench engine [-- SHAPE...]` with SHAPE among `default`, `small` and `smollm`.
+//! `cargo bench -p exgrpo-host --bench engine [-- SHAPE... bf16]` with SHAPE among `default`, `small` and `smollm`.
 //!
 //! A step is GRPO's: completions of every prompt are sampled (none stops early), half of each group is rewarded, and
 //! one update is made on all of them. Figures are medians of several rounds after one that warms up; memory is the
@@ -11,24 +11,27 @@ mod work;
 
 use std::time::Instant;
 
+use exgrpo_host::model::Precision;
 use work::{GROUP_SIZE, SHAPES, Shape, peak_memory};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let (bf16, wanted): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).partition(|arg| arg == "bf16");
+    let precision = if bf16.is_empty() { Precision::F32 } else { Precision::Bf16 };
     for shape in &SHAPES {
         if wanted.is_empty() || wanted.iter().any(|name| name == shape.name) {
-            measure(shape);
+            measure(shape, precision);
         }
     }
 }
 
 /// What the machine can do now.
-fn machine() {
+fn machine(precision: Precision) {
     let cpu_before = cpu_seconds();
-    let (rate, gflop) = work::product_rate();
+    let (rate, gflop) = work::product_rate(precision);
     println!(
         "  machine   {rate:8.0} GFLOP/s in products ({:.0} a CPU second), {:.1} GB/s read, {} threads",
         gflop / (cpu_seconds() - cpu_before),
@@ -37,8 +40,8 @@ fn machine() {
     );
 }
 
-fn measure(shape: &Shape) {
-    let mut actor = shape.actor();
+fn measure(shape: &Shape, precision: Precision) {
+    let mut actor = shape.actor(precision);
     let prompts = shape.prompts();
     println!(
         "\n{}: {} parameters, {} questions x {GROUP_SIZE}, prompts of {}, {} new tokens",
@@ -48,7 +51,7 @@ fn measure(shape: &Shape) {
         shape.prompt,
         shape.new
     );
-    machine();
+    machine(precision);
     let mut parts: [Vec<f64>; 7] = Default::default();
     for round in 0..=shape.rounds {
         let cpu_before = cpu_seconds();

@@ -1,5 +1,5 @@
 //! Our side of `cargo xtask bench`, which starts it: does a piece of work once for every line of standard input and
-//! answers with a line of JSON. `WORK SHAPE` are those of bench/peers/peer.py, and `train-shared`, where the eight
+//! answers with a line of JSON. `WORK SHAPE [bf16]` are those of bench/peers/peer.py, and `train-shared`, where the eight
 //! sequences have their prompt in common.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program that measures")]
@@ -8,7 +8,7 @@ mod work;
 
 use std::time::Instant;
 
-use exgrpo_host::model::Sequence;
+use exgrpo_host::model::{Precision, Sequence};
 
 use work::{GROUP_SIZE, Shape};
 
@@ -17,14 +17,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    let [work, shape] = arguments.as_slice() else {
-        // `cargo bench` without names comes by here, too.
-        println!("turns: started by cargo xtask bench");
-        return;
+    let (work, shape, precision) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [work, shape] => (work, shape, Precision::F32),
+        [work, shape, "bf16"] => (work, shape, Precision::Bf16),
+        _ => {
+            // `cargo bench` without names comes by here, too.
+            println!("turns: started by cargo xtask bench");
+            return;
+        }
     };
     let shape = Shape::named(shape).unwrap();
-    let mut actor = shape.actor();
-    match work.as_str() {
+    let mut actor = shape.actor(precision);
+    match work {
         "step" => {
             let prompts = shape.prompts();
             turns(None, || {
@@ -48,7 +52,7 @@ fn main() {
             let rows = prompt_rows + completions.iter().map(|completion| completion.len() - 1).sum::<usize>();
             let head_rows = rows - prompt_rows + prompts.len();
             let gflop = work::train_gflop(actor.config(), rows as f64, head_rows as f64);
-            let share = |seconds: f64| gflop / seconds / work::product_rate().0;
+            let share = |seconds: f64| gflop / seconds / work::product_rate(precision).0;
             turns(Some(("of the product rate", &share)), || {
                 shape.accumulate(&mut actor, &batch);
                 work::apply(&mut actor);

@@ -27,6 +27,9 @@ type Comparison = (&'static str, &'static str, &'static [(&'static str, &'static
 const COMPARISONS: &[Comparison] = &[
     ("step-small", "step small", &[("TRL f32", "step small"), ("TRL bf16", "step small bf16")]),
     ("step-smollm", "step smollm", &[("TRL f32", "step smollm"), ("TRL bf16", "step smollm bf16")]),
+    ("step-small-bf16", "step small bf16", &[("TRL bf16", "step small bf16")]),
+    ("step-smollm-bf16", "step smollm bf16", &[("TRL bf16", "step smollm bf16")]),
+    ("train-smollm-bf16", "train smollm bf16", &[("PyTorch bf16", "train smollm bf16")]),
     ("train-smollm", "train smollm", &[("PyTorch f32", "train smollm")]),
     ("train-shared-smollm", "train-shared smollm", &[("PyTorch f32", "train-shared smollm")]),
     ("sample-64-small", "sample small", &[("generate f32", "sample small")]),
@@ -70,7 +73,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     print("|---|---|---|---|---|---|");
     for comparison in COMPARISONS {
         let is_wanted =
-            options.names.is_empty() || options.names.iter().any(|name| comparison.0.contains(name));
+            options.names.is_empty() || options.names.iter().any(|name| comparison.0.contains(name.as_str()));
         if is_wanted {
             compare(comparison, &options)?;
         }

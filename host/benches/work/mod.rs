@@ -75,10 +75,10 @@ impl Shape {
     }
 
     /// A network with random weights on the engine of our own, on all cores.
-    pub(crate) fn actor(&self) -> Actor {
+    pub(crate) fn actor(&self, precision: Precision) -> Actor {
         let config: ModelConfig = serde_json::from_str(self.model).unwrap();
         let weights = Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(1));
-        Actor::cpu(config, &weights, precision(), 0).unwrap()
+        Actor::cpu(config, &weights, precision, 0).unwrap()
     }
 
     /// `count` random sequences of `len` tokens.
@@ -130,12 +130,6 @@ impl Shape {
     }
 }
 
-/// `f32`, or what the environment variable `EXGRPO_PRECISION` says.
-fn precision() -> Precision {
-    let precision = std::env::var("EXGRPO_PRECISION").unwrap_or_else(|_| "f32".to_owned());
-    serde_json::from_value(precision.into()).unwrap()
-}
-
 /// One step of the optimizer.
 pub(crate) fn apply(actor: &mut Actor) {
     let optim = AdamW { lr: 1e-6, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01 };
@@ -168,11 +162,11 @@ pub(crate) fn train_gflop(config: &ModelConfig, rows: f64, head_rows: f64) -> f6
 
 /// What this machine does now in products of a shape that suits its caches: 10^9 operations a second, and how many
 /// were done.
-pub(crate) fn product_rate() -> (f64, f64) {
+pub(crate) fn product_rate(precision: Precision) -> (f64, f64) {
     let (size, repetitions) = ([512, 512, 1024], 400);
     let gflop = 2e-9 * repetitions as f64 * size.iter().product::<usize>() as f64;
     let begin = Instant::now();
-    cpu::repeat_product(size, precision(), repetitions);
+    cpu::repeat_product(size, precision, repetitions);
     (gflop / begin.elapsed().as_secs_f64(), gflop)
 }
 
