@@ -67,7 +67,10 @@ fn main() {
             // Every token but the first, which the prompt's pass gives, reads all weights.
             let gigabytes = 4e-9 * (actor.num_parameters() * shape.new) as f64;
             let share = |seconds: f64| gigabytes / seconds / work::read_rate();
-            turns(Some(("of the memory's read rate", &share)), || drop(shape.sample(&actor, &prompts, 1)));
+            let limit: Limit<'_> = ("of the memory's read rate", &share);
+            // What a cache holds is not read from memory.
+            let is_large = actor.num_parameters() > work::READ_VALUES;
+            turns(is_large.then_some(limit), || drop(shape.sample(&actor, &prompts, 1)));
         }
         other => panic!("no work is called {other}"),
     }

@@ -170,13 +170,16 @@ pub(crate) fn product_rate(precision: Precision) -> (f64, f64) {
     (gflop / begin.elapsed().as_secs_f64(), gflop)
 }
 
+/// Values that [`read_rate`] reads, more than a cache holds.
+pub(crate) const READ_VALUES: usize = 1 << 25;
+
 /// How fast this machine reads memory now, in 10^9 bytes a second.
 pub(crate) fn read_rate() -> f64 {
-    let buffer = vec![1u64; 1 << 26];
+    let buffer = vec![1u64; READ_VALUES];
     let read = || {
         let begin = Instant::now();
         let sum: u64 = buffer.par_chunks(1 << 18).map(|part| part.iter().sum::<u64>()).sum();
-        assert_eq!(sum, 1 << 26);
+        assert_eq!(sum, READ_VALUES as u64);
         begin.elapsed().as_secs_f64()
     };
     let mut seconds: Vec<f64> = (0..9).map(|_| read()).collect();
