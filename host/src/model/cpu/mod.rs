@@ -19,7 +19,6 @@ mod pass;
 mod plan;
 mod product;
 mod threads;
-mod transpose;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -70,7 +69,7 @@ impl CpuActor {
         threads: usize,
     ) -> anyhow::Result<Self> {
         anyhow::ensure!(
-            precision != Precision::Bf16 || bf16::is_supported(),
+            precision != Precision::Bf16 || kernel::multiplies_pairs(),
             "this processor has no bf16 products (AVX512_BF16)\nhint: leave model.precision at f32"
         );
         let threads = Threads::new(threads)?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::bf16;
-use super::kernel::{Left, Out, PANEL, multiply_panel};
+use super::kernel::{Element, Left, Out, PANEL, Pair, multiply_panel};
 use super::layer::fit;
 use super::product::{LeftRows, TILE, copy_panel, even_block, shares, split};
 use crate::model::Precision;
@@ -13,13 +13,14 @@ use crate::model::Precision;
 /// Panels of a gradient that a task works on.
 const TASK_PANELS: usize = 4;
 
-/// The right operand of the gradients of weights: rows of tokens, a tile of [`TILE`] columns after the other.
+/// An input for the gradients of weights: rows of tokens, a tile of [`TILE`] columns after the other, the last tile filled up
+/// with arbitrary values.
 #[derive(Debug, Default)]
 pub(super) struct Tiles {
-    /// `[k / TILE][tokens][TILE]`, the last tile filled up with arbitrary values.
-    data: Vec<f32>,
-    /// The same as pairs of tokens, in bf16. `[k / TILE][tokens / 2][TILE]`
-    pairs: Vec<u32>,
+    /// `[k / TILE][tokens][TILE]`
+    values: Vec<f32>,
+    /// The same as pairs of tokens, for bf16. `[k / TILE][tokens / 2][TILE]`
+    pairs: Vec<Pair>,
     tokens: usize,
     k: usize,
     precision: Precision,
@@ -30,8 +31,8 @@ impl Tiles {
     pub(super) fn pack(&mut self, x: &[f32], k: usize, precision: Precision) {
         (self.tokens, self.k, self.precision) = (x.len() / k, k, precision);
         let tile_len = self.tokens * TILE;
-        let data = fit(&mut self.data, k.div_ceil(TILE) * tile_len);
-        data.par_chunks_exact_mut(tile_len).enumerate().with_min_len(4).for_each(|(t, tile)| {
+        let values = fit(&mut self.values, k.div_ceil(TILE) * tile_len);
+        values.par_chunks_exact_mut(tile_len).enumerate().with_min_len(4).for_each(|(t, tile)| {
             let width = (k - t * TILE).min(TILE);
             for (line, row) in tile.chunks_exact_mut(TILE).zip(x.chunks_exact(k)) {
                 line[..width].copy_from_slice(&row[t * TILE..][..width]);
@@ -42,27 +43,9 @@ impl Tiles {
             let pairs = fit(&mut self.pairs, k.div_ceil(TILE) * pairs_len);
             pairs
                 .par_chunks_exact_mut(pairs_len)
-                .zip(data.par_chunks_exact(tile_len))
+                .zip(values.par_chunks_exact(tile_len))
                 .with_min_len(4)
-                .for_each(|(pairs, tile)| bf16::pair_rows(tile, TILE, pairs));
-        }
-    }
-
-    /// `out[rows, PANEL] += ` the tokens `depth` of a tile, transposed, times `panel`.
-    fn multiply(&self, index: usize, depth: &Range<usize>, panel: Panel<'_>, out: &mut [f32]) {
-        let rows = (self.k - index * TILE).min(TILE);
-        let out = Out { data: out, row_stride: PANEL, accumulate: true };
-        match panel {
-            Panel::F32(panel) => {
-                let data = &self.data[(index * self.tokens + depth.start) * TILE..];
-                let left = Left { data, row_stride: 1, depth_stride: TILE };
-                multiply_panel(rows, depth.len(), PANEL, left, panel, out);
-            }
-            Panel::Bf16(panel) => {
-                let data = &self.pairs[(index * self.tokens.div_ceil(2) + depth.start / 2) * TILE..];
-                let left = bf16::LeftPairs { data, row_stride: 1, depth_stride: TILE };
-                bf16::multiply_panel(rows, depth.len().div_ceil(2), PANEL, left, panel, out);
-            }
+                .for_each(|(pairs, tile)| bf16::pair_rows(tile, TILE, TILE, pairs, TILE));
         }
     }
 }
@@ -70,9 +53,34 @@ impl Tiles {
 /// `gradient[n, k] += Σ_m dy[m, n] · x[m, k]`: the gradient of a weight `[n, k]`, m over tokens; `gradient` is laid out
 /// as panels of k x n.
 pub(super) fn accumulate_outer(dy: LeftRows<'_>, n: usize, x: &Tiles, gradient: &mut [f32]) {
-    let Tiles { tokens, k, .. } = *x;
-    // Even, because bf16 takes tokens in pairs.
-    let depth_block = even_block(tokens).next_multiple_of(2);
+    let size = [x.tokens, n, x.k];
+    match x.precision {
+        Precision::F32 => {
+            let pack =
+                |rows: &[f32], width: usize, panel: &mut [f32]| copy_panel(rows, dy.stride, width, panel);
+            accumulate(dy, size, &x.values, 1, pack, gradient);
+        }
+        Precision::Bf16 => {
+            let pack = |rows: &[f32], width: usize, panel: &mut [Pair]| {
+                bf16::pair_rows(rows, dy.stride, width, panel, PANEL);
+            };
+            accumulate(dy, size, &x.pairs, 2, pack, gradient);
+        }
+    }
+}
+
+/// [`accumulate_outer`] with `tiles` of elements that each hold `per_element` tokens; `pack(rows, width, panel)` makes a panel
+/// of `width` columns of some rows of `dy`.
+fn accumulate<E: Element>(
+    dy: LeftRows<'_>,
+    [tokens, n, k]: [usize; 3],
+    tiles: &[E],
+    per_element: usize,
+    pack: impl Fn(&[f32], usize, &mut [E]) + Sync,
+    gradient: &mut [f32],
+) {
+    let depth = tokens.div_ceil(per_element);
+    let depth_block = even_block(depth);
     let threads = rayon::current_num_threads();
     let panels = n.div_ceil(PANEL);
     let tasks = panels.div_ceil(TASK_PANELS).next_multiple_of(threads).max(2 * threads);
@@ -85,30 +93,26 @@ pub(super) fn accumulate_outer(dy: LeftRows<'_>, n: usize, x: &Tiles, gradient: 
         .collect();
     let gradients = split(gradient, shares(panels, tasks.len()).map(|panels| panels * k * PANEL));
     gradients.into_par_iter().zip(tasks).with_max_len(1).for_each_init(
-        || (Vec::new(), Vec::new()),
-        |(packed, pairs): &mut (Vec<f32>, Vec<u32>), (gradient, columns)| {
-            let (first, height) = (columns.start, columns.len());
-            let panels = gradient.len() / (k * PANEL);
+        Vec::new,
+        |packed: &mut Vec<E>, (gradient, columns)| {
             let size = depth_block * PANEL;
-            let packed = fit(packed, panels * size);
-            let pairs = fit(pairs, if x.precision == Precision::Bf16 { panels * size / 2 } else { 0 });
-            for begin in (0..tokens).step_by(depth_block) {
-                let depth = begin..tokens.min(begin + depth_block);
-                for (p, panel) in packed.chunks_exact_mut(size).enumerate() {
-                    let source = &dy.data[begin * dy.stride + first + p * PANEL..];
-                    let panel = &mut panel[..depth.len() * PANEL];
-                    copy_panel(source, dy.stride, (height - p * PANEL).min(PANEL), panel);
-                    if let Some(pairs) = pairs.chunks_exact_mut(size / 2).nth(p) {
-                        bf16::pair_rows(panel, PANEL, pairs);
-                    }
+            let packed = fit(packed, columns.len().div_ceil(PANEL) * size);
+            for begin in (0..depth).step_by(depth_block) {
+                let block = (depth - begin).min(depth_block);
+                let rows = &dy.data[begin * per_element * dy.stride..];
+                for (panel, column) in packed.chunks_exact_mut(size).zip(columns.clone().step_by(PANEL)) {
+                    let width = (columns.end - column).min(PANEL);
+                    pack(&rows[column..], width, &mut panel[..block * PANEL]);
                 }
                 for t in 0..k.div_ceil(TILE) {
-                    for (p, gradient) in gradient.chunks_exact_mut(k * PANEL).enumerate() {
-                        let panel = match x.precision {
-                            Precision::F32 => Panel::F32(&packed[p * size..]),
-                            Precision::Bf16 => Panel::Bf16(&pairs[p * size / 2..]),
-                        };
-                        x.multiply(t, &depth, panel, &mut gradient[t * TILE * PANEL..]);
+                    let data = &tiles[(t * depth + begin) * TILE..];
+                    let left = Left { data, row_stride: 1, depth_stride: TILE };
+                    for (panel, gradient) in
+                        packed.chunks_exact(size).zip(gradient.chunks_exact_mut(k * PANEL))
+                    {
+                        let data = &mut gradient[t * TILE * PANEL..];
+                        let out = Out { data, row_stride: PANEL, accumulate: true };
+                        multiply_panel((k - t * TILE).min(TILE), block, PANEL, left, panel, out);
                     }
                 }
             }
@@ -116,16 +120,10 @@ pub(super) fn accumulate_outer(dy: LeftRows<'_>, n: usize, x: &Tiles, gradient: 
     );
 }
 
-/// A panel of the right operand.
-#[derive(Clone, Copy)]
-enum Panel<'a> {
-    F32(&'a [f32]),
-    Bf16(&'a [u32]),
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::cpu::kernel::multiplies_pairs;
     use crate::model::cpu::product::tests::{chain_of_pairs, from_panels, in_panels, values, with_threads};
 
     #[test]
@@ -152,7 +150,7 @@ mod tests {
 
     #[test]
     fn outer_products_in_bf16_are_chains_of_pairs_over_tokens() {
-        if !bf16::is_supported() {
+        if !multiplies_pairs() {
             return;
         }
         let (tokens, n, k) = (1041, 77, 37);

@@ -9,9 +9,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::bf16;
-use super::kernel::{Left, Out, PANEL, multiply_panel};
+use super::kernel::{Element, Left, Out, PANEL, multiply_panel, transpose_block};
 use super::layer::fit;
-use super::transpose::transpose_block;
 use crate::model::Precision;
 
 /// Most depth that is worked on at a time: 64 KiB of a panel, which every row of a block reads again.
@@ -167,60 +166,54 @@ fn multiply_panels(
     stride: usize,
     accumulate: bool,
 ) {
-    if right.precision == Precision::Bf16 {
-        return multiply_pairs(x, right, first, y, stride, accumulate);
-    }
-    let depth = right.depth;
-    let rows = y.len() / stride;
-    let depth_block = even_block(depth);
-    for p in 0..stride.div_ceil(PANEL) {
-        let (panel, width) = (right.panel(first + p), (stride - p * PANEL).min(PANEL));
-        for begin in (0..depth).step_by(depth_block) {
-            multiply_panel(
-                rows,
-                (depth - begin).min(depth_block),
-                width,
-                Left { data: &x.data[begin..], row_stride: x.stride, depth_stride: 1 },
-                &panel[begin * PANEL..],
-                Out { data: &mut y[p * PANEL..], row_stride: stride, accumulate: accumulate || begin > 0 },
-            );
+    let (rows, depth) = (y.len() / stride, right.depth);
+    let panels = (0..stride.div_ceil(PANEL)).map(|p| {
+        let width = (stride - p * PANEL).min(PANEL);
+        (right.panel(first + p), p * PANEL, width)
+    });
+    match right.precision {
+        Precision::F32 => {
+            let left = Left { data: x.data, row_stride: x.stride, depth_stride: 1 };
+            for (panel, begin, width) in panels {
+                let out = Out { data: &mut y[begin..], row_stride: stride, accumulate };
+                multiply_in_blocks([rows, depth, width], left, panel, out);
+            }
+        }
+        Precision::Bf16 => {
+            let depth = depth.div_ceil(2);
+            bf16::with_pairs([rows * depth, depth * PANEL], |pairs, paired| {
+                for (pairs, row) in pairs.chunks_exact_mut(depth).zip(x.data.chunks(x.stride)) {
+                    bf16::pair_neighbours(&row[..right.depth], pairs);
+                }
+                let left = Left { data: &*pairs, row_stride: depth, depth_stride: 1 };
+                for (panel, begin, width) in panels {
+                    bf16::pair_rows(panel, PANEL, PANEL, paired, PANEL);
+                    let out = Out { data: &mut y[begin..], row_stride: stride, accumulate };
+                    multiply_in_blocks([rows, depth, width], left, paired, out);
+                }
+            });
         }
     }
 }
 
-/// [`multiply_panels`] in bf16.
-fn multiply_pairs(
-    x: LeftRows<'_>,
-    right: Panels<'_>,
-    first: usize,
-    y: &mut [f32],
-    stride: usize,
-    accumulate: bool,
+/// [`multiply_panel`], a block of depth after the other.
+fn multiply_in_blocks<E: Element>(
+    [rows, depth, cols]: [usize; 3],
+    left: Left<'_, E>,
+    panel: &[E],
+    out: Out<'_>,
 ) {
-    let (rows, depth) = (y.len() / stride, right.depth.div_ceil(2));
-    let depth_block = even_block(depth);
-    bf16::with_pairs([rows * depth, depth * PANEL], |left, panel| {
-        for (pairs, row) in left.chunks_exact_mut(depth).zip(x.data.chunks(x.stride)) {
-            bf16::pair_neighbours(&row[..right.depth], pairs);
-        }
-        for p in 0..stride.div_ceil(PANEL) {
-            bf16::pair_rows(right.panel(first + p), PANEL, panel);
-            for begin in (0..depth).step_by(depth_block) {
-                bf16::multiply_panel(
-                    rows,
-                    (depth - begin).min(depth_block),
-                    (stride - p * PANEL).min(PANEL),
-                    bf16::LeftPairs { data: &left[begin..], row_stride: depth, depth_stride: 1 },
-                    &panel[begin * PANEL..],
-                    Out {
-                        data: &mut y[p * PANEL..],
-                        row_stride: stride,
-                        accumulate: accumulate || begin > 0,
-                    },
-                );
-            }
-        }
-    });
+    let block = even_block(depth);
+    for begin in (0..depth).step_by(block) {
+        multiply_panel(
+            rows,
+            (depth - begin).min(block),
+            cols,
+            Left { data: &left.data[begin * left.depth_stride..], ..left },
+            &panel[begin * PANEL..],
+            Out { data: &mut *out.data, accumulate: out.accumulate || begin > 0, ..out },
+        );
+    }
 }
 
 /// With few rows the columns are shared out instead: every core reads its part of the right operand once.
@@ -231,11 +224,8 @@ fn multiply_by_columns(x: LeftRows<'_>, right: Panels<'_>, y: &mut [f32], accumu
     // Columns of a share; the last share may have fewer.
     let share = num_panels.div_ceil(4 * threads).max(1) * PANEL;
     let mut parts = PARTS.take();
-    if parts.len() < cols * rows {
-        parts.resize(cols * rows, 0.0);
-    }
     let source: &[f32] = y;
-    parts[..cols * rows].par_chunks_mut(share * rows).enumerate().for_each(|(s, part)| {
+    fit(&mut parts, cols * rows).par_chunks_mut(share * rows).enumerate().for_each(|(s, part)| {
         let width = part.len() / rows;
         if accumulate {
             for (line, row) in part.chunks_exact_mut(width).zip(source.chunks_exact(cols)) {
@@ -271,6 +261,7 @@ pub fn repeat_product([rows, depth, cols]: [usize; 3], precision: Precision, rep
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::model::cpu::kernel::{Pair, multiplies_pairs};
     use crate::model::cpu::panels::{column, write_column};
 
     pub(in crate::model::cpu) fn values(len: usize, seed: usize) -> Vec<f32> {
@@ -346,9 +337,9 @@ pub(super) mod tests {
         terms: impl Iterator<Item = (f32, f32)>,
     ) -> f32 {
         let round = |value: f32| {
-            let mut pair = [0];
+            let mut pair = [Pair::default()];
             bf16::pair_neighbours(&[value], &mut pair);
-            f32::from_bits(pair[0] << 16)
+            f32::from_bits(pair[0].0 << 16)
         };
         let terms: Vec<(f32, f32)> = terms.map(|(a, b)| (round(a), round(b))).collect();
         for pair in terms.chunks(2) {
@@ -359,7 +350,7 @@ pub(super) mod tests {
 
     #[test]
     fn products_in_bf16_are_chains_of_pairs_for_any_number_of_rows_and_threads() {
-        if !bf16::is_supported() {
+        if !multiplies_pairs() {
             return;
         }
         for (rows, depth, cols) in [(1, 1, 1), (37, 301, 45), (133, 1200, 70)] {

@@ -50,7 +50,9 @@ fn actor(precision: Precision, threads: usize) -> CpuActor {
 
 /// Those that this processor has.
 fn precisions() -> impl Iterator<Item = Precision> {
-    [Precision::F32, Precision::Bf16].into_iter().filter(|&of| of == Precision::F32 || bf16::is_supported())
+    [Precision::F32, Precision::Bf16]
+        .into_iter()
+        .filter(|&of| of == Precision::F32 || kernel::multiplies_pairs())
 }
 
 fn sampling() -> Sampling {
@@ -146,7 +148,7 @@ fn completions_wait_for_room() {
 /// which the products' tests pin to the bit.
 #[test]
 fn bf16_stays_close_to_f32() {
-    if !bf16::is_supported() {
+    if !kernel::multiplies_pairs() {
         return;
     }
     let batch = batch();

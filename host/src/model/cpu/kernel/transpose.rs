@@ -2,11 +2,11 @@
 
 #![expect(unsafe_code, reason = "calls into code compiled for detected processor features")]
 
-use super::kernel::{Extension, PANEL, extension};
+use super::{Extension, PANEL, extension};
 
 /// Writes the transpose of `rows` `[height, PANEL]` to `columns` `[width, PANEL]`: value j of row i becomes value i of
 /// column j. At most [`PANEL`] of either; what a column has beyond `height` is left as it is.
-pub(super) fn transpose_block(rows: &[f32], columns: &mut [f32]) {
+pub(in crate::model::cpu) fn transpose_block(rows: &[f32], columns: &mut [f32]) {
     match (rows.as_array(), columns.as_mut_array(), extension()) {
         // SAFETY: `extension` answers only with extensions that this processor has; both have AVX2.
         #[cfg(target_arch = "x86_64")]

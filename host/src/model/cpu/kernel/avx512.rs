@@ -1,0 +1,114 @@
+//! Tiles for AVX-512: f32 values, and pairs of bfloat16 values where the processor multiplies those.
+
+#![expect(unsafe_code, reason = "pointers into what `multiply_panel` was given")]
+
+use std::arch::x86_64::{
+    __m512, __m512bh, __mmask16, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+};
+use std::mem::transmute;
+
+use super::PANEL;
+use super::panel::{Operands, Pair, Size};
+
+/// A module of tiles: `$splat` and `$load` bring elements into a register, `$multiply(sum, left, right)` adds a product.
+macro_rules! tiles {
+    ($module:ident, $features:literal, $element:ty, $splat:expr, $load:expr, $multiply:expr) => {
+        pub(super) mod $module {
+            use super::*;
+
+            /// Tiles of up to twelve rows and a whole panel.
+            #[target_feature(enable = $features)]
+            pub(in super::super) unsafe fn tiles(
+                rows: usize,
+                size: &Size,
+                Operands { a, b, c }: Operands<$element>,
+                accumulate: bool,
+            ) {
+                let mask = |width: usize| ((1u32 << width.min(16)) - 1) as __mmask16;
+                let masks = [mask(size.cols), mask(size.cols.saturating_sub(16))];
+                let mut i = 0;
+                while i < rows {
+                    let height = (rows - i).min(12);
+                    // SAFETY: `multiply_panel` asserted the extents.
+                    unsafe {
+                        let (a, c) = (a.add(i * size.row), c.add(i * size.out));
+                        match height {
+                            12 => tile::<12>(size, a, b, c, masks, accumulate),
+                            11 => tile::<11>(size, a, b, c, masks, accumulate),
+                            10 => tile::<10>(size, a, b, c, masks, accumulate),
+                            9 => tile::<9>(size, a, b, c, masks, accumulate),
+                            8 => tile::<8>(size, a, b, c, masks, accumulate),
+                            7 => tile::<7>(size, a, b, c, masks, accumulate),
+                            6 => tile::<6>(size, a, b, c, masks, accumulate),
+                            5 => tile::<5>(size, a, b, c, masks, accumulate),
+                            4 => tile::<4>(size, a, b, c, masks, accumulate),
+                            3 => tile::<3>(size, a, b, c, masks, accumulate),
+                            2 => tile::<2>(size, a, b, c, masks, accumulate),
+                            _ => tile::<1>(size, a, b, c, masks, accumulate),
+                        }
+                    }
+                    i += height;
+                }
+            }
+
+            #[target_feature(enable = $features)]
+            #[inline]
+            unsafe fn tile<const ROWS: usize>(
+                size: &Size,
+                a: *const $element,
+                b: *const $element,
+                c: *mut f32,
+                masks: [__mmask16; 2],
+                accumulate: bool,
+            ) {
+                let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+                // SAFETY: `multiply_panel` asserted the extents; masked lanes are not touched, so the address of a
+                // masked half may lie past the row (hence `wrapping_add`).
+                unsafe {
+                    if accumulate {
+                        for (i, sum) in sums.iter_mut().enumerate() {
+                            let row = c.add(i * size.out).cast_const();
+                            *sum = [
+                                _mm512_maskz_loadu_ps(masks[0], row),
+                                _mm512_maskz_loadu_ps(masks[1], row.wrapping_add(16)),
+                            ];
+                        }
+                    }
+                    for k in 0..size.depth {
+                        let right = [$load(b.add(k * PANEL)), $load(b.add(k * PANEL + 16))];
+                        for (i, sum) in sums.iter_mut().enumerate() {
+                            let x = $splat(a.add(i * size.row + k * size.step));
+                            sum[0] = $multiply(sum[0], x, right[0]);
+                            sum[1] = $multiply(sum[1], x, right[1]);
+                        }
+                    }
+                    for (i, sum) in sums.iter().enumerate() {
+                        let row = c.add(i * size.out);
+                        _mm512_mask_storeu_ps(row, masks[0], sum[0]);
+                        _mm512_mask_storeu_ps(row.wrapping_add(16), masks[1], sum[1]);
+                    }
+                }
+            }
+        }
+    };
+}
+
+tiles!(
+    values,
+    "avx512f",
+    f32,
+    |value: *const f32| _mm512_set1_ps(*value),
+    |values: *const f32| _mm512_loadu_ps(values),
+    |sum: __m512, left: __m512, right: __m512| _mm512_fmadd_ps(left, right, sum)
+);
+
+// 512 bits are 512 bits, whatever they are taken for.
+tiles!(
+    pairs,
+    "avx512f,avx512bf16",
+    Pair,
+    |pair: *const Pair| transmute::<_, __m512bh>(_mm512_set1_epi32((*pair).0 as i32)),
+    |pairs: *const Pair| transmute::<_, __m512bh>(_mm512_loadu_si512(pairs.cast())),
+    |sum: __m512, left: __m512bh, right: __m512bh| _mm512_dpbf16_ps(sum, left, right)
+);
