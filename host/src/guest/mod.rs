@@ -24,6 +24,7 @@ mod config;
 mod engine;
 mod error;
 mod inputs;
+mod lengths;
 mod loader;
 mod params;
 mod policy_set;
