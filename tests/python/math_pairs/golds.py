@@ -25,6 +25,12 @@ def load_golds(math: Path, gsm8k: list[Path]) -> tuple[list[str], list[str]]:
     return sorted({row["ground_truth"] for row in rows}), sorted(results)
 
 
+def root(text: str) -> tuple[str, int, int] | None:
+    """Sign, coefficient and radicand of a multiple of a square root."""
+    match = ROOT.fullmatch(text)
+    return match and (match[1], int(match[2] or 1), int(match[3]))
+
+
 def split_list(text: str) -> list[str]:
     """Items between the commas outside all brackets."""
     items, depth, last = [], 0, 0

@@ -8,7 +8,7 @@ from fractions import Fraction
 import sympy
 
 from golds import (
-    DECIMAL, DELICATE, INTEGER, ROOT, bracketed, expression, integer, is_interval, latex, rational, split_list, thousands,
+    DECIMAL, DELICATE, INTEGER, bracketed, expression, integer, is_interval, latex, rational, root, split_list, thousands,
     thousands_like,
 )
 
@@ -50,10 +50,10 @@ def near_fraction(gold, draw):
 
 
 def near_root(gold, draw):
-    match = ROOT.fullmatch(gold)
-    if not match:
+    parts = root(gold)
+    if not parts:
         return None
-    sign, coefficient, radicand = match[1], int(match[2] or 1), int(match[3])
+    sign, coefficient, radicand = parts
     return draw.choice([
         ("radicand", f"{sign}{coefficient}\\sqrt{{{radicand + 1}}}"),
         ("coefficient", f"{sign}{coefficient + 1}\\sqrt{{{radicand}}}"),

@@ -8,7 +8,7 @@ from fractions import Fraction
 import sympy
 
 from golds import (
-    DECIMAL, DELICATE, INTEGER, ROOT, bracketed, expression, integer, is_interval, latex, numbers_only, rational, split_list,
+    DECIMAL, DELICATE, INTEGER, bracketed, expression, integer, is_interval, latex, numbers_only, rational, root, split_list,
     thousands, thousands_like,
 )
 
@@ -83,10 +83,10 @@ def equal_decimal(gold, draw):
 
 
 def equal_root(gold, draw):
-    match = ROOT.fullmatch(gold)
-    if not match:
+    parts = root(gold)
+    if not parts:
         return None
-    sign, coefficient, radicand = match[1], int(match[2] or 1), int(match[3])
+    sign, coefficient, radicand = parts
     forms = [
         ("one root", f"{sign}\\sqrt{{{coefficient**2 * radicand}}}"),
         ("half power", f"{sign}{coefficient} \\cdot {radicand}^{{1/2}}"),
