@@ -80,6 +80,12 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
     let source = ModelSource::read(&config.model.path)?;
     let mut policies = run::load_policies(&config)?;
+    let prompt = prompt::effective(&config.prompt, &source);
+    if *prompt != config.prompt {
+        say(
+            "prompts are written as the run that the model comes from wrote them; --set prompt.template=chat asks otherwise",
+        );
+    }
     let benchmarks = benchmarks(args, &config, &source)?;
     let settings = Settings {
         model: source.path.clone(),
@@ -91,7 +97,7 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         top_p: args.top_p,
         max_new_tokens: longest_completion(args, &source, &benchmarks)?,
         seed: args.seed,
-        prompt: prompt::effective(&config.prompt, &source).clone(),
+        prompt: prompt.clone(),
     };
     let out = match &args.out {
         Some(out) => out.clone(),

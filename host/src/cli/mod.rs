@@ -8,6 +8,7 @@ mod restart;
 mod swap;
 mod train;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -86,8 +87,12 @@ fn say(message: &str) {
     eprintln!("{message}");
 }
 
-/// Data: standard output.
-#[expect(clippy::print_stdout, reason = "data of a command-line tool")]
+/// Data: standard output. A reader that has seen enough, such as `head`, is no error.
 fn print(text: &str) {
-    println!("{text}");
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            say(&format!("error: can't write to standard output: {error}"));
+        }
+        _ => {}
+    }
 }
