@@ -35,7 +35,11 @@ impl Tiles {
         values.par_chunks_exact_mut(tile_len).enumerate().with_min_len(4).for_each(|(t, tile)| {
             let width = (k - t * TILE).min(TILE);
             for (line, row) in tile.chunks_exact_mut(TILE).zip(x.chunks_exact(k)) {
-                line[..width].copy_from_slice(&row[t * TILE..][..width]);
+                // Of a length known beforehand, which is no call.
+                match width {
+                    TILE => line.copy_from_slice(&row[t * TILE..][..TILE]),
+                    _ => line[..width].copy_from_slice(&row[t * TILE..][..width]),
+                }
             }
         });
         if precision == Precision::Bf16 {

@@ -5,6 +5,7 @@
 use std::arch::x86_64::{
     __m512, __m512bh, __mmask16, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
@@ -85,8 +86,13 @@ macro_rules! tiles {
                     }
                     for (i, sum) in sums.iter().enumerate() {
                         let row = c.add(i * size.out);
-                        _mm512_mask_storeu_ps(row, masks[0], sum[0]);
-                        _mm512_mask_storeu_ps(row.wrapping_add(16), masks[1], sum[1]);
+                        if size.cols == PANEL {
+                            _mm512_storeu_ps(row, sum[0]);
+                            _mm512_storeu_ps(row.add(16), sum[1]);
+                        } else {
+                            _mm512_mask_storeu_ps(row, masks[0], sum[0]);
+                            _mm512_mask_storeu_ps(row.wrapping_add(16), masks[1], sum[1]);
+                        }
                     }
                 }
             }
