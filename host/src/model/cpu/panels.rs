@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::kernel::{Left, Out, PANEL, multiply_panel};
+use super::kernel::{Left, Out, PANEL, multiply_panel, transpose_block};
+use super::layer::fit;
 
 /// Columns of several panels: `out[rows, cols] (+)= left · panels`, each panel holding `panel_depth` rows, of which
 /// the first `depth` are used.
@@ -58,10 +59,9 @@ impl<'a> Rows<'a> {
         Left { data: &self.data[first * self.stride..], row_stride: self.stride, depth_stride: 1 }
     }
 
-    /// Panels `[width / PANEL][count][PANEL]`: the rows as the depth of a product.
+    /// Panels `[width / PANEL][count][PANEL]`: the rows as the depth of a product; what fills up the last is arbitrary.
     pub(super) fn pack_plain(&self, out: &mut Vec<f32>) {
-        out.clear();
-        out.resize(plain_size(self.count, self.width), 0.0);
+        let out = fit(out, plain_size(self.count, self.width));
         for i in 0..self.count {
             for (p, values) in self.row(i).chunks(PANEL).enumerate() {
                 out[(p * self.count + i) * PANEL..][..values.len()].copy_from_slice(values);
@@ -71,10 +71,18 @@ impl<'a> Rows<'a> {
 
     /// Panels `[count / PANEL][width][PANEL]`: the rows as the columns of a product.
     pub(super) fn pack_transposed(&self, out: &mut Vec<f32>) {
-        out.clear();
-        out.resize(plain_size(self.width, self.count), 0.0);
-        for i in 0..self.count {
-            write_column(out, self.width, i, self.row(i));
+        let panels = fit(out, plain_size(self.width, self.count));
+        let mut block = [0.0; PANEL * PANEL];
+        for (p, panel) in panels.chunks_exact_mut(self.width * PANEL).enumerate() {
+            let rows = p * PANEL..self.count.min((p + 1) * PANEL);
+            block[rows.len() * PANEL..].fill(0.0);
+            for (b, columns) in panel.chunks_mut(PANEL * PANEL).enumerate() {
+                for (line, i) in block.chunks_exact_mut(PANEL).zip(rows.clone()) {
+                    let values = self.row(i)[b * PANEL..].iter().take(PANEL);
+                    line.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
+                }
+                transpose_block(&block, columns);
+            }
         }
     }
 }
