@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
+use super::buffers::fit;
 use super::kernel::{Pair, vectorized};
-use super::layer::fit;
 
 /// Rounds to nearest, ties to even; NaN stays NaN.
 #[inline(always)]

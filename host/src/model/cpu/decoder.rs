@@ -2,17 +2,18 @@
 //! join and leave the batch as they begin and end.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::attention::{KeyValues, QUERY_BLOCK, attend};
+use super::buffers::{Saves, cut, cut_len, fit};
 use super::head::RowSums;
 use super::kernel::{Left, PANEL};
-use super::layer::fit;
 use super::network::{Network, Shape};
 use super::panels::{write_column, write_row};
-use super::pass::{Inference, embed};
+use super::pass::{Buffers, Inference, embed};
 use super::plan::{Plan, Rope};
 use crate::model::sampler::Drawing;
 use crate::model::{SampleRequest, Sampling};
@@ -25,35 +26,34 @@ const CACHE_BUDGET: usize = 1 << 28;
 /// Prompt tokens that are computed together.
 const PREFILL_TOKENS: usize = 2048;
 
-/// Keys and values of one segment, for every layer and key head. What lies beyond the tokens pushed is arbitrary.
+/// Keys and values of one segment, for every layer and key head, in a storage of type `B`. What lies beyond the tokens
+/// pushed is arbitrary.
 #[derive(Debug, Default)]
-pub(super) struct Cache {
+struct Cache<B> {
     /// `[layers][key_heads][_][head_dim][PANEL]`
-    keys: Vec<f32>,
+    keys: B,
     /// `[layers][key_heads][_][capacity][PANEL]`
-    values: Vec<f32>,
+    values: B,
+    /// Tokens that there is room for.
     capacity: usize,
 }
 
-impl Cache {
-    /// Makes room for `capacity` tokens.
-    fn reserve(&mut self, network: &Network, capacity: usize) {
-        let parts = network.layout.layers.len() * network.shape.key_heads;
-        let [keys, values] = Self::sizes(&network.shape, capacity);
-        fit(&mut self.keys, parts * keys);
-        fit(&mut self.values, parts * values);
-        self.capacity = capacity;
-    }
+/// Values that keys and values of one layer and head take.
+fn head_sizes(shape: &Shape, capacity: usize) -> [usize; 2] {
+    let dim = shape.head_dim;
+    [capacity.next_multiple_of(PANEL) * dim, capacity * dim.next_multiple_of(PANEL)]
+}
 
-    /// Values that keys and values of one layer and head take.
-    fn sizes(shape: &Shape, capacity: usize) -> [usize; 2] {
-        let dim = shape.head_dim;
-        [capacity.next_multiple_of(PANEL) * dim, capacity * dim.next_multiple_of(PANEL)]
-    }
+/// Values that all keys and all values of a segment take.
+fn cache_sizes(network: &Network, capacity: usize) -> [usize; 2] {
+    head_sizes(&network.shape, capacity)
+        .map(|size| size * network.shape.key_heads * network.layout.layers.len())
+}
 
+impl<B: Deref<Target = [f32]> + DerefMut> Cache<B> {
     /// Stores keys and values of token `index` from a row of `qkv`.
     fn push(&mut self, shape: &Shape, layer: usize, index: usize, qkv: &[f32]) {
-        let [keys, values] = Self::sizes(shape, self.capacity);
+        let [keys, values] = head_sizes(shape, self.capacity);
         for key_head in 0..shape.key_heads {
             let part = layer * shape.key_heads + key_head;
             let (dim, begin) = (shape.head_dim, shape.query() + key_head * shape.head_dim);
@@ -64,7 +64,7 @@ impl Cache {
     }
 
     fn segment(&self, shape: &Shape, layer: usize, key_head: usize, len: usize) -> KeyValues<'_> {
-        let [keys, values] = Self::sizes(shape, self.capacity);
+        let [keys, values] = head_sizes(shape, self.capacity);
         let part = layer * shape.key_heads + key_head;
         KeyValues {
             keys: &self.keys[part * keys..][..keys],
@@ -77,21 +77,21 @@ impl Cache {
 
 /// A prompt that its members share.
 struct Prompt {
-    cache: Cache,
+    cache: Cache<Vec<f32>>,
     len: usize,
 }
 
 /// A completion in the making. All its tokens but the latest are in the cache.
-struct Member {
+struct Member<'a> {
     request: usize,
     index: usize,
     prompt: Arc<Prompt>,
     drawing: Drawing,
-    cache: Cache,
+    cache: Cache<&'a mut [f32]>,
     finished: bool,
 }
 
-impl Member {
+impl Member<'_> {
     /// Draws a token.
     fn draw(&mut self, logits: &[f32], sampling: &Sampling) -> anyhow::Result<()> {
         let RowSums { log_sum, entropy } = RowSums::of(logits);
@@ -132,7 +132,7 @@ impl Member {
 /// One completion a stream of every request, which must have been checked.
 pub(super) fn sample(
     network: &Network,
-    buffers: &mut Inference,
+    buffers: &mut Buffers,
     requests: Vec<SampleRequest<'_>>,
     sampling: &Sampling,
 ) -> anyhow::Result<Vec<Vec<Completion>>> {
@@ -141,14 +141,15 @@ pub(super) fn sample(
     let longest = requests.iter().map(|request| request.prompt.len()).max().unwrap_or(0);
     let mut rope = Rope::new(&network.config.rope_frequencies());
     rope.extend(longest + sampling.max_new_tokens);
-    let mut decoder = Decoder::new(network, buffers, rope, sampling);
+    let streams = requests.iter().map(|request| request.streams.len()).sum();
+    let mut decoder = Decoder::new(network, buffers, rope, sampling, streams);
     let mut requests: VecDeque<_> = requests.into_iter().enumerate().collect();
-    let mut waiting: VecDeque<Member> = VecDeque::new();
-    let mut active: Vec<Member> = Vec::new();
+    let mut waiting: VecDeque<Member<'_>> = VecDeque::new();
+    let mut active: Vec<Member<'_>> = Vec::new();
     loop {
-        while active.len() < decoder.max_active {
+        while !decoder.free.is_empty() {
             if let Some(mut member) = waiting.pop_front() {
-                member.cache = decoder.take_cache(decoder.capacity);
+                member.cache = decoder.free.pop().unwrap_or_default();
                 active.push(member);
             } else if requests.is_empty() {
                 break;
@@ -167,11 +168,9 @@ pub(super) fn sample(
         decoder.step(&mut active)?;
         let (ended, going) = active.into_iter().partition(|member| member.finished);
         active = going;
-        for Member { request, index, prompt, drawing, cache, .. } in ended {
+        for Member { request, index, drawing, cache, .. } in ended {
             completions[request][index] = drawing.completion;
-            let spare = &mut decoder.inference.caches;
-            spare.push(cache);
-            spare.extend(Arc::into_inner(prompt).map(|prompt| prompt.cache));
+            decoder.free.push(cache);
         }
     }
 }
@@ -181,32 +180,39 @@ struct Decoder<'a> {
     sampling: &'a Sampling,
     rope: Rope,
     inference: &'a mut Inference,
-    /// Tokens that a member's cache holds.
-    capacity: usize,
+    /// Caches that wait for a completion.
+    free: Vec<Cache<&'a mut [f32]>>,
+    /// All caches.
     max_active: usize,
 }
 
 impl<'a> Decoder<'a> {
-    fn new(network: &'a Network, inference: &'a mut Inference, rope: Rope, sampling: &'a Sampling) -> Self {
+    /// With a cache for each of `streams` completions, or as many as there is room for.
+    fn new(
+        network: &'a Network,
+        Buffers { shared, inference }: &'a mut Buffers,
+        rope: Rope,
+        sampling: &'a Sampling,
+        streams: usize,
+    ) -> Self {
         // The last token of a completion is never an input.
         let capacity = (sampling.max_new_tokens - 1).max(1);
-        let size: usize = Cache::sizes(&network.shape, capacity).iter().sum();
-        let size = size * network.shape.key_heads * network.layout.layers.len();
-        let max_active = (CACHE_BUDGET / size).clamp(1, MAX_ACTIVE);
-        Self { network, sampling, rope, inference, capacity, max_active }
-    }
-
-    fn take_cache(&mut self, capacity: usize) -> Cache {
-        let mut cache = self.inference.caches.pop().unwrap_or_default();
-        cache.reserve(self.network, capacity);
-        cache
+        let sizes = cache_sizes(network, capacity);
+        let size: usize = sizes.map(cut_len).iter().sum();
+        let max_active = (CACHE_BUDGET / size).clamp(1, MAX_ACTIVE).min(streams);
+        let mut buffer = fit(shared, max_active * size);
+        let free = (0..max_active).map(|_| {
+            let [keys, values] = sizes.map(|size| cut(&mut buffer, size));
+            Cache { keys, values, capacity }
+        });
+        Self { network, sampling, rope, free: free.collect(), inference, max_active }
     }
 
     /// Computes the prompts of the next requests and draws their members' first tokens.
     fn prefill(
         &mut self,
         requests: &mut VecDeque<(usize, SampleRequest<'_>)>,
-    ) -> anyhow::Result<Vec<Member>> {
+    ) -> anyhow::Result<Vec<Member<'a>>> {
         let network = self.network;
         let mut taken = Vec::new();
         let (mut tokens, mut members) = (0, 0);
@@ -227,13 +233,15 @@ impl<'a> Decoder<'a> {
         let plan = Plan::of_prompts(&prompts);
         let mut prompts: Vec<Prompt> = prompts
             .iter()
-            .map(|prompt| Prompt { cache: self.take_cache(prompt.len()), len: prompt.len() })
+            .map(|prompt| {
+                let [keys, values] = cache_sizes(network, prompt.len()).map(|size| vec![0.0; size]);
+                Prompt { cache: Cache { keys, values, capacity: prompt.len() }, len: prompt.len() }
+            })
             .collect();
         let rows = plan.num_rows();
         embed(network, &plan.tokens, fit(&mut self.inference.x, rows * network.shape.hidden));
         for layer in 0..network.layout.layers.len() {
-            self.inference.layer(network, layer, &plan, &self.rope);
-            let qkv = &self.inference.saves.qkv;
+            let qkv = &*self.inference.layer(network, layer, &plan, &self.rope).qkv;
             prompts.par_iter_mut().zip(&plan.groups).for_each(|(prompt, group)| {
                 for (index, row) in group.prompt.clone().enumerate() {
                     let width = network.shape.qkv();
@@ -263,10 +271,10 @@ impl<'a> Decoder<'a> {
     }
 
     /// Gives every member its next token.
-    fn step(&mut self, members: &mut [Member]) -> anyhow::Result<()> {
+    fn step(&mut self, members: &mut [Member<'_>]) -> anyhow::Result<()> {
         let (network, shape) = (self.network, &self.network.shape);
         let Inference { x, saves, scratch, head, .. } = &mut *self.inference;
-        fn ids(member: &Member) -> &[u32] {
+        fn ids<'m>(member: &'m Member<'_>) -> &'m [u32] {
             &member.drawing.completion.ids
         }
         let tokens: Vec<u32> =
@@ -276,13 +284,13 @@ impl<'a> Decoder<'a> {
         let rows = members.len();
         let x = fit(x, rows * shape.hidden);
         embed(network, &tokens, x);
+        let saves = &mut Saves::cut(network, rows, &mut fit(saves, Saves::len(network, rows)));
         for layer in 0..network.layout.layers.len() {
             network.project(layer, x, &positions, &self.rope, saves, scratch);
-            let attended = fit(&mut saves.attended, rows * shape.query());
             members
                 .par_iter_mut()
                 .zip(saves.qkv.par_chunks(shape.qkv()))
-                .zip(attended.par_chunks_mut(shape.query()))
+                .zip(saves.attended.par_chunks_mut(shape.query()))
                 .with_min_len(4)
                 .for_each_init(Vec::new, |scores, ((member, qkv), out)| {
                     member.attend(shape, layer, qkv, scores, out);

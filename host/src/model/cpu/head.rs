@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
+use super::buffers::fit;
 use super::elementwise::{logit_gradient, logit_sums};
-use super::layer::{fit, norm_rows, norm_rows_backward};
+use super::layer::{norm_rows, norm_rows_backward};
 use super::network::Network;
 use super::outer::{Tiles, accumulate_outer};
 use super::plan::Plan;

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::attention::{self, Saved};
+use super::buffers::{Saves, fit};
 use super::elementwise::{
     add, add_rows, rms_norm, rms_norm_again, rms_norm_backward, rotate, swiglu, swiglu_backward,
 };
@@ -13,37 +14,6 @@ use super::product::{LeftRows, PanelBuffer, multiply};
 
 /// Rows that are worked on at a time outside products; fixed, because partial sums of gradients depend on it.
 const ROW_BLOCK: usize = 128;
-
-/// The first `len` values of `buffer`, which grows when it must.
-pub(super) fn fit<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
-    if buffer.len() < len {
-        buffer.resize(len, T::default());
-    }
-    &mut buffer[..len]
-}
-
-/// What a layer's forward pass leaves for its backward pass.
-#[derive(Debug, Default)]
-pub(super) struct Saves {
-    /// 1/rms of the layer's input. `[M]`
-    pub(super) input_inverse: Vec<f32>,
-    /// Queries, keys and values, rotated. `[M, qkv]`
-    pub(super) qkv: Vec<f32>,
-    /// Queries and keys before their norms, for networks that have them. `[M, query + key]`
-    pub(super) raw: Vec<f32>,
-    /// 1/rms of each head of `raw`. `[M, heads + key_heads]`
-    pub(super) raw_inverse: Vec<f32>,
-    /// Log-sums of attention. `[M, heads]`
-    pub(super) log_sums: Vec<f32>,
-    /// Attention's result before its output projection. `[M, query]`
-    pub(super) attended: Vec<f32>,
-    /// Residual stream after attention. `[M, hidden]`
-    pub(super) middle: Vec<f32>,
-    /// 1/rms of `middle`. `[M]`
-    pub(super) middle_inverse: Vec<f32>,
-    /// Gate and up. `[M, 2 * intermediate]`
-    pub(super) gate_up: Vec<f32>,
-}
 
 /// Buffers that live within a layer.
 #[derive(Debug, Default)]
@@ -157,39 +127,35 @@ impl Network {
         x: &[f32],
         positions: &[u32],
         rope: &Rope,
-        saves: &mut Saves,
+        saves: &mut Saves<'_>,
         scratch: &mut LayerScratch,
     ) {
         let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], positions.len());
         let normed = fit(&mut scratch.normed, rows * shape.hidden);
-        let inverse = fit(&mut saves.input_inverse, rows);
-        norm_rows(x, self.part(&ranges.input_norm), shape.eps, normed, inverse);
-        let qkv = fit(&mut saves.qkv, rows * shape.qkv());
+        norm_rows(x, self.part(&ranges.input_norm), shape.eps, normed, saves.input_inverse);
+        let qkv = &mut *saves.qkv;
         let biased = begin_with_bias(ranges.qkv_bias.as_ref().map(|range| self.part(range)), qkv);
         multiply(normed, self.panels(&ranges.qkv), qkv, biased);
         if let (Some(query), Some(key)) = (&ranges.query_norm, &ranges.key_norm) {
             let gains = [self.part(query), self.part(key)];
-            let raw = fit(&mut saves.raw, rows * (shape.query() + shape.key()));
-            let inverse = fit(&mut saves.raw_inverse, rows * (shape.heads + shape.key_heads));
-            norm_heads(shape, gains, qkv, raw, inverse);
+            norm_heads(shape, gains, qkv, saves.raw, saves.raw_inverse);
         }
         rotate_rows(shape, qkv, positions, rope, false);
     }
 
     /// Attention's output projection and the gated layer, both added to the residual stream: from `x` and
     /// `saves.attended` to `saves.middle` and `out`.
-    pub(super) fn mix(&self, layer: usize, x: &[f32], saves: &mut Saves, scratch: &mut LayerScratch) {
+    pub(super) fn mix(&self, layer: usize, x: &[f32], saves: &mut Saves<'_>, scratch: &mut LayerScratch) {
         let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], x.len() / self.shape.hidden);
-        let middle = fit(&mut saves.middle, rows * shape.hidden);
+        let middle = &mut *saves.middle;
         copy_rows(x, middle);
         if let Some(bias) = &ranges.out_bias {
             middle.par_chunks_mut(shape.hidden).for_each(|row| add(row, self.part(bias)));
         }
-        multiply(&saves.attended[..rows * shape.query()], self.panels(&ranges.out), middle, true);
+        multiply(saves.attended, self.panels(&ranges.out), middle, true);
         let normed = fit(&mut scratch.normed, rows * shape.hidden);
-        let inverse = fit(&mut saves.middle_inverse, rows);
-        norm_rows(middle, self.part(&ranges.post_norm), shape.eps, normed, inverse);
-        let gate_up = fit(&mut saves.gate_up, rows * 2 * shape.intermediate);
+        norm_rows(middle, self.part(&ranges.post_norm), shape.eps, normed, saves.middle_inverse);
+        let gate_up = &mut *saves.gate_up;
         multiply(normed, self.panels(&ranges.gate_up), gate_up, false);
         let gated = fit(&mut scratch.gated, rows * shape.intermediate);
         let width = shape.intermediate;
@@ -200,21 +166,18 @@ impl Network {
     }
 
     /// The end of a layer: `out = middle + down(gated)`.
-    pub(super) fn finish(&self, layer: usize, saves: &Saves, scratch: &LayerScratch, out: &mut [f32]) {
+    pub(super) fn finish(&self, layer: usize, saves: &Saves<'_>, scratch: &LayerScratch, out: &mut [f32]) {
         let down = &self.layout.layers[layer].down;
         let rows = out.len() / down.cols;
-        copy_rows(&saves.middle[..out.len()], out);
+        copy_rows(saves.middle, out);
         multiply(&scratch.gated[..rows * down.depth], self.panels(down), out, true);
     }
 
     /// Attention over the rows of `plan`: fills `saves.attended`.
-    pub(super) fn attend(&self, plan: &Plan, saves: &mut Saves, scratch: &mut LayerScratch) {
+    pub(super) fn attend(&self, plan: &Plan, saves: &mut Saves<'_>, scratch: &mut LayerScratch) {
         let (shape, rows) = (&self.shape, plan.num_rows());
-        let attended = fit(&mut saves.attended, rows * shape.query());
-        let log_sums = fit(&mut saves.log_sums, rows * shape.heads);
         let region = fit(&mut scratch.region, rows * shape.query());
-        let qkv = &saves.qkv[..rows * shape.qkv()];
-        attention::forward(shape, &plan.groups, qkv, region, log_sums, attended);
+        attention::forward(shape, &plan.groups, saves.qkv, region, saves.log_sums, saves.attended);
     }
 
     /// Backward of a layer: turns `dx`, the gradient of the layer's output, into that of its input `x`, and adds
@@ -226,7 +189,7 @@ impl Network {
         plan: &Plan,
         rope: &Rope,
         x: &[f32],
-        saves: &mut Saves,
+        saves: &mut Saves<'_>,
         scratch: &mut LayerScratch,
         dx: &mut [f32],
         gradient: &mut [f32],
@@ -240,14 +203,14 @@ impl Network {
         // The gated layer.
         let gated = fit(gated, rows * intermediate);
         multiply(dx, weight.turn(self.panels(&ranges.down)), gated, false);
-        let gate_up = &mut saves.gate_up[..rows * 2 * intermediate];
+        let gate_up = &mut *saves.gate_up;
         gate_up
             .par_chunks_mut(ROW_BLOCK * 2 * intermediate)
             .zip(gated.par_chunks_mut(ROW_BLOCK * intermediate))
             .for_each(|(gate_up, gated)| swiglu_backward(gate_up, gated, intermediate));
         self.outer(dx, gated, &ranges.down, input, gradient);
-        let middle = &saves.middle[..rows * hidden];
-        let (post_norm, middle_inverse) = (self.part(&ranges.post_norm), &saves.middle_inverse[..rows]);
+        let (middle, middle_inverse) = (&*saves.middle, &*saves.middle_inverse);
+        let post_norm = self.part(&ranges.post_norm);
         norm_rows_again(middle, post_norm, middle_inverse, normed);
         self.outer(gate_up, normed, &ranges.gate_up, input, gradient);
         multiply(gate_up, weight.turn(self.panels(&ranges.gate_up)), dnormed, false);
@@ -255,7 +218,7 @@ impl Network {
         norm_rows_backward(dnormed, middle, post_norm, middle_inverse, dx, dgain);
 
         // Attention.
-        let attended = &saves.attended[..rows * shape.query()];
+        let attended = &*saves.attended;
         self.outer(dx, attended, &ranges.out, input, gradient);
         if let Some(bias) = &ranges.out_bias {
             bias_gradient(dx, &mut gradient[bias.clone()]);
@@ -264,22 +227,21 @@ impl Network {
         multiply(dx, weight.turn(self.panels(&ranges.out)), dattended, false);
         let dqkv = fit(dqkv, rows * shape.qkv());
         let region = fit(region, rows * shape.qkv());
-        let qkv = &saves.qkv[..rows * shape.qkv()];
-        let saved = Saved { qkv, out: attended, log_sums: &saves.log_sums };
+        let saved = Saved { qkv: saves.qkv, out: attended, log_sums: saves.log_sums };
         attention::backward(shape, &plan.groups, saved, dattended, region, dqkv);
 
         // The projections.
         rotate_rows(shape, dqkv, &plan.positions, rope, true);
         if let (Some(query), Some(key)) = (&ranges.query_norm, &ranges.key_norm) {
             let gains = [self.part(query), self.part(key)];
-            let dgains = norm_heads_backward(shape, gains, &saves.raw, &saves.raw_inverse, dqkv);
+            let dgains = norm_heads_backward(shape, gains, saves.raw, saves.raw_inverse, dqkv);
             add(&mut gradient[query.clone()], &dgains[0]);
             add(&mut gradient[key.clone()], &dgains[1]);
         }
         if let Some(bias) = &ranges.qkv_bias {
             bias_gradient(dqkv, &mut gradient[bias.clone()]);
         }
-        let (input_norm, input_inverse) = (self.part(&ranges.input_norm), &saves.input_inverse[..rows]);
+        let (input_norm, input_inverse) = (self.part(&ranges.input_norm), &*saves.input_inverse);
         norm_rows_again(x, input_norm, input_inverse, normed);
         self.outer(dqkv, normed, &ranges.qkv, input, gradient);
         multiply(dqkv, weight.turn(self.panels(&ranges.qkv)), dnormed, false);

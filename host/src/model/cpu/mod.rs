@@ -6,6 +6,7 @@
 
 mod attention;
 mod bf16;
+mod buffers;
 mod decoder;
 mod elementwise;
 mod head;
@@ -25,7 +26,7 @@ use std::sync::{Mutex, PoisonError};
 
 use network::{Network, flatten, unflatten};
 use optim::Moments;
-use pass::{Inference, Training};
+use pass::Buffers;
 use plan::{Plan, Rope, even_micro_batches, micro_batches};
 use threads::Threads;
 
@@ -48,11 +49,9 @@ pub struct CpuActor {
     /// Laid out like the parameters.
     gradient: Vec<f32>,
     moments: Moments,
-    training: Training,
     rope: Rope,
     threads: Threads,
-    /// Buffers that all passes share.
-    inference: Mutex<Inference>,
+    buffers: Mutex<Buffers>,
 }
 
 impl CpuActor {
@@ -78,11 +77,10 @@ impl CpuActor {
         Ok(Self {
             gradient: vec![0.0; len],
             moments: Moments::new(len),
-            training: Training::default(),
             rope: Rope::new(&network.config.rope_frequencies()),
             network,
             threads,
-            inference: Mutex::default(),
+            buffers: Mutex::default(),
         })
     }
 
@@ -106,20 +104,20 @@ impl CpuActor {
         }
         let plan = Plan::new(batch)?;
         self.rope.extend(plan.num_positions());
-        let Self { network, gradient, training, rope, threads, inference, .. } = self;
-        let inference = inference.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let scores = threads.run(|| training.forward(network, inference, &plan, rope));
+        let Self { network, gradient, rope, threads, buffers, .. } = self;
+        let buffers = buffers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let scores = threads.run(|| buffers.forward(network, &plan, rope));
         let grads = loss(&scores);
         check_grads(&scores, &grads)?;
         if grads.logprobs.iter().chain(&grads.entropies).any(|grad| *grad != 0.0) {
-            threads.run(|| training.backward(network, inference, &plan, rope, &grads, gradient));
+            threads.run(|| buffers.backward(network, &plan, rope, &grads, gradient));
         }
         Ok(())
     }
 
     /// See [`super::Actor::micro_batches`].
     pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
-        let bytes_per_row = size_of::<f32>() * Training::values_per_row(&self.network);
+        let bytes_per_row = size_of::<f32>() * Buffers::kept_per_row(&self.network);
         let affordable = (SAVED_BYTES.max(size_of_val(&*self.gradient)) / bytes_per_row).max(1);
         match affordable < token_budget {
             true => even_micro_batches(batch, affordable),
@@ -169,7 +167,7 @@ impl CpuActor {
             let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
             let plan = Plan::new(&sequences)?;
             rope.extend(plan.num_positions());
-            let part = self.with_buffers(|inference| inference.score(&self.network, &plan, &rope));
+            let part = self.with_buffers(|buffers| buffers.inference.score(&self.network, &plan, &rope));
             let mut begin = 0;
             for index in indices {
                 let span = starts[index]..starts[index + 1];
@@ -192,15 +190,15 @@ impl CpuActor {
         sampling: &Sampling,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.network.config, &requests, sampling)?;
-        self.with_buffers(|inference| decoder::sample(&self.network, inference, requests, sampling))
+        self.with_buffers(|buffers| decoder::sample(&self.network, buffers, requests, sampling))
     }
 
     /// Runs `work` on the Actor's threads with buffers: the Actor's own, or others when a second caller has those.
-    fn with_buffers<T: Send>(&self, work: impl FnOnce(&mut Inference) -> T + Send) -> T {
-        let mut others = Inference::default();
-        let mut guard = self.inference.try_lock();
-        let inference = guard.as_deref_mut().unwrap_or(&mut others);
-        self.threads.run(|| work(inference))
+    fn with_buffers<T: Send>(&self, work: impl FnOnce(&mut Buffers) -> T + Send) -> T {
+        let mut others = Buffers::default();
+        let mut guard = self.buffers.try_lock();
+        let buffers = guard.as_deref_mut().unwrap_or(&mut others);
+        self.threads.run(|| work(buffers))
     }
 
     /// See [`super::Actor::next_logits`].
@@ -212,7 +210,7 @@ impl CpuActor {
         let plan = Plan::of_prompts(&[tokens]);
         let mut rope = Rope::new(&self.network.config.rope_frequencies());
         rope.extend(plan.num_positions());
-        Ok(self.with_buffers(|inference| inference.last_logits(&self.network, &plan, &rope).to_vec()))
+        Ok(self.with_buffers(|buffers| buffers.inference.last_logits(&self.network, &plan, &rope).to_vec()))
     }
 
     /// See [`super::Actor::weights`].

@@ -175,6 +175,11 @@ impl Places {
 }
 
 impl Layout {
+    /// True when heads of queries and keys have norms of their own.
+    pub(super) fn has_head_norms(&self) -> bool {
+        self.layers.first().is_some_and(|layer| layer.query_norm.is_some() && layer.key_norm.is_some())
+    }
+
     fn new(config: &ModelConfig) -> anyhow::Result<Self> {
         let mut places = Places { shapes: config.parameter_shapes(), of: HashMap::new(), num_values: 0 };
         let embedding = places.matrix(&["model.embed_tokens.weight".to_owned()])?;

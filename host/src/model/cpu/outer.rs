@@ -5,8 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::bf16;
+use super::buffers::fit;
 use super::kernel::{Element, Left, Out, PANEL, Pair, multiply_panel};
-use super::layer::fit;
 use super::product::{LeftRows, TILE, copy_panel, even_block, shares, split};
 use crate::model::Precision;
 

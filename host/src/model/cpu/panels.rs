@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use super::buffers::fit;
 use super::kernel::{Left, Out, PANEL, multiply_panel, transpose_block};
-use super::layer::fit;
 
 /// Columns of several panels: `out[rows, cols] (+)= left · panels`, each panel holding `panel_depth` rows, of which
 /// the first `depth` are used.

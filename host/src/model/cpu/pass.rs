@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::decoder::Cache;
+use super::buffers::{Saves, cut, cut_len, fit};
 use super::head::Head;
 use super::kernel::PANEL;
-use super::layer::{LayerScratch, Saves, fit};
-use super::network::{Network, Shape};
+use super::layer::LayerScratch;
+use super::network::Network;
 use super::panels::{add_to_column, column};
 use super::plan::{Plan, Rope};
 use crate::model::{ScoreGrads, Scores};
@@ -20,28 +20,37 @@ pub(super) fn embed(network: &Network, tokens: &[u32], x: &mut [f32]) {
     });
 }
 
-/// Buffers of a forward pass that keeps nothing for a backward pass; training borrows
-/// `scratch` and `head`.
+/// All buffers of an Actor.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    /// The caches of sampling, or what training keeps: neither needs the other's values.
+    pub(super) shared: Vec<f32>,
+    pub(super) inference: Inference,
+}
+
+/// Buffers of a forward pass that keeps nothing for a backward pass; training borrows `scratch` and `head`.
 #[derive(Debug, Default)]
 pub(super) struct Inference {
     /// Residual stream. `[M, hidden]`
     pub(super) x: Vec<f32>,
-    pub(super) saves: Saves,
+    /// What a layer leaves.
+    pub(super) saves: Vec<f32>,
     pub(super) scratch: LayerScratch,
     pub(super) head: Head,
-    /// Caches that wait for a sequence.
-    pub(super) caches: Vec<Cache>,
 }
 
 impl Inference {
-    /// One layer over `plan`, from `self.x` to `self.x`.
-    pub(super) fn layer(&mut self, network: &Network, layer: usize, plan: &Plan, rope: &Rope) {
+    /// One layer over `plan`, from `self.x` to `self.x`; what it leaves.
+    pub(super) fn layer(&mut self, network: &Network, layer: usize, plan: &Plan, rope: &Rope) -> Saves<'_> {
         let Self { x, saves, scratch, .. } = self;
-        let x = &mut x[..plan.num_rows() * network.shape.hidden];
-        network.project(layer, x, &plan.positions, rope, saves, scratch);
-        network.attend(plan, saves, scratch);
-        network.mix(layer, x, saves, scratch);
-        network.finish(layer, saves, scratch, x);
+        let rows = plan.num_rows();
+        let x = &mut x[..rows * network.shape.hidden];
+        let mut saves = Saves::cut(network, rows, &mut fit(saves, Saves::len(network, rows)));
+        network.project(layer, x, &plan.positions, rope, &mut saves, scratch);
+        network.attend(plan, &mut saves, scratch);
+        network.mix(layer, x, &mut saves, scratch);
+        network.finish(layer, &saves, scratch, x);
+        saves
     }
 
     /// Scores of the plan's targets.
@@ -65,64 +74,66 @@ impl Inference {
     }
 }
 
-/// Buffers of a training pass. They grow to the largest batch and stay.
-#[derive(Debug, Default)]
-pub(super) struct Training {
+/// What a training pass keeps, cut out of one buffer.
+struct Kept<'a> {
     /// Residual stream before every layer, and after the last. `[layers + 1][M, hidden]`
-    streams: Vec<Vec<f32>>,
-    saves: Vec<Saves>,
-    dx: Vec<f32>,
+    streams: Vec<&'a mut [f32]>,
+    saves: Vec<Saves<'a>>,
+    /// Gradient of the residual stream. `[M, hidden]`
+    dx: &'a mut [f32],
 }
 
-impl Training {
-    /// Values that are kept of a row.
-    pub(super) fn values_per_row(network: &Network) -> usize {
-        let Shape { hidden, intermediate, heads, .. } = network.shape;
-        let layer = 2 * hidden + network.shape.qkv() + network.shape.query() + 2 * intermediate + heads;
-        network.layout.layers.len() * layer
+impl<'a> Kept<'a> {
+    /// Of `rows` rows; the same rows find the same values again.
+    fn cut(network: &Network, rows: usize, shared: &'a mut Vec<f32>) -> Self {
+        let (layers, stream) = (network.layout.layers.len(), rows * network.shape.hidden);
+        let len = (layers + 2) * cut_len(stream) + layers * Saves::len(network, rows);
+        let mut buffer = fit(shared, len);
+        Self {
+            streams: (0..=layers).map(|_| cut(&mut buffer, stream)).collect(),
+            saves: (0..layers).map(|_| Saves::cut(network, rows, &mut buffer)).collect(),
+            dx: cut(&mut buffer, stream),
+        }
+    }
+}
+
+impl Buffers {
+    /// Values that a training pass keeps of a row.
+    pub(super) fn kept_per_row(network: &Network) -> usize {
+        let layers = network.layout.layers.len();
+        (layers + 2) * network.shape.hidden + layers * Saves::values_per_row(network)
     }
 
-    /// Scores of the plan's targets; everything that [`Training::backward`] needs is kept.
-    pub(super) fn forward(
-        &mut self,
-        network: &Network,
-        buffers: &mut Inference,
-        plan: &Plan,
-        rope: &Rope,
-    ) -> Scores {
-        let Inference { scratch, head, .. } = buffers;
-        let num_layers = network.layout.layers.len();
-        let len = plan.num_rows() * network.shape.hidden;
-        self.streams.resize_with(num_layers + 1, Vec::new);
-        self.saves.resize_with(num_layers, Saves::default);
-        embed(network, &plan.tokens, fit(&mut self.streams[0], len));
-        for (layer, saves) in self.saves.iter_mut().enumerate() {
-            let (before, after) = self.streams.split_at_mut(layer + 1);
-            let (x, out) = (&before[layer][..len], fit(&mut after[0], len));
+    /// Scores of the plan's targets; everything that [`Buffers::backward`] needs is kept.
+    pub(super) fn forward(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> Scores {
+        let Inference { scratch, head, .. } = &mut self.inference;
+        let Kept { mut streams, mut saves, .. } = Kept::cut(network, plan.num_rows(), &mut self.shared);
+        embed(network, &plan.tokens, streams[0]);
+        for (layer, saves) in saves.iter_mut().enumerate() {
+            let (before, after) = streams.split_at_mut(layer + 1);
+            let (x, out) = (&*before[layer], &mut *after[0]);
             network.project(layer, x, &plan.positions, rope, saves, scratch);
             network.attend(plan, saves, scratch);
             network.mix(layer, x, saves, scratch);
             network.finish(layer, saves, scratch, out);
         }
-        head.score(network, plan, &self.streams[num_layers])
+        head.score(network, plan, streams[saves.len()])
     }
 
-    /// Adds the gradient of the latest [`Training::forward`], given that of its scores. `buffers` are as it left them.
+    /// Adds the gradient of the latest [`Buffers::forward`], given that of its scores. Nothing else was computed since.
     pub(super) fn backward(
         &mut self,
         network: &Network,
-        buffers: &mut Inference,
         plan: &Plan,
         rope: &Rope,
         grads: &ScoreGrads,
         gradient: &mut [f32],
     ) {
-        let len = plan.num_rows() * network.shape.hidden;
-        let dx = fit(&mut self.dx, len);
-        buffers.head.backward(network, plan, grads, dx, gradient);
-        for layer in (0..self.saves.len()).rev() {
-            let (x, saves) = (&self.streams[layer][..len], &mut self.saves[layer]);
-            network.layer_backward(layer, plan, rope, x, saves, &mut buffers.scratch, dx, gradient);
+        let Inference { scratch, head, .. } = &mut self.inference;
+        let Kept { streams, saves, dx } = Kept::cut(network, plan.num_rows(), &mut self.shared);
+        head.backward(network, plan, grads, dx, gradient);
+        for (layer, (mut saves, x)) in saves.into_iter().zip(streams).enumerate().rev() {
+            network.layer_backward(layer, plan, rope, x, &mut saves, scratch, dx, gradient);
         }
         let embedding = network.layout.embedding.range.clone();
         embedding_gradient(network.shape.hidden, &plan.tokens, dx, &mut gradient[embedding]);

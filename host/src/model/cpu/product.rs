@@ -9,8 +9,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::bf16;
+use super::buffers::fit;
 use super::kernel::{Element, Left, Out, PANEL, multiply_panel, transpose_block};
-use super::layer::fit;
 use crate::model::Precision;
 
 /// Most depth that is worked on at a time: 64 KiB of a panel, which every row of a block reads again.
