@@ -1,9 +1,10 @@
 //! Drawing a token from logits, with the generator of the completion that it belongs to.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use rand_chacha::ChaCha8Rng;
 
 use super::Sampling;
+use super::cpu::{finite_max, heated_weights, wide_sum};
 use super::weights::unit_interval;
 use crate::types::{Completion, TokenId};
 
@@ -19,15 +20,16 @@ impl Drawing {
         Self { completion: Completion::default(), stream }
     }
 
-    /// [`Drawing::push`] for an engine that knows `ln Σ exp(logit)` and the entropy.
+    /// [`Drawing::push`] for an engine that knows `ln Σ exp(logit)` and the entropy; `weights` is a buffer.
     pub(super) fn push_scored(
         &mut self,
         logits: &[f32],
         log_sum: f32,
         entropy: f32,
         sampling: &Sampling,
+        weights: &mut Vec<f32>,
     ) -> anyhow::Result<bool> {
-        let id = pick(logits, sampling, &mut self.stream)?;
+        let id = pick(logits, sampling, &mut self.stream, weights)?;
         Ok(self.record(Draw { id: id as TokenId, logprob: logits[id] - log_sum, entropy }, sampling))
     }
 
@@ -56,7 +58,7 @@ struct Draw {
 }
 
 fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow::Result<Draw> {
-    let id = pick(logits, sampling, stream)?;
+    let id = pick(logits, sampling, stream, &mut Vec::new())?;
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (mut sum, mut weighted) = (0.0f64, 0.0f64);
     for logit in logits {
@@ -75,59 +77,67 @@ fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow:
 
 /// Takes one 64-bit number from `stream` unless the temperature is 0, walks the cumulative distribution in the order
 /// of the vocabulary, in f64.
-fn pick(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow::Result<usize> {
-    let mut best = 0;
-    for (id, logit) in logits.iter().enumerate() {
-        ensure!(logit.is_finite(), "the logit of token {id} is {logit}: have the weights diverged?");
-        if *logit > logits[best] {
-            best = id;
-        }
-    }
+fn pick(
+    logits: &[f32],
+    sampling: &Sampling,
+    stream: &mut ChaCha8Rng,
+    weights: &mut Vec<f32>,
+) -> anyhow::Result<usize> {
     ensure!(!logits.is_empty(), "there is no token to draw from");
-    let max = logits[best];
-    Ok(match sampling.temperature {
-        0.0 => best,
-        temperature => {
-            let mut weights: Vec<f64> =
-                logits.iter().map(|logit| f64::from(((logit - max) / temperature).exp())).collect();
-            if sampling.top_p < 1.0 {
-                keep_nucleus(&mut weights, sampling.top_p);
-            }
-            walk(&weights, unit_interval(stream))
-        }
-    })
+    let Some(max) = finite_max(logits) else {
+        let id = logits.iter().position(|logit| !logit.is_finite()).unwrap_or_default();
+        anyhow::bail!("the logit of token {id} is {}: have the weights diverged?", logits[id]);
+    };
+    if sampling.temperature == 0.0 {
+        return logits.iter().position(|logit| *logit == max).context("the largest logit is one of them");
+    }
+    weights.resize(logits.len(), 0.0);
+    heated_weights(logits, max, sampling.temperature, weights);
+    if sampling.top_p < 1.0 {
+        keep_nucleus(weights, sampling.top_p);
+    }
+    Ok(walk(weights, unit_interval(stream)))
 }
 
 /// Zeroes all but the smallest set of likeliest tokens that holds `top_p` of the weight; among equal weights the
 /// lower id is likelier.
-fn keep_nucleus(weights: &mut [f64], top_p: f32) {
+fn keep_nucleus(weights: &mut [f32], top_p: f32) {
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_unstable_by(|&a, &b| weights[b].total_cmp(&weights[a]).then(a.cmp(&b)));
-    let wanted = f64::from(top_p) * weights.iter().sum::<f64>();
+    let wanted = f64::from(top_p) * wide_sum(weights);
     let mut held = 0.0;
     for id in order {
+        let weight = f64::from(weights[id]);
         if held >= wanted {
             weights[id] = 0.0;
         }
-        held += weights[id];
+        held += weight;
     }
 }
 
 /// First token at which the running sum exceeds `uniform` of the whole; never one of weight 0.
-fn walk(weights: &[f64], uniform: f64) -> usize {
-    let wanted = uniform * weights.iter().sum::<f64>();
+fn walk(weights: &[f32], uniform: f64) -> usize {
+    /// Tokens whose sum is known, so that a walk can pass them at a stride.
+    const STRIDE: usize = 256;
+    let sums: Vec<f64> = weights.chunks(STRIDE).map(wide_sum).collect();
+    let wanted = uniform * sums.iter().sum::<f64>();
     let mut held = 0.0;
-    let mut last = 0;
-    for (id, weight) in weights.iter().enumerate() {
-        held += weight;
-        if *weight > 0.0 {
-            last = id;
-            if held > wanted {
-                break;
-            }
+    let mut first = 0;
+    for sum in sums {
+        if held + sum > wanted {
+            break;
+        }
+        held += sum;
+        first += STRIDE;
+    }
+    for (id, &weight) in weights.iter().enumerate().skip(first) {
+        held += f64::from(weight);
+        if weight > 0.0 && held > wanted {
+            return id;
         }
     }
-    last
+    // Rounding left nothing above the wanted sum.
+    weights.iter().rposition(|weight| *weight > 0.0).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -53,6 +53,20 @@ fn logits_that_are_not_numbers_are_an_error() {
 }
 
 proptest! {
+    /// Witness: running sums of all weights, one after the other.
+    #[test]
+    fn a_walk_stops_where_the_running_sum_passes_the_wanted_one(
+        weights in proptest::collection::vec(prop_oneof![Just(0f32), 1e-6f32..1.0], 1..2000),
+        uniform in prop_oneof![Just(0f64), Just(1.0 - f64::EPSILON), 0.0..1.0],
+    ) {
+        prop_assume!(weights.iter().any(|weight| *weight > 0.0));
+        let id = walk(&weights, uniform);
+        let sum = |weights: &[f32]| weights.iter().copied().map(f64::from).sum::<f64>();
+        let (below, wanted) = (sum(&weights[..id]), uniform * sum(&weights));
+        prop_assert!(weights[id] > 0.0);
+        prop_assert!(below <= wanted + 1e-9 && wanted <= below + f64::from(weights[id]) + 1e-9);
+    }
+
     /// Witness: log-prob and entropy by their definitions in f64, whatever temperature and top-p do to the draw;
     /// the drawn token is in the nucleus, found here by sorting probabilities.
     #[test]

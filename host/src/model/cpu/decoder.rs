@@ -93,9 +93,9 @@ struct Member<'a> {
 
 impl Member<'_> {
     /// Draws a token.
-    fn draw(&mut self, logits: &[f32], sampling: &Sampling) -> anyhow::Result<()> {
+    fn draw(&mut self, logits: &[f32], sampling: &Sampling, weights: &mut Vec<f32>) -> anyhow::Result<()> {
         let RowSums { log_sum, entropy } = RowSums::of(logits);
-        self.finished = self.drawing.push_scored(logits, log_sum, entropy, sampling)?;
+        self.finished = self.drawing.push_scored(logits, log_sum, entropy, sampling, weights)?;
         Ok(())
     }
 
@@ -263,8 +263,8 @@ impl<'a> Decoder<'a> {
         }
         members
             .into_par_iter()
-            .map(|(mut member, logits)| {
-                member.draw(logits, self.sampling)?;
+            .map_init(Vec::new, |weights, (mut member, logits)| {
+                member.draw(logits, self.sampling, weights)?;
                 Ok(member)
             })
             .collect()
@@ -304,6 +304,8 @@ impl<'a> Decoder<'a> {
             .par_iter_mut()
             .zip(logits.par_chunks(shape.vocab))
             .with_min_len(4)
-            .try_for_each(|(member, logits)| member.draw(logits, self.sampling))
+            .try_for_each_init(Vec::new, |weights, (member, logits)| {
+                member.draw(logits, self.sampling, weights)
+            })
     }
 }

@@ -263,6 +263,36 @@ vectorized! {
         (max, fold(sums[0], |a, b| a + b), fold(sums[1], |a, b| a + b))
     }
 
+    /// The largest of `logits`; none when one of them is not finite.
+    pub(in crate::model) fn finite_max(logits: &[f32]) -> Option<f32> {
+        let max = lane_max(logits, 1.0);
+        // 0 times what is not finite is not a number.
+        let zero = lane_sum([logits], |sum, [z]| z.mul_add(0.0, sum));
+        (zero == 0.0).then_some(max)
+    }
+
+    /// `weights = exp((logits - max) / temperature)`.
+    pub(in crate::model) fn heated_weights(logits: &[f32], max: f32, temperature: f32, weights: &mut [f32]) {
+        for (weight, logit) in weights.iter_mut().zip(logits) {
+            *weight = exp((logit - max) / temperature);
+        }
+    }
+
+    /// `Σ values`, in f64.
+    pub(in crate::model) fn wide_sum(values: &[f32]) -> f64 {
+        let mut lanes = [0.0f64; LANES];
+        let (chunks, rest) = values.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (lane, &value) in lanes.iter_mut().zip(chunk) {
+                *lane += f64::from(value);
+            }
+        }
+        for (lane, &value) in lanes.iter_mut().zip(rest) {
+            *lane += f64::from(value);
+        }
+        lanes.iter().sum()
+    }
+
     /// Overwrites a row of logits with the part of its gradient that every entry has:
     /// `-p (dlogprob + dentropy (ln p + entropy))`, where `ln p = z - log_sum`.
     pub(super) fn logit_gradient(logits: &mut [f32], log_sum: f32, entropy: f32, dlogprob: f32, dentropy: f32) {

@@ -35,6 +35,7 @@ use super::optim::{OptimState, Update, clip_factor};
 use super::{AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
 use crate::types::{Completion, TokenId};
 
+pub(super) use elementwise::{finite_max, heated_weights, wide_sum};
 pub use product::repeat_product;
 
 /// Bytes that a training pass may keep for its backward pass, unless the parameters take more: then as many as those.

@@ -3,14 +3,18 @@
 #![expect(unsafe_code, reason = "pointers into what `multiply_panel` was given")]
 
 use std::arch::x86_64::{
-    __m512, __m512bh, __mmask16, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_storeu_ps,
+    __m512, __m512bh, __mmask16, _MM_HINT_T1, _mm_prefetch, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
 use super::PANEL;
 use super::panel::{Operands, Pair, Size};
+
+/// Rows during which the memory behind a panel's depth is brought into the second-level cache, half of it in each tile:
+/// what is multiplied next. Otherwise the first tile waits for memory and the others leave it idle.
+const AHEAD: usize = 24;
 
 /// A module of tiles: `$splat` and `$load` bring elements into a register, `$multiply(sum, left, right)` adds a product.
 macro_rules! tiles {
@@ -35,18 +39,21 @@ macro_rules! tiles {
                     unsafe {
                         let (a, c) = (a.add(i * size.row), c.add(i * size.out));
                         match height {
-                            12 => tile::<12>(size, a, b, c, masks, accumulate),
-                            11 => tile::<11>(size, a, b, c, masks, accumulate),
-                            10 => tile::<10>(size, a, b, c, masks, accumulate),
-                            9 => tile::<9>(size, a, b, c, masks, accumulate),
-                            8 => tile::<8>(size, a, b, c, masks, accumulate),
-                            7 => tile::<7>(size, a, b, c, masks, accumulate),
-                            6 => tile::<6>(size, a, b, c, masks, accumulate),
-                            5 => tile::<5>(size, a, b, c, masks, accumulate),
-                            4 => tile::<4>(size, a, b, c, masks, accumulate),
-                            3 => tile::<3>(size, a, b, c, masks, accumulate),
-                            2 => tile::<2>(size, a, b, c, masks, accumulate),
-                            _ => tile::<1>(size, a, b, c, masks, accumulate),
+                            12 if i < AHEAD && rows >= AHEAD => {
+                                tile::<12, true>(size, a, b, c, masks, accumulate, i / 12);
+                            }
+                            12 => tile::<12, false>(size, a, b, c, masks, accumulate, 0),
+                            11 => tile::<11, false>(size, a, b, c, masks, accumulate, 0),
+                            10 => tile::<10, false>(size, a, b, c, masks, accumulate, 0),
+                            9 => tile::<9, false>(size, a, b, c, masks, accumulate, 0),
+                            8 => tile::<8, false>(size, a, b, c, masks, accumulate, 0),
+                            7 => tile::<7, false>(size, a, b, c, masks, accumulate, 0),
+                            6 => tile::<6, false>(size, a, b, c, masks, accumulate, 0),
+                            5 => tile::<5, false>(size, a, b, c, masks, accumulate, 0),
+                            4 => tile::<4, false>(size, a, b, c, masks, accumulate, 0),
+                            3 => tile::<3, false>(size, a, b, c, masks, accumulate, 0),
+                            2 => tile::<2, false>(size, a, b, c, masks, accumulate, 0),
+                            _ => tile::<1, false>(size, a, b, c, masks, accumulate, 0),
                         }
                     }
                     i += height;
@@ -55,14 +62,16 @@ macro_rules! tiles {
 
             #[target_feature(enable = $features)]
             #[inline]
-            unsafe fn tile<const ROWS: usize>(
+            unsafe fn tile<const ROWS: usize, const FETCH: bool>(
                 size: &Size,
                 a: *const $element,
                 b: *const $element,
                 c: *mut f32,
                 masks: [__mmask16; 2],
                 accumulate: bool,
+                index: usize,
             ) {
+                let ahead = b.wrapping_add((PANEL + index * PANEL / 2) * size.depth);
                 let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
                 // SAFETY: `multiply_panel` asserted the extents; masked lanes are not touched, so the address of a
                 // masked half may lie past the row (hence `wrapping_add`).
@@ -77,6 +86,9 @@ macro_rules! tiles {
                         }
                     }
                     for k in 0..size.depth {
+                        if FETCH {
+                            _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(k * PANEL / 2).cast());
+                        }
                         let right = [$load(b.add(k * PANEL)), $load(b.add(k * PANEL + 16))];
                         for (i, sum) in sums.iter_mut().enumerate() {
                             let x = $splat(a.add(i * size.row + k * size.step));
