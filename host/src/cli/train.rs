@@ -34,6 +34,9 @@ pub(super) struct TrainArgs {
     /// One key of the configuration, as table.key=value; give it again for more.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
+    /// Precision of products with weights: bf16 is faster where the processor has AVX512_BF16.
+    #[arg(long, value_parser = ["f32", "bf16"])]
+    precision: Option<String>,
     /// Steps of the run.
     #[arg(long)]
     steps: Option<u32>,
@@ -44,7 +47,7 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with the run in this directory from its latest checkpoint.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "policy", "policy_param", "config", "overrides", "seed", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "policy", "policy_param", "config", "overrides", "precision", "seed", "out"])]
     resume: Option<PathBuf>,
     /// Say nothing but errors and the run's directory.
     #[arg(long, short)]
@@ -53,7 +56,9 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     fn resolve(&self) -> anyhow::Result<Config> {
-        let mut config = Config::resolve(self.config.as_deref(), &self.overrides)?;
+        let mut overrides = self.overrides.clone();
+        overrides.extend(self.precision.as_ref().map(|precision| format!("model.precision={precision}")));
+        let mut config = Config::resolve(self.config.as_deref(), &overrides)?;
         if let Some(model) = &self.model {
             config.model.path = model.clone();
         }
