@@ -1,10 +1,10 @@
 //! Drawing a token from logits, with the generator of the completion that it belongs to.
 
-use anyhow::{Context, ensure};
+use anyhow::{bail, ensure};
 use rand_chacha::ChaCha8Rng;
 
 use super::Sampling;
-use super::cpu::{finite_max, heated_weights, wide_sum};
+use super::cpu::{finite_max, softmax_weights, sum_f64};
 use super::weights::unit_interval;
 use crate::types::{Completion, TokenId};
 
@@ -86,13 +86,13 @@ fn pick(
     ensure!(!logits.is_empty(), "there is no token to draw from");
     let Some(max) = finite_max(logits) else {
         let id = logits.iter().position(|logit| !logit.is_finite()).unwrap_or_default();
-        anyhow::bail!("the logit of token {id} is {}: have the weights diverged?", logits[id]);
+        bail!("the logit of token {id} is {}: have the weights diverged?", logits[id]);
     };
     if sampling.temperature == 0.0 {
-        return logits.iter().position(|logit| *logit == max).context("the largest logit is one of them");
+        return Ok(logits.iter().position(|logit| *logit == max).unwrap_or_default());
     }
     weights.resize(logits.len(), 0.0);
-    heated_weights(logits, max, sampling.temperature, weights);
+    softmax_weights(logits, max, sampling.temperature, weights);
     if sampling.top_p < 1.0 {
         keep_nucleus(weights, sampling.top_p);
     }
@@ -104,7 +104,7 @@ fn pick(
 fn keep_nucleus(weights: &mut [f32], top_p: f32) {
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_unstable_by(|&a, &b| weights[b].total_cmp(&weights[a]).then(a.cmp(&b)));
-    let wanted = f64::from(top_p) * wide_sum(weights);
+    let wanted = f64::from(top_p) * sum_f64(weights);
     let mut held = 0.0;
     for id in order {
         let weight = f64::from(weights[id]);
@@ -119,7 +119,7 @@ fn keep_nucleus(weights: &mut [f32], top_p: f32) {
 fn walk(weights: &[f32], uniform: f64) -> usize {
     /// Tokens whose sum is known, so that a walk can pass them at a stride.
     const STRIDE: usize = 256;
-    let sums: Vec<f64> = weights.chunks(STRIDE).map(wide_sum).collect();
+    let sums: Vec<f64> = weights.chunks(STRIDE).map(sum_f64).collect();
     let wanted = uniform * sums.iter().sum::<f64>();
     let mut held = 0.0;
     let mut first = 0;

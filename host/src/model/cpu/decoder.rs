@@ -13,7 +13,7 @@ use super::head::RowSums;
 use super::kernel::{Left, PANEL};
 use super::network::{Network, Shape};
 use super::panels::{write_column, write_row};
-use super::pass::{Buffers, Inference, embed};
+use super::pass::{Inference, Workspace, embed};
 use super::plan::{Plan, Rope};
 use crate::model::sampler::Drawing;
 use crate::model::{SampleRequest, Sampling};
@@ -132,7 +132,7 @@ impl Member<'_> {
 /// One completion a stream of every request, which must have been checked.
 pub(super) fn sample(
     network: &Network,
-    buffers: &mut Buffers,
+    workspace: &mut Workspace,
     requests: Vec<SampleRequest<'_>>,
     sampling: &Sampling,
 ) -> anyhow::Result<Vec<Vec<Completion>>> {
@@ -142,7 +142,7 @@ pub(super) fn sample(
     let mut rope = Rope::new(&network.config.rope_frequencies());
     rope.extend(longest + sampling.max_new_tokens);
     let streams = requests.iter().map(|request| request.streams.len()).sum();
-    let mut decoder = Decoder::new(network, buffers, rope, sampling, streams);
+    let mut decoder = Decoder::new(network, workspace, rope, sampling, streams);
     let mut requests: VecDeque<_> = requests.into_iter().enumerate().collect();
     let mut waiting: VecDeque<Member<'_>> = VecDeque::new();
     let mut active: Vec<Member<'_>> = Vec::new();
@@ -190,7 +190,7 @@ impl<'a> Decoder<'a> {
     /// With a cache for each of `streams` completions, or as many as there is room for.
     fn new(
         network: &'a Network,
-        Buffers { shared, inference }: &'a mut Buffers,
+        Workspace { shared, inference }: &'a mut Workspace,
         rope: Rope,
         sampling: &'a Sampling,
         streams: usize,

@@ -271,15 +271,15 @@ vectorized! {
         (zero == 0.0).then_some(max)
     }
 
-    /// `weights = exp((logits - max) / temperature)`.
-    pub(in crate::model) fn heated_weights(logits: &[f32], max: f32, temperature: f32, weights: &mut [f32]) {
+    /// Weights of the softmax at a temperature, not divided by their sum: `exp((logits - max) / temperature)`.
+    pub(in crate::model) fn softmax_weights(logits: &[f32], max: f32, temperature: f32, weights: &mut [f32]) {
         for (weight, logit) in weights.iter_mut().zip(logits) {
             *weight = exp((logit - max) / temperature);
         }
     }
 
     /// `Σ values`, in f64.
-    pub(in crate::model) fn wide_sum(values: &[f32]) -> f64 {
+    pub(in crate::model) fn sum_f64(values: &[f32]) -> f64 {
         let mut lanes = [0.0f64; LANES];
         let (chunks, rest) = values.as_chunks::<LANES>();
         for chunk in chunks {

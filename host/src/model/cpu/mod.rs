@@ -26,7 +26,7 @@ use std::sync::{Mutex, PoisonError};
 
 use network::{Network, flatten, unflatten};
 use optim::Moments;
-use pass::Buffers;
+use pass::Workspace;
 use plan::{Plan, Rope, even_micro_batches, micro_batches};
 use threads::Threads;
 
@@ -35,7 +35,7 @@ use super::optim::{OptimState, Update, clip_factor};
 use super::{AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
 use crate::types::{Completion, TokenId};
 
-pub(super) use elementwise::{finite_max, heated_weights, wide_sum};
+pub(super) use elementwise::{finite_max, softmax_weights, sum_f64};
 pub use product::repeat_product;
 
 /// Bytes that a training pass may keep for its backward pass, unless the parameters take more: then as many as those.
@@ -52,7 +52,7 @@ pub struct CpuActor {
     moments: Moments,
     rope: Rope,
     threads: Threads,
-    buffers: Mutex<Buffers>,
+    workspace: Mutex<Workspace>,
 }
 
 impl CpuActor {
@@ -81,7 +81,7 @@ impl CpuActor {
             rope: Rope::new(&network.config.rope_frequencies()),
             network,
             threads,
-            buffers: Mutex::default(),
+            workspace: Mutex::default(),
         })
     }
 
@@ -105,20 +105,20 @@ impl CpuActor {
         }
         let plan = Plan::new(batch)?;
         self.rope.extend(plan.num_positions());
-        let Self { network, gradient, rope, threads, buffers, .. } = self;
-        let buffers = buffers.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let scores = threads.run(|| buffers.forward(network, &plan, rope));
+        let Self { network, gradient, rope, threads, workspace, .. } = self;
+        let workspace = workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let scores = threads.run(|| workspace.forward(network, &plan, rope));
         let grads = loss(&scores);
         check_grads(&scores, &grads)?;
         if grads.logprobs.iter().chain(&grads.entropies).any(|grad| *grad != 0.0) {
-            threads.run(|| buffers.backward(network, &plan, rope, &grads, gradient));
+            threads.run(|| workspace.backward(network, &plan, rope, &grads, gradient));
         }
         Ok(())
     }
 
     /// See [`super::Actor::micro_batches`].
     pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
-        let bytes_per_row = size_of::<f32>() * Buffers::kept_per_row(&self.network);
+        let bytes_per_row = size_of::<f32>() * Workspace::kept_per_row(&self.network);
         let affordable = (SAVED_BYTES.max(size_of_val(&*self.gradient)) / bytes_per_row).max(1);
         match affordable < token_budget {
             true => even_micro_batches(batch, affordable),
@@ -168,7 +168,8 @@ impl CpuActor {
             let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
             let plan = Plan::new(&sequences)?;
             rope.extend(plan.num_positions());
-            let part = self.with_buffers(|buffers| buffers.inference.score(&self.network, &plan, &rope));
+            let part =
+                self.with_workspace(|workspace| workspace.inference.score(&self.network, &plan, &rope));
             let mut begin = 0;
             for index in indices {
                 let span = starts[index]..starts[index + 1];
@@ -191,15 +192,15 @@ impl CpuActor {
         sampling: &Sampling,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.network.config, &requests, sampling)?;
-        self.with_buffers(|buffers| decoder::sample(&self.network, buffers, requests, sampling))
+        self.with_workspace(|workspace| decoder::sample(&self.network, workspace, requests, sampling))
     }
 
-    /// Runs `work` on the Actor's threads with buffers: the Actor's own, or others when a second caller has those.
-    fn with_buffers<T: Send>(&self, work: impl FnOnce(&mut Buffers) -> T + Send) -> T {
-        let mut others = Buffers::default();
-        let mut guard = self.buffers.try_lock();
-        let buffers = guard.as_deref_mut().unwrap_or(&mut others);
-        self.threads.run(|| work(buffers))
+    /// Runs `work` on the Actor's threads with a workspace: the Actor's own, or another when a second caller has those.
+    fn with_workspace<T: Send>(&self, work: impl FnOnce(&mut Workspace) -> T + Send) -> T {
+        let mut others = Workspace::default();
+        let mut guard = self.workspace.try_lock();
+        let workspace = guard.as_deref_mut().unwrap_or(&mut others);
+        self.threads.run(|| work(workspace))
     }
 
     /// See [`super::Actor::next_logits`].
@@ -211,7 +212,9 @@ impl CpuActor {
         let plan = Plan::of_prompts(&[tokens]);
         let mut rope = Rope::new(&self.network.config.rope_frequencies());
         rope.extend(plan.num_positions());
-        Ok(self.with_buffers(|buffers| buffers.inference.last_logits(&self.network, &plan, &rope).to_vec()))
+        Ok(self.with_workspace(|workspace| {
+            workspace.inference.last_logits(&self.network, &plan, &rope).to_vec()
+        }))
     }
 
     /// See [`super::Actor::weights`].

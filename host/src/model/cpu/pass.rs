@@ -22,13 +22,13 @@ pub(super) fn embed(network: &Network, tokens: &[u32], x: &mut [f32]) {
 
 /// All buffers of an Actor.
 #[derive(Debug, Default)]
-pub(super) struct Buffers {
+pub(super) struct Workspace {
     /// The caches of sampling, or what training keeps: neither needs the other's values.
     pub(super) shared: Vec<f32>,
     pub(super) inference: Inference,
 }
 
-/// Buffers of a forward pass that keeps nothing for a backward pass; training borrows `scratch` and `head`.
+/// Workspace of a forward pass that keeps nothing for a backward pass; training borrows `scratch` and `head`.
 #[derive(Debug, Default)]
 pub(super) struct Inference {
     /// Residual stream. `[M, hidden]`
@@ -97,14 +97,14 @@ impl<'a> Kept<'a> {
     }
 }
 
-impl Buffers {
+impl Workspace {
     /// Values that a training pass keeps of a row.
     pub(super) fn kept_per_row(network: &Network) -> usize {
         let layers = network.layout.layers.len();
         (layers + 2) * network.shape.hidden + layers * Saves::values_per_row(network)
     }
 
-    /// Scores of the plan's targets; everything that [`Buffers::backward`] needs is kept.
+    /// Scores of the plan's targets; everything that [`Workspace::backward`] needs is kept.
     pub(super) fn forward(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> Scores {
         let Inference { scratch, head, .. } = &mut self.inference;
         let Kept { mut streams, mut saves, .. } = Kept::cut(network, plan.num_rows(), &mut self.shared);
@@ -120,7 +120,7 @@ impl Buffers {
         head.score(network, plan, streams[saves.len()])
     }
 
-    /// Adds the gradient of the latest [`Buffers::forward`], given that of its scores. Nothing else was computed since.
+    /// Adds the gradient of the latest [`Workspace::forward`], given that of its scores. Nothing else was computed since.
     pub(super) fn backward(
         &mut self,
         network: &Network,

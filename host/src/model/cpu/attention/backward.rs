@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::QUERY_BLOCK;
 use super::tasks::{Columns, gather, split_by_task, tasks};
+use crate::model::cpu::buffers::fit;
 use crate::model::cpu::elementwise::{add, attention_weights_again, attention_weights_backward, dot};
 use crate::model::cpu::kernel::{Left, Out, PANEL};
 use crate::model::cpu::network::Shape;
@@ -131,11 +132,8 @@ fn backward_task(
                 let row_width = split + (begin + count).next_multiple_of(PANEL);
                 let parts = [(segments[0], segments[0].len, 0), (segments[1], begin + count, split)];
                 let factor = 1.0 / (dim as f32).sqrt();
-                for buffer in [&mut *weights, &mut *dscores] {
-                    if buffer.len() < count * row_width {
-                        buffer.resize(count * row_width, 0.0);
-                    }
-                }
+                let weights = fit(weights, count * row_width);
+                let dscores = fit(dscores, count * row_width);
                 for (segment, len, begin) in parts {
                     for (left, panels, out) in [
                         (query_rows, &segment.keys_transposed, &mut *weights),
@@ -145,11 +143,8 @@ fn backward_task(
                         multiply_panels([count, dim, len], left.left(0), panels, dim, out);
                     }
                 }
-                for (i, (weights, dscores)) in weights
-                    .chunks_exact_mut(row_width)
-                    .zip(dscores.chunks_exact_mut(row_width))
-                    .take(count)
-                    .enumerate()
+                for (i, (weights, dscores)) in
+                    weights.chunks_exact_mut(row_width).zip(dscores.chunks_exact_mut(row_width)).enumerate()
                 {
                     let log_sum = log_sums[(offset + i) * heads + head];
                     let visible = begin + i + 1;

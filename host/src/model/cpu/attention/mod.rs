@@ -8,6 +8,7 @@ mod backward;
 mod forward;
 mod tasks;
 
+use super::buffers::fit;
 use super::elementwise::{attention_weights, scale};
 use super::kernel::{Left, Out, PANEL};
 use super::panels::multiply_panels;
@@ -49,10 +50,7 @@ pub(super) fn attend(
     let visible = own_len(count - 1);
     let width = split + visible.next_multiple_of(PANEL);
     let factor = 1.0 / (head_dim as f32).sqrt();
-    if scores.len() < count * width {
-        scores.resize(count * width, 0.0);
-    }
-    let scores = &mut scores[..count * width];
+    let scores = fit(scores, count * width);
     for (segment, len, begin) in [(prompt, prompt.len, 0), (own, visible, split)] {
         if len > 0 {
             let out = Out { data: &mut scores[begin..], row_stride: width, accumulate: false };

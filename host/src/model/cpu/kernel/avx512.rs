@@ -40,26 +40,28 @@ macro_rules! tiles {
                         let (a, c) = (a.add(i * size.row), c.add(i * size.out));
                         match height {
                             12 if i < AHEAD && rows >= AHEAD => {
-                                tile::<12, true>(size, a, b, c, masks, accumulate, i / 12);
+                                let next = b.wrapping_add((PANEL + i * PANEL / AHEAD) * size.depth);
+                                tile::<12, true>(size, a, b, c, masks, accumulate, next);
                             }
-                            12 => tile::<12, false>(size, a, b, c, masks, accumulate, 0),
-                            11 => tile::<11, false>(size, a, b, c, masks, accumulate, 0),
-                            10 => tile::<10, false>(size, a, b, c, masks, accumulate, 0),
-                            9 => tile::<9, false>(size, a, b, c, masks, accumulate, 0),
-                            8 => tile::<8, false>(size, a, b, c, masks, accumulate, 0),
-                            7 => tile::<7, false>(size, a, b, c, masks, accumulate, 0),
-                            6 => tile::<6, false>(size, a, b, c, masks, accumulate, 0),
-                            5 => tile::<5, false>(size, a, b, c, masks, accumulate, 0),
-                            4 => tile::<4, false>(size, a, b, c, masks, accumulate, 0),
-                            3 => tile::<3, false>(size, a, b, c, masks, accumulate, 0),
-                            2 => tile::<2, false>(size, a, b, c, masks, accumulate, 0),
-                            _ => tile::<1, false>(size, a, b, c, masks, accumulate, 0),
+                            12 => tile::<12, false>(size, a, b, c, masks, accumulate, b),
+                            11 => tile::<11, false>(size, a, b, c, masks, accumulate, b),
+                            10 => tile::<10, false>(size, a, b, c, masks, accumulate, b),
+                            9 => tile::<9, false>(size, a, b, c, masks, accumulate, b),
+                            8 => tile::<8, false>(size, a, b, c, masks, accumulate, b),
+                            7 => tile::<7, false>(size, a, b, c, masks, accumulate, b),
+                            6 => tile::<6, false>(size, a, b, c, masks, accumulate, b),
+                            5 => tile::<5, false>(size, a, b, c, masks, accumulate, b),
+                            4 => tile::<4, false>(size, a, b, c, masks, accumulate, b),
+                            3 => tile::<3, false>(size, a, b, c, masks, accumulate, b),
+                            2 => tile::<2, false>(size, a, b, c, masks, accumulate, b),
+                            _ => tile::<1, false>(size, a, b, c, masks, accumulate, b),
                         }
                     }
                     i += height;
                 }
             }
 
+            /// Sums of `ROWS` rows. With `FETCH`, brings in a cache line from `next` on for every step along the depth.
             #[target_feature(enable = $features)]
             #[inline]
             unsafe fn tile<const ROWS: usize, const FETCH: bool>(
@@ -69,9 +71,8 @@ macro_rules! tiles {
                 c: *mut f32,
                 masks: [__mmask16; 2],
                 accumulate: bool,
-                index: usize,
+                next: *const $element,
             ) {
-                let ahead = b.wrapping_add((PANEL + index * PANEL / 2) * size.depth);
                 let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
                 // SAFETY: `multiply_panel` asserted the extents; masked lanes are not touched, so the address of a
                 // masked half may lie past the row (hence `wrapping_add`).
@@ -87,7 +88,7 @@ macro_rules! tiles {
                     }
                     for k in 0..size.depth {
                         if FETCH {
-                            _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(k * PANEL / 2).cast());
+                            _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(k * PANEL * 12 / AHEAD).cast());
                         }
                         let right = [$load(b.add(k * PANEL)), $load(b.add(k * PANEL + 16))];
                         for (i, sum) in sums.iter_mut().enumerate() {
