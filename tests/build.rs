@@ -21,7 +21,7 @@ fn main() {
     build(
         &root.join("tests/guests"),
         &out.join("guests"),
-        &["chooser", "counter", "hostile"].map(str::to_owned),
+        &["chooser", "counter", "hostile", "talker"].map(str::to_owned),
     );
     println!("cargo::rustc-env=POLICIES_DIR={}", folder(&out.join("policies")).display());
     println!("cargo::rustc-env=GUESTS_DIR={}", folder(&out.join("guests")).display());

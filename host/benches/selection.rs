@@ -72,7 +72,7 @@ fn main() -> anyhow::Result<()> {
             pool.set_weight(row, 1.0);
         }
         milliseconds.push(begin.elapsed().as_secs_f64() * 1e3);
-        policies.drain();
+        policies.drain(step);
     }
     milliseconds.sort_by(f64::total_cmp);
     println!(

@@ -12,7 +12,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic;
-use crate::guest::{Candidate, Loader, PolicySource, Probe, Reject};
+use crate::guest::{Candidate, Loader, LogLine, PolicySource, Probe, Reject};
 
 /// How often files and requests are looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -26,6 +26,8 @@ pub struct Proposal {
     pub bytes: Arc<[u8]>,
     /// What loading and probing gave.
     pub candidate: Result<Candidate, Reject>,
+    /// What a refused candidate had logged by then.
+    pub log: Vec<LogLine>,
     /// Who waits for an answer.
     pub requester: Requester,
 }
@@ -228,7 +230,8 @@ impl Watcher {
     fn propose(&self, source: PolicySource, reply_to: Option<PathBuf>) -> Result<(), Gone> {
         let probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let bytes = Arc::clone(&source.bytes);
-        let candidate = self.loader.prepare(source, &probe);
-        self.sender.send(Proposal { bytes, candidate, requester: Requester(reply_to) }).map_err(|_| Gone)
+        let mut log = Vec::new();
+        let candidate = self.loader.prepare_logged(&source, &probe, &mut log);
+        self.sender.send(Proposal { bytes, candidate, log, requester: Requester(reply_to) }).map_err(|_| Gone)
     }
 }

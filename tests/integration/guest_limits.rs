@@ -38,11 +38,11 @@ fn hostile_set(config: &GuestConfig, attack: &str, amount: u32) -> PolicySet {
 fn reason_of(config: &GuestConfig, attack: &str, amount: u32) -> Option<&'static str> {
     let mut set = hostile_set(config, attack, amount);
     assert_eq!(set.bucket_weights(1, &[1, 2, 0], 2).unwrap(), [1.0, 1.0, 1.0], "{attack}");
-    set.drain();
+    set.drain(1);
     let weights = set.bucket_weights(2, &[1, 2, 0], 2).unwrap();
     assert_eq!(weights.len(), 3, "somebody else answers");
     assert!(weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0));
-    let (decisions, events) = set.drain();
+    let (decisions, events) = set.drain(1);
     let fault = events.iter().find(|event| event.kind == EventKind::Fault);
     assert_eq!(fault.is_some(), decisions.iter().any(|decision| decision.fault.is_some()));
     if let Some(event) = fault {
@@ -99,7 +99,7 @@ fn wrong_answers_are_typed() {
     };
     assert_eq!(set.choose(1, &columns, 0).unwrap(), [Some(0)]);
     assert_eq!(set.choose(2, &columns, 0).unwrap(), [Some(1)], "the built-in takes the lowest entropy");
-    let (_, events) = set.drain();
+    let (_, events) = set.drain(1);
     assert!(events.iter().any(|event| event.reason == Some("out-of-range")), "{events:?}");
 }
 
@@ -107,7 +107,7 @@ fn wrong_answers_are_typed() {
 fn a_panic_leaves_its_message_in_the_log() {
     let mut set = hostile_set(&config(), "panic", 0);
     set.bucket_weights(2, &[1], 0).unwrap();
-    let (_, events) = set.drain();
+    let (_, events) = set.drain(1);
     assert!(events.iter().any(|event| event.detail.contains("bad parameters at step 2")), "{events:?}");
 }
 
@@ -172,7 +172,7 @@ fn one_bad_row_costs_one_verdict_whatever_the_number_of_threads() {
 fn fuel_of(config: &GuestConfig, attack: &str, amount: u32) -> (u64, Option<String>) {
     let mut set = hostile_set(config, attack, amount);
     set.bucket_weights(2, &[1, 2, 0], 2).unwrap();
-    let decision = set.drain().0.remove(0);
+    let decision = set.drain(1).0.remove(0);
     (decision.fuel, decision.fault)
 }
 
@@ -195,7 +195,7 @@ fn an_honest_answer_may_fill_the_output_limit_but_not_pass_it() {
     let mut set = hostile_set(&config(), "none", 0);
     for (buckets, fault) in [(250_000, None), (270_000, Some("output-size"))] {
         set.bucket_weights(2, &vec![1; buckets], 2).unwrap();
-        let (_, events) = set.drain();
+        let (_, events) = set.drain(1);
         let have = events.iter().find(|event| event.kind == EventKind::Fault).and_then(|event| event.reason);
         assert_eq!(have, fault, "{buckets} weights of 4 bytes, 1 MiB allowed");
     }

@@ -56,25 +56,25 @@ fn a_file_that_changed_replaces_itself_wholly_and_takes_nothing_from_others() {
     };
     assert_eq!(fills(&set), [Slot::Sampling, Slot::Trajectories, Slot::Verifier]);
 
-    set.swap(3, candidate(&loader, &exact, Some("a.wasm"), 0)).unwrap();
+    set.swap(candidate(&loader, &exact, Some("a.wasm"), 0)).unwrap();
     assert_eq!(fills(&set), [Slot::Verifier], "slots that it no longer fills are the built-in's");
     assert_eq!(set.components().len(), 1);
-    let (_, events) = set.drain();
+    let (_, events) = set.drain(3);
     assert_eq!(events.iter().filter(|event| event.kind == EventKind::Swap && event.step == 3).count(), 3);
 
     // Another file fills the slots that are free.
-    set.swap(4, candidate(&loader, &exgrpo_tests::policy("on_policy"), Some("b.wasm"), 0)).unwrap();
+    set.swap(candidate(&loader, &exgrpo_tests::policy("on_policy"), Some("b.wasm"), 0)).unwrap();
     let before = (digests(&set), set.components());
-    set.drain();
-    let refused = set.swap(5, candidate(&loader, &hostile, Some("a.wasm"), 1));
+    set.drain(1);
+    let refused = set.swap(candidate(&loader, &hostile, Some("a.wasm"), 1));
     assert!(matches!(&refused, Err(Reject::Load { detail, .. }) if detail.contains("b.wasm")), "{refused:?}");
     assert_eq!((digests(&set), set.components()), before, "a refusal changes nothing");
-    let (_, events) = set.drain();
+    let (_, events) = set.drain(1);
     assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::SwapRefused]);
     assert_eq!(events[0].reason, Some("load"));
 
     // A candidate without a path is an explicit wish and takes what it can fill.
-    set.swap(6, candidate(&loader, &hostile, None, 2)).unwrap();
+    set.swap(candidate(&loader, &hostile, None, 2)).unwrap();
     assert_eq!(set.digest(Slot::Sampling), set.digest(Slot::Verifier));
     assert_ne!(set.digest(Slot::Sampling), set.digest(Slot::Retirement), "the rest stays with b.wasm");
 }
@@ -100,7 +100,7 @@ fn after_a_fault_the_slot_goes_back_to_the_last_good_one_in_a_restored_set_too()
     let good = first.info().digest.clone();
     let mut set = PolicySet::new(&plain(), vec![first]).unwrap();
     weight(&mut set, 1);
-    set.swap(2, candidate(&bad, &hostile, Some("a.wasm"), 0)).unwrap();
+    set.swap(candidate(&bad, &hostile, Some("a.wasm"), 0)).unwrap();
     let bad_digest = set.digest(Slot::Sampling).to_owned();
     assert_ne!(bad_digest, good);
 
@@ -110,19 +110,19 @@ fn after_a_fault_the_slot_goes_back_to_the_last_good_one_in_a_restored_set_too()
     assert_eq!(snapshots.len(), 2, "the last good one goes into the checkpoint although it is swapped out");
     let restored = PolicySet::restore(&bad, snapshots.into_iter().zip(sources).collect()).unwrap();
 
-    set.drain();
+    set.drain(1);
     for mut set in [set, restored] {
         assert_eq!(set.digest(Slot::Sampling), bad_digest);
         weight(&mut set, 2);
         assert_eq!(set.digest(Slot::Sampling), good);
         assert_eq!(set.digest(Slot::Verifier), bad_digest, "other slots stay");
-        let (decisions, events) = set.drain();
+        let (decisions, events) = set.drain(1);
         assert_eq!(decisions[0].digest, good);
         assert!(decisions[0].fault.as_deref().is_some_and(|fault| fault.starts_with("trap")));
         let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
         assert!(kinds.ends_with(&[EventKind::Fault, EventKind::Swap]), "{events:?}");
         weight(&mut set, 3);
-        assert!(set.drain().0[0].fault.is_none(), "for good, not for one call");
+        assert!(set.drain(1).0[0].fault.is_none(), "for good, not for one call");
     }
 }
 
@@ -140,20 +140,20 @@ fn a_file_gets_a_slot_back_that_it_lost_by_a_fault() {
     let mut set = PolicySet::new(&plain(), vec![first]).unwrap();
     weight(&mut set, 1);
     // Somebody asks for another component in one slot. From then on its file is watched.
-    set.swap(2, candidate(&bad, &files[1], None, 0)).unwrap();
+    set.swap(candidate(&bad, &files[1], None, 0)).unwrap();
     let mut snapshots = set.snapshot();
     snapshots[1].path = Some(PathBuf::from("b.wasm"));
     let mut set = PolicySet::restore(&bad, snapshots.into_iter().zip(bytes(2)).collect()).unwrap();
     weight(&mut set, 2);
     assert_eq!(set.digest(Slot::Sampling), good, "it faulted, the first one stands in");
-    set.swap(3, candidate(&plain(), &files[2], None, 0)).unwrap();
+    set.swap(candidate(&plain(), &files[2], None, 0)).unwrap();
     assert_eq!(set.components().len(), 3, "a swap of other slots unloads nobody");
 
     let restored = PolicySet::restore(&bad, set.snapshot().into_iter().zip(bytes(3)).collect()).unwrap();
     for mut set in [set, restored] {
         let fixed = candidate(&plain(), &files[1], Some("b.wasm"), 1);
         let digest = fixed.info().digest.clone();
-        set.swap(4, fixed).unwrap();
+        set.swap(fixed).unwrap();
         assert_eq!(set.digest(Slot::Sampling), digest);
         assert_eq!(set.digest(Slot::Retirement), good);
         assert_eq!(set.components().len(), 3);
@@ -169,7 +169,7 @@ fn the_failure_rule_decides_who_answers() {
         let digest = set.digest(Slot::Sampling).to_owned();
         weight(&mut set, 1);
         weight(&mut set, 2);
-        let (decisions, _) = set.drain();
+        let (decisions, _) = set.drain(1);
         assert_eq!(decisions[0].digest, digest);
         assert_eq!(decisions[1].digest, BUILTIN, "nobody else was ever good");
         assert_eq!(set.digest(Slot::Sampling), digest, "it keeps the slot");
@@ -200,12 +200,12 @@ fn state_outlives_checkpoints_faults_and_swaps() {
     }
 
     weight(&mut set, 5);
-    assert_eq!(set.drain().1.last().unwrap().reason, Some("trap"));
-    set.swap(6, candidate(&plain(), &counter, Some("a.wasm"), 1)).unwrap();
+    assert_eq!(set.drain(1).1.last().unwrap().reason, Some("trap"));
+    set.swap(candidate(&plain(), &counter, Some("a.wasm"), 1)).unwrap();
     assert_eq!(weight(&mut set, 6), 5.0, "the call that trapped left no trace");
 
     let other_format = loader(FailureRule::KeepLastGood, &[("format", "2")]);
-    let refused = set.swap(7, candidate(&other_format, &counter, Some("a.wasm"), 2));
+    let refused = set.swap(candidate(&other_format, &counter, Some("a.wasm"), 2));
     assert!(
         matches!(&refused, Err(Reject::Probe { function, .. }) if function == "state.restore"),
         "{refused:?}"
@@ -317,6 +317,6 @@ fn built_in_answers_equal_those_of_the_shipped_policies_bit_for_bit() {
         assert_eq!(built_in.choose(1, &trajectories, 3).unwrap(), paper.choose(1, &trajectories, 3).unwrap());
     }
     for set in [&mut shipped, &mut paper] {
-        assert!(set.drain().1.iter().all(|event| event.kind != EventKind::Fault));
+        assert!(set.drain(1).1.iter().all(|event| event.kind != EventKind::Fault));
     }
 }

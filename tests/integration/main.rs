@@ -8,6 +8,7 @@ mod compare;
 mod demonstrations;
 mod engines;
 mod guest_limits;
+mod guest_log;
 mod guest_swaps;
 mod interruptions;
 mod models;

@@ -1,6 +1,6 @@
 //! The host in a process of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The binary with these arguments, its standard error kept.
@@ -12,7 +12,11 @@ pub(crate) fn host(arguments: &[&str]) -> Command {
 
 /// A short run of the paper's policies into `out`.
 pub(crate) fn start(out: &Path, steps: &str) -> Command {
-    let (policy, verifier) = (exgrpo_tests::policy("gaussian_medium"), exgrpo_tests::policy("exact_answer"));
+    start_with(&[exgrpo_tests::policy("gaussian_medium"), exgrpo_tests::policy("exact_answer")], out, steps)
+}
+
+/// A short run of these policies into `out`.
+pub(crate) fn start_with(policies: &[PathBuf], out: &Path, steps: &str) -> Command {
     let mut command = host(&["--quiet", "--steps", steps, "--seed", "3"]);
     for setting in [
         "rollout.questions=4",
@@ -22,6 +26,9 @@ pub(crate) fn start(out: &Path, steps: &str) -> Command {
     ] {
         command.args(["--set", setting]);
     }
-    command.arg("--policy").arg(policy).arg("--policy").arg(verifier).arg("--out").arg(out);
+    for policy in policies {
+        command.arg("--policy").arg(policy);
+    }
+    command.arg("--out").arg(out);
     command
 }

@@ -207,7 +207,7 @@ impl Evaluator<'_> {
         };
         let judged = examiner.examine(asked.collect(), number)?;
         // Nobody reads the verifier's journal here; it must not grow.
-        self.policies.drain();
+        self.policies.drain(number);
         let mut rows = Vec::new();
         for ((benchmark, question), judged) in part.iter().zip(judged) {
             rows.extend(judged.into_iter().enumerate().map(|(sample, judged)| EvaluationRow {

@@ -223,11 +223,11 @@ impl PolicySet {
         let mut answered: Option<(Vec<VerifyResult>, String)> = None;
         let mut fault_text = None;
         while let Some(id) = next {
-            let Some(verified) = self.verify_with(step, id, requests) else { break };
+            let Some(verified) = self.verify_with(id, requests) else { break };
             let digest = self.digest_of(Some(id)).to_owned();
             match verified.failure() {
                 None => {
-                    let rows = self.journal_rows(step, id, &verified);
+                    let rows = self.journal_rows(id, &verified);
                     fault_text = fault_text.or(rows);
                     self.answered_well(slot, id);
                     answered = Some((verified.results, digest));
@@ -248,7 +248,7 @@ impl PolicySet {
         }
         let (results, digest) =
             answered.unwrap_or_else(|| (requests.iter().map(builtin::verify).collect(), BUILTIN.to_owned()));
-        self.journal.decisions.push(Decision {
+        self.journal.decide(Decision {
             step,
             slot,
             function: "verify",
@@ -264,26 +264,26 @@ impl PolicySet {
         Ok(results)
     }
 
-    fn verify_with(&mut self, step: u32, id: MemberId, requests: &[VerifyRequest]) -> Option<Verified> {
+    fn verify_with(&mut self, id: MemberId, requests: &[VerifyRequest]) -> Option<Verified> {
         let member = self.members.get(&id)?;
         let state = member.state.as_deref();
         let mut verified = verify::verify(&member.policy, state, requests, self.loader.threads());
         let log = std::mem::take(&mut verified.log);
-        self.journal.log(step, Some(Slot::Verifier), &member.policy.info.digest, log);
+        self.journal.log(Some(Slot::Verifier), Some(&member.policy.info.digest), log);
         Some(verified)
     }
 
     /// Journals rows that faulted; the failure rule does not apply to them. A summary when there are any.
-    fn journal_rows(&mut self, step: u32, id: MemberId, verified: &Verified) -> Option<String> {
+    fn journal_rows(&mut self, id: MemberId, verified: &Verified) -> Option<String> {
         let faults = &verified.faults;
         let (_, first) = faults.first()?;
         for (row, fault) in faults.iter().take(MAX_ROW_FAULTS) {
-            self.push_fault(step, Slot::Verifier, id, &format!("verify, row {row}"), fault);
+            self.push_fault(Slot::Verifier, id, &format!("verify, row {row}"), fault);
         }
         if faults.len() > MAX_ROW_FAULTS {
             let detail = format!("{} further rows", faults.len() - MAX_ROW_FAULTS);
             let rest = Fault { kind: first.kind, detail, backtrace: None };
-            self.push_fault(step, Slot::Verifier, id, "verify", &rest);
+            self.push_fault(Slot::Verifier, id, "verify", &rest);
         }
         Some(format!("{} of {} rows, first {first}", faults.len(), verified.results.len()))
     }
@@ -303,7 +303,7 @@ impl PolicySet {
         let mut answered = None;
         let mut fault_text = None;
         while let Some(id) = next {
-            let Some(outcome) = self.call(step, slot, id, call) else { break };
+            let Some(outcome) = self.call(slot, id, call) else { break };
             fuel += outcome.fuel;
             match outcome.answer {
                 Ok(answer) => {
@@ -321,7 +321,7 @@ impl PolicySet {
             self.journal.time += started.elapsed();
         }
         let (answer, digest) = answered.unwrap_or_else(|| (built_in(), BUILTIN.to_owned()));
-        self.journal.decisions.push(Decision {
+        self.journal.decide(Decision {
             step,
             slot,
             function,

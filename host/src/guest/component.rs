@@ -77,14 +77,15 @@ pub(super) fn label(path: Option<&Path>, digest: &str) -> String {
 }
 
 impl GuestPolicy {
-    /// Everything short of the probe.
+    /// Everything short of the probe. What the policy logs goes to `log`, also when it is refused.
     pub(super) fn load(
         engine: &Engine,
         linker: &Linker<HostState>,
         config: &Arc<GuestConfig>,
         run_params: &BTreeMap<String, String>,
         source: &PolicySource,
-    ) -> Result<(Self, Vec<LogLine>), Reject> {
+        log: &mut Vec<LogLine>,
+    ) -> Result<Self, Reject> {
         let digest = component_digest(&source.bytes);
         let policy = label(source.path.as_deref(), &digest);
         let refuse = |detail: String| Reject::Load { policy: policy.clone(), detail };
@@ -127,15 +128,14 @@ impl GuestPolicy {
             params_json: "{}".to_owned(),
             pre,
         };
-        let mut log = Vec::new();
-        let schema = loaded.describe(&mut log).map_err(|fault| refuse(fault.to_string()))?;
+        let schema = loaded.describe(log).map_err(|fault| refuse(fault.to_string()))?;
         let configure = |detail: String| Reject::Config { policy: policy.clone(), detail };
         loaded.params = params::resolve(&schema, &loaded.info.name, run_params).map_err(configure)?;
         loaded.info.params = loaded.params.values.clone();
         loaded.params_json = Value::Object(loaded.params.values.clone()).to_string();
-        let created = loaded.instantiate(None, &mut log);
+        let created = loaded.instantiate(None, log);
         created.map(drop).map_err(|fault| configure(fault.to_string()))?;
-        Ok((loaded, log))
+        Ok(loaded)
     }
 
     /// Path or digest.

@@ -89,22 +89,36 @@ impl Loader {
     /// # Errors
     /// Says at which of these stages the policy failed and why.
     pub fn prepare(&self, source: PolicySource, probe: &Probe) -> Result<Candidate, Reject> {
-        let mut candidate = self.load(&source)?;
-        let state = candidate.initial_state.as_deref();
-        probe::run(&candidate.policy, state, probe, &mut candidate.log)?;
+        self.prepare_logged(&source, probe, &mut Vec::new())
+    }
+
+    /// [`prepare`](Self::prepare) that leaves what a refused policy logged in `log`; an accepted one brings its lines
+    /// along.
+    ///
+    /// # Errors
+    /// As for `prepare`.
+    pub fn prepare_logged(
+        &self,
+        source: &PolicySource,
+        probe: &Probe,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Candidate, Reject> {
+        let mut candidate = self.load(source, log)?;
+        probe::run(&candidate.policy, candidate.initial_state.as_deref(), probe, log)?;
+        candidate.log = std::mem::take(log);
         Ok(candidate)
     }
 
-    /// Everything but the probe: for a policy that a run used before.
-    pub(super) fn load(&self, source: &PolicySource) -> Result<Candidate, Reject> {
+    /// Everything but the probe: for a policy that a run used before. What the policy logs goes to `log`.
+    pub(super) fn load(&self, source: &PolicySource, log: &mut Vec<LogLine>) -> Result<Candidate, Reject> {
         let Shared { engine, linker, config, params, .. } = &*self.shared;
-        let (policy, mut log) = GuestPolicy::load(engine, linker, config, params, source)?;
-        let initial_state = policy.initial_state(&mut log).map_err(|fault| Reject::Probe {
+        let policy = GuestPolicy::load(engine, linker, config, params, source, log)?;
+        let initial_state = policy.initial_state(log).map_err(|fault| Reject::Probe {
             policy: policy.label(),
             function: "state.snapshot".to_owned(),
             fault,
         })?;
-        Ok(Candidate { policy: Arc::new(policy), initial_state, log })
+        Ok(Candidate { policy: Arc::new(policy), initial_state, log: Vec::new() })
     }
 
     /// Why instances are not pooled, when they are not (slower, otherwise equal): worth a line in the run's log.

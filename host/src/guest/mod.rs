@@ -24,6 +24,7 @@ mod config;
 mod engine;
 mod error;
 mod inputs;
+mod journal;
 mod lengths;
 mod loader;
 mod params;
@@ -44,6 +45,7 @@ pub use loader::{Candidate, Loader};
 pub use policy_set::PolicySet;
 pub use probe::Probe;
 pub use snapshot::PolicySnapshot;
+pub use store::LogLine;
 
 /// One response to be verified.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -17,18 +17,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::calls::{Call, Outcome};
 use super::component::{ComponentInfo, GuestPolicy};
 use super::config::FailureRule;
 use super::error::{Fault, PolicySetError, Stop};
+use super::journal::{Journal, Note};
 use super::loader::{Candidate, Loader};
-use super::store::LogLine;
 use crate::journal::{BUILTIN, Decision, Event, EventKind, Slot};
-
-/// Most lines of policies that are journalled between two drains.
-const MAX_LOG_EVENTS: usize = 1_000;
 
 /// The policies of a run: what fills each slot, and what they said since the journal was last drained.
 pub struct PolicySet {
@@ -62,15 +58,6 @@ pub(super) struct Holder {
     pub(super) deposed: Option<MemberId>,
 }
 
-#[derive(Default)]
-pub(super) struct Journal {
-    pub(super) decisions: Vec<Decision>,
-    pub(super) events: Vec<Event>,
-    num_log_events: usize,
-    num_dropped_lines: usize,
-    pub(super) time: Duration,
-}
-
 impl std::fmt::Debug for PolicySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PolicySet")
@@ -98,7 +85,7 @@ impl PolicySet {
                 }
             }
             let slots = candidate.policy.info.slots.clone();
-            let id = set.insert(0, candidate);
+            let id = set.insert(candidate);
             for slot in slots {
                 set.slots.insert(slot, Holder { now: Some(id), ..Holder::default() });
             }
@@ -136,11 +123,11 @@ impl PolicySet {
     }
 
     /// Adds a component without giving it a slot.
-    pub(super) fn insert(&mut self, step: u32, candidate: Candidate) -> MemberId {
+    pub(super) fn insert(&mut self, candidate: Candidate) -> MemberId {
         let id = self.next_member;
         self.next_member += 1;
         let Candidate { policy, initial_state, log } = candidate;
-        self.journal.log(step, None, &policy.info.digest, log);
+        self.journal.log(None, Some(&policy.info.digest), log);
         self.members.insert(id, Member { policy, state: initial_state, loaded: true });
         id
     }
@@ -176,9 +163,10 @@ impl PolicySet {
         Slot::ALL.into_iter().filter(|&slot| self.holder(slot).now == Some(id)).collect()
     }
 
-    /// Decisions and events since the last drain, each in the order in which they happened.
-    pub fn drain(&mut self) -> (Vec<Decision>, Vec<Event>) {
-        self.journal.drain()
+    /// Decisions and events since the last drain, each in the order in which they happened, as rows of `step`: what
+    /// happened between two steps, loading and probing included, belongs to the step that follows.
+    pub fn drain(&mut self, step: u32) -> (Vec<Decision>, Vec<Event>) {
+        self.journal.drain(step)
     }
 
     /// Time spent in policies in microseconds since this was last asked.
@@ -187,20 +175,14 @@ impl PolicySet {
     }
 
     /// Asks the component `id` and keeps its state and log.
-    pub(super) fn call<T>(
-        &mut self,
-        step: u32,
-        slot: Slot,
-        id: MemberId,
-        call: Call<'_, T>,
-    ) -> Option<Outcome<T>> {
+    pub(super) fn call<T>(&mut self, slot: Slot, id: MemberId, call: Call<'_, T>) -> Option<Outcome<T>> {
         let member = self.members.get_mut(&id)?;
         let mut outcome = call(&member.policy, member.state.as_deref());
         if let Some(state) = outcome.state.take() {
             member.state = Some(state);
         }
         let log = std::mem::take(&mut outcome.log);
-        self.journal.log(step, Some(slot), &member.policy.info.digest, log);
+        self.journal.log(Some(slot), Some(&member.policy.info.digest), log);
         Some(outcome)
     }
 
@@ -214,7 +196,7 @@ impl PolicySet {
         fault: &Fault,
     ) -> Result<Option<MemberId>, Stop> {
         let digest = self.digest_of(Some(id)).to_owned();
-        self.push_fault(step, slot, id, function, fault);
+        self.push_fault(slot, id, function, fault);
         match self.loader.config().failure {
             FailureRule::Stop => Err(Stop::Fault { step, slot, function, digest, fault: fault.clone() }),
             FailureRule::BuiltIn => Ok(None),
@@ -226,8 +208,7 @@ impl PolicySet {
                 (holder.now, holder.deposed) = (Some(good), Some(id));
                 let good_digest = self.digest_of(Some(good)).to_owned();
                 let detail = format!("the slot goes back from {digest} to {good_digest}, the last good one");
-                self.journal.events.push(Event {
-                    step,
+                self.journal.note(Note {
                     kind: EventKind::Swap,
                     slot: Some(slot),
                     digest: Some(good_digest),
@@ -240,14 +221,13 @@ impl PolicySet {
     }
 
     /// Journals a fault, the guest's frames included.
-    pub(super) fn push_fault(&mut self, step: u32, slot: Slot, id: MemberId, place: &str, fault: &Fault) {
+    pub(super) fn push_fault(&mut self, slot: Slot, id: MemberId, place: &str, fault: &Fault) {
         let mut detail = format!("{place}: {}", fault.detail);
         if let Some(backtrace) = &fault.backtrace {
             detail.push('\n');
             detail.push_str(backtrace.trim_end());
         }
-        self.journal.events.push(Event {
-            step,
+        self.journal.note(Note {
             kind: EventKind::Fault,
             slot: Some(slot),
             digest: Some(self.digest_of(Some(id)).to_owned()),
@@ -271,44 +251,5 @@ impl PolicySet {
             member.loaded
                 || slots.values().any(|holder| holder.now == Some(*id) || holder.last_good == Some(*id))
         });
-    }
-}
-
-impl Journal {
-    /// Journals lines that a policy logged, up to a limit between two drains.
-    pub(super) fn log(&mut self, step: u32, slot: Option<Slot>, digest: &str, lines: Vec<LogLine>) {
-        for line in lines {
-            if self.num_log_events >= MAX_LOG_EVENTS {
-                self.num_dropped_lines += 1;
-                continue;
-            }
-            self.num_log_events += 1;
-            self.events.push(Event {
-                step,
-                kind: EventKind::GuestLog,
-                slot,
-                digest: Some(digest.to_owned()),
-                reason: Some(line.level),
-                detail: line.message,
-            });
-        }
-    }
-
-    fn drain(&mut self) -> (Vec<Decision>, Vec<Event>) {
-        if self.num_dropped_lines > 0 {
-            let step = self.events.last().map_or(0, |event| event.step);
-            let detail = format!("{} further lines of policies dropped", self.num_dropped_lines);
-            self.events.push(Event {
-                step,
-                kind: EventKind::GuestLog,
-                slot: None,
-                digest: None,
-                reason: Some("dropped"),
-                detail,
-            });
-        }
-        self.num_log_events = 0;
-        self.num_dropped_lines = 0;
-        (std::mem::take(&mut self.decisions), std::mem::take(&mut self.events))
     }
 }

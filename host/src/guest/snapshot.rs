@@ -59,8 +59,10 @@ impl PolicySet {
         let mut set = Self::empty(loader);
         for (snapshot, bytes) in snapshots {
             let source = PolicySource { path: snapshot.path.clone(), bytes };
+            // What it logs here it logs again, into the journal, in each call's instance: in the events of a resumed run
+            // it would be what an unbroken one does not have.
             let candidate = loader
-                .load(&source)
+                .load(&source, &mut Vec::new())
                 .with_context(|| format!("can't restore the policy {}", snapshot.digest))?;
             if candidate.policy.info.digest != snapshot.digest {
                 anyhow::bail!(

@@ -20,9 +20,11 @@ const RECURSION_FRAMES: usize = 8;
 
 /// A line that a guest logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LogLine {
-    pub(super) level: &'static str,
-    pub(super) message: String,
+pub struct LogLine {
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: &'static str,
+    /// The line, cut when it was long.
+    pub message: String,
 }
 
 /// What the host keeps beside an instance.

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::error::{Fault, Reject};
+use super::journal::Note;
 use super::loader::Candidate;
 use super::policy_set::{Holder, MemberId, PolicySet};
-use crate::journal::{BUILTIN, Event, EventKind, Slot};
+use super::store::LogLine;
+use crate::journal::{BUILTIN, EventKind, Slot};
 
 impl PolicySet {
     /// Lets `candidate` take over every slot that it can fill. Must be called between two steps.
@@ -19,18 +21,19 @@ impl PolicySet {
     ///
     /// # Errors
     /// When a slot is another file's or the state is refused. The set stays as it was; the refusal is journalled.
-    pub fn swap(&mut self, step: u32, mut candidate: Candidate) -> Result<(), Reject> {
+    pub fn swap(&mut self, mut candidate: Candidate) -> Result<(), Reject> {
         let replaced = self.loaded_from(candidate.policy.info.path.as_deref());
         let checked =
             self.check_slots(&candidate, replaced).and_then(|()| self.carry_state(&mut candidate, replaced));
         if let Err(reject) = checked {
             let info = &candidate.policy.info;
-            self.record_refusal(step, Some(&info.digest), &reject);
+            let (digest, log) = (info.digest.clone(), std::mem::take(&mut candidate.log));
+            self.record_refusal(Some(&digest), &reject, log);
             return Err(reject);
         }
 
         let policy = std::sync::Arc::clone(&candidate.policy);
-        let id = self.insert(step, candidate);
+        let id = self.insert(candidate);
         let mut displaced = Vec::from_iter(replaced);
         for slot in Slot::ALL {
             let holder = self.holder(slot);
@@ -44,8 +47,7 @@ impl PolicySet {
             let now = fills.then_some(id);
             self.slots.insert(slot, Holder { now, last_good: holder.last_good, deposed: None });
             let after = if fills { policy.info.digest.as_str() } else { BUILTIN };
-            self.journal.events.push(Event {
-                step,
+            self.journal.note(Note {
                 kind: EventKind::Swap,
                 slot: Some(slot),
                 digest: Some(after.to_owned()),
@@ -62,15 +64,16 @@ impl PolicySet {
         Ok(())
     }
 
-    /// Journals that a candidate was refused, one that never got past [`Loader::prepare`](super::Loader::prepare) say.
-    pub fn record_refusal(&mut self, step: u32, digest: Option<&str>, reject: &Reject) {
+    /// Journals that a candidate was refused, one that never got past [`Loader::prepare`](super::Loader::prepare) say,
+    /// and what it had logged by then.
+    pub fn record_refusal(&mut self, digest: Option<&str>, reject: &Reject, log: Vec<LogLine>) {
+        self.journal.log(None, digest, log);
         let mut detail = reject.to_string();
         if let Reject::Probe { fault: Fault { backtrace: Some(backtrace), .. }, .. } = reject {
             detail.push('\n');
             detail.push_str(backtrace.trim_end());
         }
-        self.journal.events.push(Event {
-            step,
+        self.journal.note(Note {
             kind: EventKind::SwapRefused,
             slot: None,
             digest: digest.map(str::to_owned),

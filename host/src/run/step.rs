@@ -123,12 +123,12 @@ impl Run {
     /// Puts accepted candidates in force, the only place where a policy changes.
     fn take_swaps(&mut self, step: u32) -> anyhow::Result<BTreeMap<u32, ProblemRow>> {
         let mut is_changed = self.buckets.is_empty();
-        for Proposal { bytes, candidate, requester } in self.control.ready() {
+        for Proposal { bytes, candidate, log, requester } in self.control.ready() {
             let digest = self.dir.store_policy(&bytes)?;
             let taken = match candidate {
-                Ok(candidate) => self.policies.swap(step, candidate),
+                Ok(candidate) => self.policies.swap(candidate),
                 Err(reject) => {
-                    self.policies.record_refusal(step, Some(&digest), &reject);
+                    self.policies.record_refusal(Some(&digest), &reject, log);
                     Err(reject)
                 }
             };
@@ -235,7 +235,7 @@ impl Run {
         mut metrics: Metrics,
         opened: Option<Event>,
     ) -> anyhow::Result<StepReport> {
-        let (decisions, mut events) = self.policies.drain();
+        let (decisions, mut events) = self.policies.drain(step);
         metrics.set("guest/fuel", decisions.iter().map(|decision: &Decision| decision.fuel as f64).sum());
         let faults = decisions.iter().filter(|decision| decision.fault.is_some()).count();
         metrics.set("guest/faults", faults as f64);
