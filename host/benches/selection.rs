@@ -29,7 +29,7 @@ fn main() -> anyhow::Result<()> {
     let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/gaussian_medium.wasm");
     let loader = Loader::new(&GuestConfig::default(), &BTreeMap::new())?;
     let candidate = loader
-        .prepare(PolicySource::read(policy)?, &Probe::default())
+        .prepare(PolicySource::read(policy, GuestConfig::default().most_file_bytes())?, &Probe::default())
         .context("hint: `cargo xtask policies` builds it")?;
     let mut policies = PolicySet::new(&loader, vec![candidate])?;
 

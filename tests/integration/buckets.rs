@@ -9,7 +9,9 @@ use serde_json::Value;
 fn gaussian_medium_draws_buckets_as_published() {
     let golden: Value = serde_json::from_str(include_str!("../golden/exgrpo_objective.json")).unwrap();
     let loader = Loader::new(&GuestConfig::default(), &BTreeMap::new()).unwrap();
-    let source = PolicySource::read(exgrpo_tests::policy("gaussian_medium")).unwrap();
+    let source =
+        PolicySource::read(exgrpo_tests::policy("gaussian_medium"), GuestConfig::default().most_file_bytes())
+            .unwrap();
     let candidate = loader.prepare(source, &Probe::default()).unwrap();
     let mut policies = PolicySet::new(&loader, vec![candidate]).unwrap();
     let cases = golden["bucket_sampling"].as_array().unwrap();

@@ -29,7 +29,8 @@ fn loader(config: &GuestConfig, attack: &str, amount: u32, from_step: u32) -> Lo
 
 fn hostile_set(config: &GuestConfig, attack: &str, amount: u32) -> PolicySet {
     let loader = loader(config, attack, amount, 2);
-    let source = PolicySource::read(exgrpo_tests::guest("hostile")).unwrap();
+    let source =
+        PolicySource::read(exgrpo_tests::guest("hostile"), GuestConfig::default().most_file_bytes()).unwrap();
     let candidate = loader.prepare(source, &Probe { step: 1, ..Probe::default() }).unwrap();
     PolicySet::new(&loader, vec![candidate]).unwrap()
 }
@@ -115,7 +116,9 @@ fn a_panic_leaves_its_message_in_the_log() {
 fn candidates_that_misbehave_in_their_probe_or_are_no_policies_are_refused() {
     for attack in ["loop", "memory", "panic", "nan", "out-of-range"] {
         let loader = loader(&config(), attack, 64, 0);
-        let source = PolicySource::read(exgrpo_tests::guest("hostile")).unwrap();
+        let source =
+            PolicySource::read(exgrpo_tests::guest("hostile"), GuestConfig::default().most_file_bytes())
+                .unwrap();
         let refused = loader.prepare(source, &Probe { step: 1, ..Probe::default() });
         assert!(matches!(refused, Err(Reject::Probe { .. })), "{attack}");
     }
@@ -295,7 +298,8 @@ fn cost_of_policies() {
     let plain = Loader::new(&GuestConfig::default(), &BTreeMap::new()).unwrap();
     let mut candidates = Vec::new();
     for name in ["gaussian_medium", "exact_answer"] {
-        let source = PolicySource::read(exgrpo_tests::policy(name)).unwrap();
+        let source =
+            PolicySource::read(exgrpo_tests::policy(name), GuestConfig::default().most_file_bytes()).unwrap();
         let started = std::time::Instant::now();
         candidates.push(plain.prepare(source, &Probe::default()).unwrap());
         eprintln!("{name}: loaded and probed in {:?}", started.elapsed());

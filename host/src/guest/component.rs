@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use serde_json::{Map, Value};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -13,6 +12,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use super::bindings::{Indices, error_text, interface};
 use super::config::GuestConfig;
 use super::error::{Fault, FaultKind, Reject, clip};
+use super::file::{PolicyFileError, read_policy_file};
 use super::inputs::component_digest;
 use super::params;
 use super::store::{GuestStore, HostState, LiveInstance, LogLine};
@@ -28,14 +28,13 @@ pub struct PolicySource {
 }
 
 impl PolicySource {
-    /// Reads a file.
+    /// Reads a file of at most `most_bytes`.
     ///
     /// # Errors
-    /// When it can't be read; the path is named.
-    pub fn read(path: impl Into<PathBuf>) -> anyhow::Result<Self> {
+    /// When it is no such file or can't be read; the path is named.
+    pub fn read(path: impl Into<PathBuf>, most_bytes: u64) -> Result<Self, PolicyFileError> {
         let path = path.into();
-        let bytes = std::fs::read(&path)
-            .with_context(|| format!("can't read the policy {}: was it built?", path.display()))?;
+        let bytes = read_policy_file(&path, most_bytes)?;
         Ok(Self { path: Some(path), bytes: bytes.into() })
     }
 }
@@ -90,7 +89,7 @@ impl GuestPolicy {
         let policy = label(source.path.as_deref(), &digest);
         let refuse = |detail: String| Reject::Load { policy: policy.clone(), detail };
 
-        let most = config.file_mib << 20;
+        let most = config.most_file_bytes();
         if source.bytes.len() as u64 > most {
             let detail = format!("{} bytes, guest.file_mib allows {most}", source.bytes.len());
             return Err(refuse(detail));

@@ -47,6 +47,11 @@ impl Default for GuestConfig {
 }
 
 impl GuestConfig {
+    /// Bytes of the largest component file.
+    pub fn most_file_bytes(&self) -> u64 {
+        self.file_mib << 20
+    }
+
     /// Checks ranges.
     ///
     /// # Errors

@@ -223,8 +223,11 @@ fn load(config: &Config, loader: &Loader) -> anyhow::Result<Policies> {
     let probe = Probe { group_size: config.rollout.group_size, step: 1, ..Probe::default() };
     let (mut candidates, mut bytes) = (Vec::new(), Vec::new());
     for path in &config.policy.files {
-        let source = PolicySource::read(path).with_context(|| {
-            "hint: `cargo xtask policies` builds the shipped policies into policies/".to_owned()
+        let source = PolicySource::read(path, config.guest.most_file_bytes()).with_context(|| {
+            format!(
+                "can't use policy {}\nhint: `cargo xtask policies` builds the shipped policies into policies/",
+                path.display()
+            )
         })?;
         bytes.push(Arc::clone(&source.bytes));
         let candidate = loader
