@@ -1,9 +1,9 @@
-//! What reaches a run from outside while it trains: changed policy files, swap requests, Ctrl-C. A thread of its own
-//! watches, loads and probes candidates; the training loop takes what is ready between two steps.
+//! What reaches a run from outside while it trains: changed policy files and swap requests. A thread of its own watches,
+//! loads and probes candidates; the training loop takes what is ready between two steps. Nothing waits for that thread:
+//! it ends with the process, whatever it is at (signals are heard elsewhere, see [`crate::signals`]).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -58,7 +58,6 @@ impl Requester {
 /// Handle of the watching thread.
 #[derive(Debug)]
 pub struct Control {
-    interrupted: Arc<AtomicBool>,
     proposals: Receiver<Proposal>,
     probe: Arc<Mutex<Probe>>,
 }
@@ -68,31 +67,26 @@ impl Control {
     pub fn start(loader: Loader, files: Vec<PathBuf>, run_dir: &Path) -> anyhow::Result<Self> {
         let requests = run_dir.join(REQUESTS);
         std::fs::create_dir_all(&requests).with_context(|| format!("can't create {}", requests.display()))?;
-        let interrupted = Arc::new(AtomicBool::new(false));
         let (sender, proposals) = channel();
         let probe = Arc::new(Mutex::new(Probe::default()));
-        let watcher = Watcher {
+        let mut watcher = Watcher {
             loader,
             seen: files.into_iter().map(|path| (path.clone(), Watched::new(&path))).collect(),
             requests,
             probe: Arc::clone(&probe),
             sender,
         };
-        let flag = Arc::clone(&interrupted);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("can't start the thread that watches policies")?;
+        let watch = move || {
+            // An error means that the run is gone: nobody listens any more.
+            while watcher.poll().is_ok() {
+                std::thread::sleep(POLL);
+            }
+        };
         std::thread::Builder::new()
             .name("control".to_owned())
-            .spawn(move || runtime.block_on(serve(watcher, &flag)))
+            .spawn(watch)
             .context("can't start the thread that watches policies")?;
-        Ok(Self { interrupted, proposals, probe })
-    }
-
-    /// True once somebody asked the run to stop.
-    pub fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        Ok(Self { proposals, probe })
     }
 
     /// Proposals that became ready since the last call, oldest first.
@@ -103,44 +97,6 @@ impl Control {
     /// Replaces what candidates are probed with.
     pub fn set_probe(&self, probe: Probe) {
         *self.probe.lock().unwrap_or_else(PoisonError::into_inner) = probe;
-    }
-}
-
-async fn serve(mut watcher: Watcher, interrupted: &AtomicBool) {
-    let mut interval = tokio::time::interval(POLL);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {
-                if watcher.poll().is_err() {
-                    // The run is gone, nobody listens any more.
-                    return;
-                }
-            }
-            () = stop_signal() => {
-                if interrupted.swap(true, Ordering::Relaxed) {
-                    std::process::exit(130);
-                }
-            }
-        }
-    }
-}
-
-/// Resolves when the process is asked to stop: Ctrl-C, or SIGTERM where there is such a thing.
-async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        if let Ok(mut terminate) = terminate {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

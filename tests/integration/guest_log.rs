@@ -49,7 +49,8 @@ fn what_a_refused_candidate_logged_is_not_lost() {
     let params: BTreeMap<String, String> =
         params.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let loader = Loader::new(&GuestConfig::default(), &params).unwrap();
-    let source = PolicySource::read(exgrpo_tests::guest("hostile")).unwrap();
+    let source =
+        PolicySource::read(exgrpo_tests::guest("hostile"), GuestConfig::default().most_file_bytes()).unwrap();
     let mut log = Vec::new();
     let refused = loader.prepare_logged(&source, &Probe::default(), &mut log);
     assert!(refused.is_err());

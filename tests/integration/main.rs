@@ -12,7 +12,10 @@ mod guest_log;
 mod guest_swaps;
 mod interruptions;
 mod models;
+mod modules;
 mod pool_rules;
 mod process;
 mod runs;
+#[cfg(unix)]
+mod signals;
 mod swap_command;

@@ -12,9 +12,7 @@ use super::restart::without_spinning_pool;
 use super::{print, say};
 use crate::config::{Config, Engine};
 use crate::run::{Run, Summary};
-
-/// Exit code after Ctrl-C.
-const INTERRUPTED: u8 = 130;
+use crate::signals::{self, INTERRUPTED};
 
 /// Arguments of the main command.
 #[derive(Debug, Args)]
@@ -106,6 +104,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
             Run::create(config, args.out.as_deref())?
         }
     };
+    signals::listen()?;
     print(&run.dir().display().to_string());
     for (dataset, unusable) in run.unusable() {
         say(&format!("warning: {} rows of {dataset} can't be used: {unusable}", unusable.len()));

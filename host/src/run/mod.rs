@@ -16,6 +16,7 @@ use crate::model::Actor;
 use crate::pool::ExperiencePool;
 use crate::rng::Streams;
 use crate::rundir::{RunDir, RunLock};
+use crate::signals;
 use crate::tokenizer::Tokenizer;
 use crate::types::TokenId;
 
@@ -81,7 +82,7 @@ impl Run {
 
     /// True once somebody asked the run to stop.
     pub fn is_interrupted(&self) -> bool {
-        self.control.is_interrupted()
+        signals::stop_asked()
     }
 
     /// Held-out accuracy before the first step, once it was measured.

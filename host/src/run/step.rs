@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::rollout::Sampler;
 use crate::select::{Plan, Selection};
 use crate::types::RolloutGroup;
-use crate::{batch, update, verify};
+use crate::{batch, signals, update, verify};
 
 /// Questions of the pool that a candidate policy is probed with.
 const PROBE_ROWS: usize = 64;
@@ -29,6 +29,8 @@ impl Run {
         let mut metrics = Metrics::default();
         let mut problems = self.take_swaps(step)?;
         if step == 1 && self.config.eval.enabled {
+            // No step is under way yet, and an evaluation may take many minutes.
+            let _not_waited_for = signals::nothing_to_lose();
             self.progress.heldout_before = Some(self.evaluate(step, "heldout/before", &mut metrics)?);
         }
         let begin = Instant::now();
