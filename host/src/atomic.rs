@@ -17,7 +17,7 @@ pub fn is_temp(path: &Path) -> bool {
 
 /// Why something could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("can't {action} {path}: {source}{hint}", path = .path.display(), hint = hint(.source))]
+#[error("can't {action} {path}{hint}", path = .path.display(), hint = hint(.source))]
 pub struct AtomicError {
     action: &'static str,
     path: PathBuf,
@@ -36,12 +36,14 @@ impl AtomicError {
     }
 }
 
-/// What a person can do about an error of the file system, as the end of a sentence; empty where the error says it.
+/// What a person can do about an error of the file system, as a line of its own; empty where the error says it.
 pub(crate) fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space and resume the run",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "\nhint: free some space and resume the run"
+        }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; make the folder writable or choose another run directory"
+            "\nhint: make the folder writable or choose another run directory"
         }
         _ => "",
     }

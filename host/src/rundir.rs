@@ -27,7 +27,7 @@ pub enum RunDirError {
         owner: String,
     },
     /// The file system refused.
-    #[error("can't {action} {path}: {source}{hint}", path = .path.display(), hint = atomic::hint(.source))]
+    #[error("can't {action} {path}{hint}", path = .path.display(), hint = atomic::hint(.source))]
     Io {
         /// What was tried.
         action: &'static str,

@@ -13,6 +13,8 @@ mod guest_swaps;
 mod interruptions;
 mod models;
 mod modules;
+#[cfg(target_os = "linux")]
+mod output;
 mod pool_rules;
 mod process;
 mod runs;

@@ -131,9 +131,9 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     if let Some(bar) = &bar {
         bar.finish_and_clear();
     }
-    print(report.table().trim_end());
+    let printed = print(report.table().trim_end());
     say(&format!("rows: {}", out.join("evaluations").display()));
-    Ok(ExitCode::SUCCESS)
+    printed.map(|()| ExitCode::SUCCESS)
 }
 
 fn benchmarks(args: &EvalArgs, config: &Config, source: &ModelSource) -> anyhow::Result<Vec<Benchmark>> {

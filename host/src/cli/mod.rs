@@ -3,6 +3,7 @@
 mod eval;
 mod make;
 mod model;
+mod output;
 mod progress;
 mod restart;
 mod swap;
@@ -12,6 +13,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use output::{print, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,6 +27,9 @@ Examples:
   exgrpo-host --resume runs/2026-11-24-gaussian_medium-1f3c   go on after an interruption
   exgrpo-host eval --dataset embedded:arithmetic/test         measure a model
   exgrpo-host swap runs/… policies/uniform.wasm               change the policy of a run that goes on";
+
+/// Exit code of a command line that can't be understood.
+const MISUSED: u8 = 2;
 
 /// Train a language model with ExGRPO; every decision about experience comes from a sandboxed Wasm policy.
 #[derive(Debug, Parser)]
@@ -57,10 +63,29 @@ enum Command {
 
 /// What every binary of the host does: reads the command line, runs it, and prints the error if there is one.
 pub fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return answer(&error),
+    };
+    match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            say(&format!("error: {error:#}"));
+            say(&format!("error: {}", output::describe(&error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what clap has to say: help and version, which are data, or what is wrong with the command line.
+fn answer(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    if error.use_stderr() {
+        return ExitCode::from(MISUSED);
+    }
+    match output::reached(printed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {}", output::describe(&error)));
             ExitCode::FAILURE
         }
     }
@@ -78,21 +103,5 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Dataset(args)) => make::dataset(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Pretrain(args)) => make::pretrain(&args).map(|()| ExitCode::SUCCESS),
-    }
-}
-
-/// A line for people: standard error, so that standard output stays free for data.
-#[expect(clippy::print_stderr, reason = "messages of a command-line tool")]
-fn say(message: &str) {
-    eprintln!("{message}");
-}
-
-/// Data: standard output. A reader that has seen enough, such as `head`, is no error.
-fn print(text: &str) {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            say(&format!("error: can't write to standard output: {error}"));
-        }
-        _ => {}
     }
 }

@@ -133,8 +133,8 @@ pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
         let rendered = prompts.render(messages)?;
         if !args.json {
             match texts.is_empty() {
-                true => print(&rendered),
-                false => texts.iter().for_each(|text| print(text)),
+                true => print(&rendered)?,
+                false => texts.iter().try_for_each(|text| print(text))?,
             }
             continue;
         }
@@ -152,7 +152,7 @@ pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
         if args.logits {
             row["logits"] = actor.next_logits(ids)?.into();
         }
-        print(&row.to_string());
+        print(&row.to_string())?;
     }
     Ok(())
 }
@@ -215,7 +215,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
         let span = begin..begin + completion_ids.len();
         begin = span.end;
         let (logprobs, entropies) = (&scores.logprobs[span.clone()], &scores.entropies[span]);
-        print(&serde_json::to_string(&Scored { completion_ids, logprobs, entropies })?);
+        print(&serde_json::to_string(&Scored { completion_ids, logprobs, entropies })?)?;
     }
     if let Some(path) = &args.gradient {
         write_gradient(&mut actor, &batch, config.objective.tokens_per_micro_batch as usize, path)?;

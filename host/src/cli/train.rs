@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args;
 
+use super::output::describe;
 use super::progress::Reporter;
 use super::restart::without_spinning_pool;
 use super::{print, say};
@@ -83,8 +84,7 @@ pub(super) fn set_policy_params(config: &mut Config, items: &[String]) -> anyhow
 }
 
 pub(super) fn print_config(args: &TrainArgs) -> anyhow::Result<()> {
-    print(args.resolve()?.to_toml()?.trim_end());
-    Ok(())
+    print(args.resolve()?.to_toml()?.trim_end())
 }
 
 pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
@@ -105,7 +105,10 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         }
     };
     signals::listen()?;
-    print(&run.dir().display().to_string());
+    if let Err(error) = print(&run.dir().display().to_string()) {
+        // The run is what was asked for, not this line.
+        say(&format!("warning: {}", describe(&error)));
+    }
     for (dataset, unusable) in run.unusable() {
         say(&format!("warning: {} rows of {dataset} can't be used: {unusable}", unusable.len()));
     }

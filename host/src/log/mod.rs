@@ -37,7 +37,7 @@ pub const TABLES: [&str; 5] =
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file system refused.
-    #[error("can't {action} {path}: {source}{hint}", path = .path.display(), hint = atomic::hint(.source))]
+    #[error("can't {action} {path}{hint}", path = .path.display(), hint = atomic::hint(.source))]
     Io {
         /// What was tried.
         action: &'static str,

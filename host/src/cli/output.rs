@@ -1,0 +1,109 @@
+//! What the command line says: messages for people on standard error, data on standard output, and errors in one line.
+
+use std::io::{self, ErrorKind, Write};
+
+use anyhow::Context;
+
+/// A line for people: standard error, so that standard output stays free for data. That nobody can hear it is no reason
+/// to stop: what is said here is said again by the log, the exit code or the command when it is repeated.
+pub(super) fn say(message: &str) {
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// Data: standard output. A reader that has seen enough, such as `head`, is no error.
+///
+/// # Errors
+/// It can't be written, because the disk is full say.
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    reached(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
+}
+
+/// What writing to standard output came to.
+pub(super) fn reached(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("can't write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `error` and its causes in one line, each said once, without the backtraces that candle puts into its messages; then
+/// hints, a line each.
+pub(super) fn describe(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    let mut hints: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = match cause.downcast_ref::<candle_core::Error>() {
+            Some(error) => without_backtrace(error).to_string(),
+            None => cause.to_string(),
+        };
+        let (advice, message): (Vec<&str>, Vec<&str>) =
+            text.lines().partition(|line| line.starts_with("hint: "));
+        let message = message.join("\n");
+        // Some libraries repeat their cause in their own text.
+        if !said.ends_with(&message) {
+            if !said.is_empty() {
+                said.push_str(": ");
+            }
+            said.push_str(&message);
+        }
+        hints.extend(advice.into_iter().map(str::to_owned));
+    }
+    for hint in hints {
+        said.push('\n');
+        said.push_str(&hint);
+    }
+    said
+}
+
+fn without_backtrace(error: &candle_core::Error) -> &candle_core::Error {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => without_backtrace(inner),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::atomic;
+    use crate::log::RunLog;
+    use crate::rundir::RunDir;
+
+    #[test]
+    fn causes_are_said_once_and_hints_last() {
+        let error = anyhow::Error::new(io::Error::other("no room"))
+            .context("can't write part: no room")
+            .context("can't go on\nhint: try again");
+        assert_eq!(describe(&error), "can't go on: can't write part: no room\nhint: try again");
+    }
+
+    #[test]
+    fn what_the_system_says_is_there_once_whoever_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let nowhere = dir.path().join("file/below");
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        let errors: [anyhow::Error; 4] = [
+            atomic::write_file(&nowhere, b"").unwrap_err().into(),
+            RunDir::create(&nowhere).unwrap_err().into(),
+            RunDir::at(&nowhere).store_policy(b"").unwrap_err().into(),
+            RunLog::open(&nowhere, Vec::new(), None).unwrap_err().into(),
+        ];
+        for error in errors {
+            let said = describe(&error);
+            assert_eq!(said.matches("os error").count(), 1, "{said}");
+            assert!(said.contains("file"), "{said}");
+        }
+    }
+
+    #[test]
+    fn candles_backtraces_are_left_out() {
+        let inner = Box::new(candle_core::Error::Msg("shapes differ".to_owned()));
+        let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
+        let error =
+            anyhow::Error::new(candle_core::Error::WithBacktrace { inner, backtrace }).context("step 3");
+        assert_eq!(describe(&error), "step 3: shapes differ");
+    }
+}
