@@ -44,6 +44,19 @@ pub fn listen() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// From now on signals that ask to stop do nothing: for a process whose parent ends it.
+///
+/// # Errors
+/// The system refuses handlers.
+pub(crate) fn leave_to_parent() -> anyhow::Result<()> {
+    let nobody_looks = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&nobody_looks))
+            .with_context(|| format!("can't listen for signal {signal}"))?;
+    }
+    Ok(())
+}
+
 /// True once somebody asked the process to stop.
 pub fn stop_asked() -> bool {
     FLAGS.get().is_some_and(|flags| flags.asked.load(Ordering::SeqCst))

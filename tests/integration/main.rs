@@ -5,6 +5,7 @@
 mod buckets;
 mod command_line;
 mod compare;
+mod compile_limits;
 mod demonstrations;
 mod engines;
 mod guest_limits;
@@ -18,6 +19,7 @@ mod output;
 mod pool_rules;
 mod process;
 mod runs;
+mod scarcity;
 #[cfg(unix)]
 mod signals;
 mod swap_command;

@@ -10,12 +10,18 @@ const CODE: u8 = 10;
 /// `module` with a function `[] -> []` added whose locals and instructions, without the last `end`, are `code`; it is
 /// the start function if `is_start`.
 pub(crate) fn with_function(module: &[u8], code: &[u8], is_start: bool) -> Vec<u8> {
+    with_functions(module, &[code.to_vec()], is_start)
+}
+
+/// The same for several functions, of which the first can be the start function.
+pub(crate) fn with_functions(module: &[u8], codes: &[Vec<u8>], is_start: bool) -> Vec<u8> {
     let sections = sections(module);
     let count = |id| sections.iter().find(|section| section.0 == id).map_or(0, |(_, bytes)| number(bytes).0);
     let kind = count(TYPE);
     let index = imported_functions(&sections) + count(FUNCTION);
-    let mut body = code.to_vec();
-    body.push(0x0b);
+    let kinds: Vec<Vec<u8>> = codes.iter().map(|_| leb(kind)).collect();
+    let bodies: Vec<Vec<u8>> =
+        codes.iter().map(|code| [leb(code.len() as u32 + 1), code.clone(), vec![0x0b]].concat()).collect();
     let mut out = module[..8].to_vec();
     let mut is_started = !is_start;
     for (id, bytes) in &sections {
@@ -25,12 +31,9 @@ pub(crate) fn with_function(module: &[u8], code: &[u8], is_start: bool) -> Vec<u
             is_started = true;
         }
         match *id {
-            TYPE => section(&mut out, TYPE, &appended(bytes, &[0x60, 0, 0])),
-            FUNCTION => section(&mut out, FUNCTION, &appended(bytes, &leb(kind))),
-            CODE => {
-                let item = [leb(body.len() as u32), body.clone()].concat();
-                section(&mut out, CODE, &appended(bytes, &item));
-            }
+            TYPE => section(&mut out, TYPE, &appended(bytes, &[vec![0x60, 0, 0]])),
+            FUNCTION => section(&mut out, FUNCTION, &appended(bytes, &kinds)),
+            CODE => section(&mut out, CODE, &appended(bytes, &bodies)),
             id => section(&mut out, id, bytes),
         }
     }
@@ -84,10 +87,10 @@ fn section(out: &mut Vec<u8>, id: u8, contents: &[u8]) {
     out.extend(contents);
 }
 
-/// A vector with one item more.
-fn appended(vector: &[u8], item: &[u8]) -> Vec<u8> {
+/// A vector with more items.
+fn appended(vector: &[u8], items: &[Vec<u8>]) -> Vec<u8> {
     let (count, width) = number(vector);
-    [leb(count + 1), vector[width..].to_vec(), item.to_vec()].concat()
+    [leb(count + items.len() as u32), vector[width..].to_vec(), items.concat()].concat()
 }
 
 /// An unsigned LEB128 number and the bytes that it takes.

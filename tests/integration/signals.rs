@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 enum Worst {
     /// A start function that goes on until its deadline, which is ten minutes.
     GrowsForEver,
+    /// A function that takes minutes to compile.
+    Huge,
     /// A gigabyte that is no policy.
     Gigabyte,
     /// A pipe that nobody writes to.
@@ -27,16 +29,19 @@ enum Worst {
 }
 
 impl Worst {
-    const ALL: [Self; 3] = [Self::GrowsForEver, Self::Gigabyte, Self::Pipe];
+    const ALL: [Self; 4] = [Self::GrowsForEver, Self::Huge, Self::Gigabyte, Self::Pipe];
 
     /// Puts it at `path` in one rename, as a build would.
     fn put(&self, path: &Path) {
         let beside = path.with_extension("new");
         match self {
-            Self::GrowsForEver => {
+            Self::GrowsForEver | Self::Huge => {
                 let policy = std::fs::read(exgrpo_tests::policy("gaussian_medium")).unwrap();
-                let worst = modules::with_function(&policy, &modules::grows_for_ever(), true);
-                std::fs::write(&beside, worst).unwrap();
+                let (code, is_start) = match self {
+                    Self::Huge => (modules::huge(7_000_000), false),
+                    _ => (modules::grows_for_ever(), true),
+                };
+                std::fs::write(&beside, modules::with_function(&policy, &code, is_start)).unwrap();
             }
             Self::Gigabyte => std::fs::File::create(&beside).unwrap().set_len(1 << 30).unwrap(),
             Self::Pipe => assert!(Command::new("mkfifo").arg(&beside).status().unwrap().success()),
@@ -87,8 +92,16 @@ fn a_signal_ends_a_run_after_its_step_whatever_a_candidate_does() {
                 std::fs::copy(&shipped, &watched).unwrap();
                 let mut command =
                     start_with(&[watched.clone(), exgrpo_tests::policy("exact_answer")], &out, "100000");
-                command.args(["--set", "guest.deadline_ms=600000"]);
-                command.args(["--set", "guest.fuel_per_call=1000000000000000"]);
+                // Nothing but the signal ends what the candidate does.
+                for setting in [
+                    "guest.deadline_ms=600000",
+                    "guest.fuel_per_call=1000000000000000",
+                    "guest.function_kib=16384",
+                    "guest.compile_s=600",
+                    "guest.compile_mib=8192",
+                ] {
+                    command.args(["--set", setting]);
+                }
                 let mut child = command.spawn().unwrap();
                 wait_for(&mut child, &out.join("checkpoints/000002"));
                 worst.put(&watched);

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::guest::compile;
 use output::{print, say};
 
 const EXAMPLES: &str = "\
@@ -59,6 +60,9 @@ enum Command {
     Dataset(make::DatasetArgs),
     /// Make the base model of the default task.
     Pretrain(make::PretrainArgs),
+    /// Compile a policy for the process that started this one.
+    #[command(name = compile::COMMAND, hide = true)]
+    CompilePolicy,
 }
 
 /// What every binary of the host does: reads the command line, runs it, and prints the error if there is one.
@@ -67,6 +71,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return answer(&error),
     };
+    compile::is_the_compiler();
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -102,6 +107,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Export(args)) => model::export(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Dataset(args)) => make::dataset(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::CompilePolicy) => Ok(compile::serve()),
         Some(Command::Pretrain(args)) => make::pretrain(&args).map(|()| ExitCode::SUCCESS),
     }
 }

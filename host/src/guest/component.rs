@@ -1,15 +1,15 @@
 //! One loaded policy: bytes checked, encoded, compiled, linked with nothing but the log, and configured.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::{InstancePre, Linker};
 
 use super::bindings::{Indices, error_text, interface};
+use super::compile::{self, Settings};
 use super::config::GuestConfig;
 use super::error::{Fault, FaultKind, Reject, clip};
 use super::file::{PolicyFileError, read_policy_file};
@@ -80,7 +80,7 @@ impl GuestPolicy {
     pub(super) fn load(
         engine: &Engine,
         linker: &Linker<HostState>,
-        config: &Arc<GuestConfig>,
+        settings: &Settings,
         run_params: &BTreeMap<String, String>,
         source: &PolicySource,
         log: &mut Vec<LogLine>,
@@ -89,14 +89,13 @@ impl GuestPolicy {
         let policy = label(source.path.as_deref(), &digest);
         let refuse = |detail: String| Reject::Load { policy: policy.clone(), detail };
 
+        let config = &settings.guest;
         let most = config.most_file_bytes();
         if source.bytes.len() as u64 > most {
             let detail = format!("{} bytes, guest.file_mib allows {most}", source.bytes.len());
             return Err(refuse(detail));
         }
-        let bytes = encode(&source.bytes).map_err(&refuse)?;
-        let component =
-            Component::from_binary(engine, &bytes).map_err(|error| refuse(format!("{error:#}")))?;
+        let component = compile::compile(engine, settings, &source.bytes).map_err(&refuse)?;
         let metadata = interface("metadata");
         if component.get_export_index(None, &metadata).is_none() {
             let detail = format!("it exports no `{metadata}`: build it with a guest-sdk of this version");
@@ -211,31 +210,4 @@ impl GuestPolicy {
         self.info.version = clip(described.version, MAX_NAME_BYTES);
         Ok(described.params_schema)
     }
-}
-
-/// A component as it is, a core module encoded into one.
-fn encode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
-    if wasmparser::Parser::is_component(bytes) {
-        return Ok(Cow::Borrowed(bytes));
-    }
-    if !wasmparser::Parser::is_core_wasm(bytes) {
-        return Err("it is no WebAssembly file".to_owned());
-    }
-    wasmparser::validate(bytes).map_err(|error| format!("it is no valid WebAssembly module: {error}"))?;
-    // The encoder panics on some damaged custom sections (wit-component 0.263); nobody's file may end the run.
-    std::panic::catch_unwind(|| {
-        wit_component::ComponentEncoder::default()
-            .validate(true)
-            .module(bytes)
-            .and_then(|encoder| encoder.encode())
-            .map(Cow::Owned)
-            .map_err(|error| format!("{error:#}"))
-    })
-    .unwrap_or_else(|_| Err("the interface description in it is damaged".to_owned()))
-    .map_err(|error| {
-        format!(
-            "its core module can't be made a component: {error}; it must be built with a guest-sdk of this version \
-             and import nothing but exgrpo:policy/host-log"
-        )
-    })
 }

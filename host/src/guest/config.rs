@@ -22,8 +22,22 @@ pub struct GuestConfig {
     pub stack_kib: u64,
     /// Most data that one call may hand to the host in MiB, 1 to 4096.
     pub output_mib: u64,
-    /// Largest component file in MiB. Compilation is not metered, so the size of its input is.
+    /// Largest component file in MiB.
     pub file_mib: u64,
+    /// Largest function in KiB of code: time and memory of compilation grow faster than its size.
+    pub function_kib: u64,
+    /// Most locals of a function.
+    pub function_locals: u64,
+    /// Most functions of a component.
+    pub functions: u64,
+    /// Code of all functions of a component in MiB.
+    pub code_mib: u64,
+    /// Wall time of compiling a component in seconds. The command line compiles in a process of its own, which is ended
+    /// then; the host as a library has no such process, and limits of size only.
+    pub compile_s: u64,
+    /// Memory that compiling a component may take in MiB, and the size of what it is compiled to. Enforced where the
+    /// system can (Linux).
+    pub compile_mib: u64,
     /// What a fault of a policy leads to.
     pub failure: FailureRule,
     /// Threads for verification; 0 means all cores. Results do not depend on it.
@@ -40,6 +54,12 @@ impl Default for GuestConfig {
             stack_kib: 512,
             output_mib: 64,
             file_mib: 32,
+            function_kib: 512,
+            function_locals: 20_000,
+            functions: 100_000,
+            code_mib: 16,
+            compile_s: 20,
+            compile_mib: 1_024,
             failure: FailureRule::KeepLastGood,
             threads: 0,
         }
@@ -65,6 +85,12 @@ impl GuestConfig {
             ("stack_kib", self.stack_kib, 16, 1_024),
             ("output_mib", self.output_mib, 1, 4_096),
             ("file_mib", self.file_mib, 1, 4_096),
+            ("function_kib", self.function_kib, 1, 1 << 20),
+            ("function_locals", self.function_locals, 1, 50_000),
+            ("functions", self.functions, 1, 1_000_000),
+            ("code_mib", self.code_mib, 1, 4_096),
+            ("compile_s", self.compile_s, 1, 86_400),
+            ("compile_mib", self.compile_mib, 16, 1 << 20),
             ("threads", self.threads as u64, 0, 1_024),
         ];
         for (field, value, least, most) in ranges {

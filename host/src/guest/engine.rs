@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
 
+use super::compile::Settings;
 use super::config::GuestConfig;
 
 /// Wall time between two epochs. Deadlines are counted in these.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Address space of a memory that is allocated on demand, and what it gets more when it outgrows that.
+const SMALL_RESERVATION: u64 = 4 << 20;
+/// Address space behind such a memory that traps.
+const SMALL_GUARD: u64 = 64 << 10;
 
 /// Table elements of one instance; more are refused.
 pub(super) const MAX_TABLE_ELEMENTS: usize = 40_000;
@@ -19,16 +25,22 @@ pub(super) struct GuestEngine {
     pub(super) pooling_refused: Option<String>,
 }
 
+/// The engine of a process that compiles and runs nothing: what it gives runs in an engine that [`build`] gives.
+pub(super) fn for_compiling(settings: &Settings) -> anyhow::Result<Engine> {
+    let config = base_config(&settings.guest, settings.is_pooled);
+    Engine::new(&config).map_err(|error| anyhow::anyhow!("can't start the WebAssembly engine: {error:#}"))
+}
+
 /// Builds the engine and starts its ticker.
 ///
 /// Pooling reserves address space in the order of hundreds of GiB; where that is not to be had (a limit on virtual
 /// memory, say), instances are allocated on demand.
 pub(super) fn build(config: &GuestConfig) -> anyhow::Result<GuestEngine> {
-    let mut pooled = base_config(config);
+    let mut pooled = base_config(config, true);
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(config)));
     let (engine, pooling_refused) = match Engine::new(&pooled) {
         Ok(engine) => (engine, None),
-        Err(refused) => match Engine::new(&base_config(config)) {
+        Err(refused) => match Engine::new(&base_config(config, false)) {
             Ok(engine) => (engine, Some(format!("{refused:#}"))),
             Err(error) => anyhow::bail!("can't start the WebAssembly engine: {error:#}"),
         },
@@ -37,7 +49,7 @@ pub(super) fn build(config: &GuestConfig) -> anyhow::Result<GuestEngine> {
     Ok(GuestEngine { engine, pooling_refused })
 }
 
-fn base_config(guest: &GuestConfig) -> Config {
+fn base_config(guest: &GuestConfig, is_pooled: bool) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -50,7 +62,18 @@ fn base_config(guest: &GuestConfig) -> Config {
         .relaxed_simd_deterministic(true)
         .wasm_memory64(false)
         .max_wasm_stack((guest.stack_kib as usize) << 10)
+        // rayon's pool is the training loop's: it would wait for a policy's largest function.
+        .parallel_compilation(false)
         .memory_init_cow(true);
+    if !is_pooled {
+        // By default a memory reserves 4 GiB and more, of an address space that is too small for a pool. What grows
+        // beyond its reserve is moved instead, and accesses are checked.
+        config
+            .memory_reservation(SMALL_RESERVATION)
+            .memory_reservation_for_growth(SMALL_RESERVATION)
+            .memory_guard_size(SMALL_GUARD)
+            .guard_before_linear_memory(false);
+    }
     config
 }
 

@@ -7,6 +7,7 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::host_log;
+use super::compile::Settings;
 use super::component::{ComponentInfo, GuestPolicy, PolicySource};
 use super::config::GuestConfig;
 use super::engine;
@@ -24,7 +25,7 @@ struct Shared {
     engine: Engine,
     pooling_refused: Option<String>,
     linker: Linker<HostState>,
-    config: Arc<GuestConfig>,
+    settings: Settings,
     params: BTreeMap<String, String>,
     /// `None` for rayon's own pool.
     threads: Option<rayon::ThreadPool>,
@@ -46,8 +47,8 @@ impl Candidate {
 
 impl std::fmt::Debug for Loader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Shared { config, params, .. } = &*self.shared;
-        f.debug_struct("Loader").field("config", config).field("params", params).finish_non_exhaustive()
+        let Shared { settings, params, .. } = &*self.shared;
+        f.debug_struct("Loader").field("settings", settings).field("params", params).finish_non_exhaustive()
     }
 }
 
@@ -75,9 +76,12 @@ impl Loader {
         };
         let shared = Shared {
             engine: built.engine,
+            settings: Settings {
+                guest: Arc::new(config.clone()),
+                is_pooled: built.pooling_refused.is_none(),
+            },
             pooling_refused: built.pooling_refused,
             linker,
-            config: Arc::new(config.clone()),
             params: params.clone(),
             threads,
         };
@@ -111,8 +115,8 @@ impl Loader {
 
     /// Everything but the probe: for a policy that a run used before. What the policy logs goes to `log`.
     pub(super) fn load(&self, source: &PolicySource, log: &mut Vec<LogLine>) -> Result<Candidate, Reject> {
-        let Shared { engine, linker, config, params, .. } = &*self.shared;
-        let policy = GuestPolicy::load(engine, linker, config, params, source, log)?;
+        let Shared { engine, linker, settings, params, .. } = &*self.shared;
+        let policy = GuestPolicy::load(engine, linker, settings, params, source, log)?;
         let initial_state = policy.initial_state(log).map_err(|fault| Reject::Probe {
             policy: policy.label(),
             function: "state.snapshot".to_owned(),
@@ -127,7 +131,7 @@ impl Loader {
     }
 
     pub(super) fn config(&self) -> &Arc<GuestConfig> {
-        &self.shared.config
+        &self.shared.settings.guest
     }
 
     pub(super) fn params(&self) -> &BTreeMap<String, String> {

@@ -19,6 +19,7 @@
 mod answers;
 mod bindings;
 mod calls;
+pub(crate) mod compile;
 mod component;
 mod config;
 mod engine;
