@@ -26,6 +26,7 @@ pub mod rollout;
 pub mod run;
 pub mod rundir;
 pub mod select;
+pub mod share;
 pub mod signals;
 pub mod task;
 pub mod tokenizer;

@@ -10,6 +10,7 @@ use crate::guest::{PolicySet, Stop};
 use crate::model::{Actor, Sequence};
 use crate::pool::{Draw, ExperiencePool};
 use crate::rng::Streams;
+use crate::share::whole_part;
 
 /// What selection reads and draws from.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub struct Selection<'a> {
     pub step: u32,
     /// True once replay has started.
     pub replay_open: bool,
-    /// Share of correct rollouts in the latest step; NaN before the first.
+    /// Share of correct rollouts among the latest step's fresh ones; NaN before the first.
     pub pass_rate: f32,
 }
 
@@ -63,7 +64,7 @@ impl Selection<'_> {
     ) -> anyhow::Result<Plan> {
         let num_questions = self.config.rollout.questions;
         let replay_ratio = self.replay_ratio(policies)?;
-        let wanted = (f64::from(num_questions) * f64::from(replay_ratio)) as usize;
+        let wanted = whole_part(replay_ratio, num_questions) as usize;
         let draws = if wanted > 0 { self.draw(wanted, pool, policies)? } else { Vec::new() };
         let mut replayed = self.choose(&draws, pool, policies, actor)?;
         let mut fresh = self.fresh(num_questions as usize - replayed.len(), queue, pool);
