@@ -36,19 +36,22 @@ pub struct Column {
 pub struct ProblemColumns {
     /// Stable question ids.
     pub id: Vec<u64>,
-    /// Correct members of the latest group, 0..=`group_size`. A replayed member counts too.
+    /// Correct members of the latest group that was scored wholly, 0..=`group_size`. A replayed member counts too. A group
+    /// with a member that is unscorable or out of budget changes nothing here: its accuracy is not known.
     pub num_success: Vec<u32>,
-    /// Size of the latest group (K); 0 when the question was never tried.
+    /// Size of that group (K); 0 while there was none.
     pub group_size: Vec<u32>,
-    /// Rollouts so far.
+    /// Rollouts so far, scored or not.
     pub attempts: Vec<u32>,
-    /// Groups in a row, up to the latest, that were all correct.
+    /// Groups in a row, up to the latest, that were scored wholly and all correct. Another group ends the row when one of
+    /// its members is incorrect, and leaves it as it is otherwise.
     pub solved_streak: Vec<u32>,
-    /// Step of the latest group; 0 when never tried.
+    /// Step of the latest group, scored wholly or not; 0 when never tried.
     pub last_step: Vec<u32>,
     /// Stored (correct) trajectories.
     pub stored: Vec<u32>,
-    /// Further columns.
+    /// Further columns: numeric ones of the dataset from which the answer doesn't follow. The run says at its start and
+    /// in run.toml which.
     pub extra: Vec<Column>,
 }
 

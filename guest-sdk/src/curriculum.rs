@@ -184,8 +184,8 @@ pub trait Sampling: Policy {
     }
 
     /// Share of the batch's questions that replay gets at this step, in 0..=1. `configured` is the run's
-    /// `experience_ratio`, and the default answer; `pass_rate` is the latest step's share of correct rollouts. Asked once
-    /// the host has opened replay.
+    /// `experience_ratio`, and the default answer; `pass_rate` is the latest step's share of correct rollouts among
+    /// its fresh ones. Asked once the host has opened replay.
     ///
     /// # Errors
     /// Up to the policy.

@@ -94,6 +94,7 @@
 //! * Answers are checked: one entry a row, weights finite and not negative, rows that exist. What breaks a rule is a
 //!   fault of the policy, and so is an error, a panic, or running out of fuel; the run counts it, logs it and goes on as
 //!   its failure rule says. A panic's message gets into the log.
+//! * A reward lies in 0..=1; another one is a fault of that response, which then counts as unscorable.
 //! * Print nothing: there is no standard output in the sandbox.
 
 #![expect(

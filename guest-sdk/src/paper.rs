@@ -39,7 +39,8 @@ pub fn success_count_buckets(group_size: u32) -> Vec<BucketInfo> {
     (0..=group_size).map(bucket).collect()
 }
 
-/// Sorts questions into the buckets of [`success_count_buckets`]: the bucket is the success count of the latest group.
+/// Sorts questions into the buckets of [`success_count_buckets`]: the bucket is the success count of the latest
+/// group that was scored wholly.
 ///
 /// ```
 /// use exgrpo_guest_sdk::{paper, testing};

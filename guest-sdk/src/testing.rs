@@ -7,7 +7,9 @@
 //! assert_eq!(paper::success_counts(&problems), Ok(vec![0, 3, 8]));
 //! ```
 
-use crate::{Parameters, Policy, ProblemColumns, Random, Request, Result, TrajectoryColumns};
+use crate::{
+    Outcome, Parameters, Policy, ProblemColumns, Random, Request, Result, TrajectoryColumns, Verdict,
+};
 
 /// A policy configured as a run does it, from a JSON object of parameters.
 ///
@@ -150,6 +152,30 @@ pub fn any_text(random: &mut Random) -> String {
 pub fn probabilities(weights: &[f32]) -> Vec<f32> {
     let sum: f32 = weights.iter().sum();
     weights.iter().map(|weight| weight / sum).collect()
+}
+
+/// Fails unless the host takes the verdict: the reward of a right or wrong response lies in 0..=1.
+///
+/// ```
+/// use exgrpo_guest_sdk::{Verdict, testing};
+///
+/// testing::assert_valid(&Verdict::correct());
+/// testing::assert_valid(&Verdict::incorrect().with_reward(0.25));
+/// testing::assert_valid(&Verdict::unscorable().with_reward(f32::NAN));
+/// ```
+///
+/// ```should_panic
+/// use exgrpo_guest_sdk::{Verdict, testing};
+///
+/// testing::assert_valid(&Verdict::incorrect().with_reward(-1.0));
+/// ```
+///
+/// # Panics
+/// The host would count a fault: it is an assertion.
+#[track_caller]
+pub fn assert_valid(verdict: &Verdict) {
+    let is_valid = verdict.outcome == Outcome::Unscorable || (0.0..=1.0).contains(&verdict.reward);
+    assert!(is_valid, "reward {} does not lie between 0 and 1", verdict.reward);
 }
 
 /// Fails unless both have the same length and differ by at most `tolerance` everywhere.

@@ -50,9 +50,12 @@ pub enum Outcome {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// Right, wrong or undecidable.
+    /// Right, wrong or undecidable. It alone decides whether the response counts as solved: for the question's accuracy,
+    /// its bucket and its retirement.
     pub outcome: Outcome,
-    /// Finite reward; ignored when unscorable. 1 and 0 are what the paper uses.
+    /// What the network learns from, in 0..=1; ignored when unscorable. Advantages compare it within a group, so a right
+    /// response may earn less than another, and a wrong one more than nothing. 1 and 0 are what the paper uses. A right
+    /// response is stored for replay when its reward reaches the run's `replay.min_reward`, 1 unless it says otherwise.
     pub reward: f32,
     /// The extracted answer, for logs.
     pub answer: Option<String>,
@@ -72,6 +75,20 @@ impl Verdict {
     /// It can't be told.
     pub fn unscorable() -> Self {
         Self { outcome: Outcome::Unscorable, reward: 0.0, answer: None }
+    }
+
+    /// The same outcome with another reward, in 0..=1.
+    ///
+    /// ```
+    /// use exgrpo_guest_sdk::{Outcome, Verdict, testing};
+    ///
+    /// // Right, in more words than needed.
+    /// let verdict = Verdict::correct().with_reward(0.8);
+    /// assert_eq!(verdict.outcome, Outcome::Correct);
+    /// testing::assert_valid(&verdict);
+    /// ```
+    pub fn with_reward(self, reward: f32) -> Self {
+        Self { reward, ..self }
     }
 
     /// Notes the extracted answer for the log.

@@ -143,15 +143,17 @@ pub mod exgrpo {
             pub struct ProblemColumns {
                 /// Stable id given by the host (a hash of the dataset's row).
                 pub id: _rt::Vec<u64>,
-                /// Correct members of the latest rollout group. A replayed member counts too.
+                /// Correct members of the latest rollout group that was scored wholly. A replayed member counts too. A group with a
+                /// member that is unscorable or out of budget changes nothing here: its accuracy is not known.
                 pub num_success: _rt::Vec<u32>,
-                /// Size of the latest group (K); 0 when the question was never tried.
+                /// Size of that group (K); 0 while there was none.
                 pub group_size: _rt::Vec<u32>,
-                /// Rollouts seen so far.
+                /// Rollouts seen so far, scored or not.
                 pub attempts: _rt::Vec<u32>,
-                /// Rollout groups in a row, up to the latest, that were all correct.
+                /// Rollout groups in a row, up to the latest, that were scored wholly and all correct. Another group ends the row
+                /// when one of its members is incorrect, and leaves it as it is otherwise.
                 pub solved_streak: _rt::Vec<u32>,
-                /// Step of the latest group; 0 when the question was never tried.
+                /// Step of the latest group, scored wholly or not; 0 when the question was never tried.
                 pub last_step: _rt::Vec<u32>,
                 /// Stored (correct) trajectories.
                 pub stored: _rt::Vec<u32>,

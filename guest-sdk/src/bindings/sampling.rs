@@ -589,9 +589,9 @@ pub mod exports {
                         buckets: _rt::Vec<Bucket>,
                         step: u32,
                     ) -> ::core::result::Result<_rt::Vec<f32>, PolicyError>;
-                    /// Share of the batch's questions for replay at this step, 0..1. `pass-rate` is the latest step's; `configured` is
-                    /// the run's experience_ratio, which a policy returns unless it has an opinion. Asked only once replay has been
-                    /// opened: the delayed start is the host's.
+                    /// Share of the batch's questions for replay at this step, 0..1. `pass-rate` is the share of
+                    /// correct rollouts among the latest step's fresh ones; `configured` is the run's experience_ratio, which a policy
+                    /// returns unless it has an opinion. Asked only once replay has been opened: the delayed start is the host's.
                     #[allow(async_fn_in_trait)]
                     fn replay_ratio(
                         step: u32,

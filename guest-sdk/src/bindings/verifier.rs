@@ -89,8 +89,9 @@ pub mod exports {
                 }
                 #[derive(Clone)]
                 pub struct Verdict {
+                    /// It alone decides whether the response counts as solved.
                     pub outcome: Outcome,
-                    /// Ignored when unscorable.
+                    /// What is learned from, 0..=1; another number is a fault of this response. Ignored when unscorable.
                     pub reward: f32,
                     /// Extracted answer, for logs.
                     pub answer: ::core::option::Option<_rt::String>,
