@@ -4,9 +4,9 @@ use crate::config::ObjectiveSection;
 use crate::dataset::Dataset;
 use crate::model::Sequence;
 use crate::objective::Member;
-use crate::types::{RolloutGroup, Verdict};
+use crate::types::{Origin, RolloutGroup, Verdict};
 
-/// The sequences of one optimizer update; the three columns have equal length.
+/// The sequences of one optimizer update; the first three columns have equal length.
 #[derive(Debug, Default)]
 pub struct MiniBatch<'a> {
     /// Token ids.
@@ -15,11 +15,19 @@ pub struct MiniBatch<'a> {
     pub members: Vec<Member<'a>>,
     /// Each sequence's position among all rollouts of the step.
     pub rollout_idx: Vec<usize>,
+    /// Origin and completion tokens of each scored rollout that is left out because its gradient is 0. It is part of
+    /// the loss, and of every mean over tokens.
+    pub idle: Vec<(Origin, usize)>,
 }
 
 impl MiniBatch<'_> {
-    /// Completion tokens.
+    /// Completion tokens of all scored rollouts: what a token mean is over, whether or not they are computed.
     pub fn num_tokens(&self) -> usize {
+        self.num_computed_tokens() + self.idle.iter().map(|(_, tokens)| tokens).sum::<usize>()
+    }
+
+    /// Completion tokens of `sequences`.
+    pub fn num_computed_tokens(&self) -> usize {
         self.members.iter().map(|member| member.old_logprobs.len()).sum()
     }
 }
@@ -87,6 +95,9 @@ pub fn assemble<'a>(
                         old_logprobs: &rollout.completion.logprobs,
                     });
                 }
+                if reason == Some(DropReason::ZeroAdvantage) {
+                    mini_batch.idle.push((rollout.origin, rollout.completion.ids.len()));
+                }
                 batch.dropped.push(reason);
             }
         }
@@ -94,3 +105,7 @@ pub fn assemble<'a>(
     }
     batch
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::guest::{PolicySet, Stop};
 use crate::log::{ProblemChange, ProblemRow};
 use crate::pool::ExperiencePool;
-use crate::types::{Origin, RolloutGroup, Verdict};
+use crate::types::RolloutGroup;
 
 /// Columns of `rows` for a policy, the dataset's own columns included.
 pub fn columns(pool: &ExperiencePool, dataset: &Dataset, rows: &[u32]) -> ProblemColumns {
@@ -62,43 +62,48 @@ impl Outcome<'_> {
         Ok(before.iter().filter_map(|before| before.row(pool, self.step)).collect())
     }
 
-    /// Starts over with the buckets of the difficulty slot and assigns every question that was ever tried: at the
-    /// start, and whenever a policy was swapped. Answers the buckets and the rows of the `problems` table.
+    /// Starts over with the buckets of the difficulty slot and assigns every question whose accuracy is known:
+    /// at the start, and whenever a policy was swapped. Answers the buckets and the rows of the `problems` table.
     pub fn reindex(
         &self,
         pool: &mut ExperiencePool,
         policies: &mut PolicySet,
     ) -> Result<(Vec<BucketInfo>, Vec<ProblemRow>), Stop> {
         let buckets = policies.buckets(self.step, self.config.rollout.group_size)?;
-        let rows = pool.tried_rows();
+        let rows = pool.scored_rows();
         let before: Vec<Before> = rows.iter().map(|&row| Before::of(pool, row)).collect();
         pool.reset_buckets(buckets.len());
         self.ask(&rows, pool, policies)?;
         Ok((buckets, before.iter().filter_map(|before| before.row(pool, self.step)).collect()))
     }
 
-    /// False when the group says nothing: no member was scored, or the published code would ignore it.
+    /// Records a group's outcome and stores its solutions. False when policies have nothing to be asked about the
+    /// question: no group's accuracy is known yet, or the published code would ignore this one.
+    ///
+    /// An accuracy is one of all members. A group with members that were not scored leaves what is known of the question
+    /// as it is, and its solutions are stored when it is partly solved whatever the unscored members were.
     fn record(&self, group: &RolloutGroup, pool: &mut ExperiencePool) -> bool {
-        let (num_success, group_size) = (group.num_success(), group.scored().count() as u32);
-        if group_size == 0 || (self.config.mode == Mode::Reference && num_success == 0) {
+        let replay = &self.config.replay;
+        let (num_success, num_unscored) = (group.num_success(), group.num_unscored());
+        if self.config.mode == Mode::Reference && num_success == 0 {
             return false;
         }
-        pool.record(group.row, num_success, group_size, self.step);
-        let collects = self.config.replay.enabled && (self.config.mode == Mode::Paper || self.is_mixed);
-        if collects && (self.config.replay.min_success..=self.config.max_success()).contains(&num_success) {
-            for rollout in &group.rollouts {
-                if rollout.origin == Origin::Fresh && rollout.verdict == Verdict::Correct {
-                    pool.store(
-                        group.row,
-                        &rollout.completion,
-                        rollout.reward,
-                        self.step,
-                        self.weights_version,
-                    );
-                }
+        let group_size = group.rollouts.len() as u32;
+        if num_unscored == 0 {
+            pool.record(group.row, num_success, group_size, self.step);
+        } else {
+            let is_failed = num_success + num_unscored < group_size;
+            pool.record_unknown(group.row, group_size, is_failed, self.step);
+        }
+        let collects = replay.enabled && (self.config.mode == Mode::Paper || self.is_mixed);
+        let is_admitted =
+            num_success >= replay.min_success && num_success + num_unscored <= self.config.max_success();
+        if collects && is_admitted {
+            for rollout in group.rollouts.iter().filter(|rollout| replay.stores(rollout)) {
+                pool.store(group.row, &rollout.completion, rollout.reward, self.step, self.weights_version);
             }
         }
-        true
+        pool.problem(group.row).group_size > 0
     }
 
     fn ask(&self, rows: &[u32], pool: &mut ExperiencePool, policies: &mut PolicySet) -> Result<(), Stop> {
@@ -170,3 +175,7 @@ impl Before {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "curriculum_tests.rs"]
+mod tests;

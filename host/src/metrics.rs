@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::batch::DropReason;
+use crate::config::ReplaySection;
 use crate::pool::ExperiencePool;
 use crate::types::{Origin, Rollout, RolloutGroup, Verdict};
 use crate::update::UpdateReport;
@@ -13,6 +14,7 @@ const KEYS: &[&str] = &[
     "batch/dropped/out-of-budget",
     "batch/dropped/unscorable",
     "batch/dropped/zero-advantage",
+    "batch/not_wholly_scored",
     "batch/solve_all",
     "batch/solve_none",
     "dataset/epoch",
@@ -47,6 +49,7 @@ const KEYS: &[&str] = &[
     "pool/questions",
     "pool/retired",
     "replay/age_mean",
+    "replay/below_min_reward",
     "replay/groups",
     "replay/is_mixed",
     "replay/ratio",
@@ -55,6 +58,10 @@ const KEYS: &[&str] = &[
     "reward/mean/demonstrated",
     "reward/mean/fresh",
     "reward/mean/replayed",
+    "rollout/correct",
+    "rollout/correct/demonstrated",
+    "rollout/correct/fresh",
+    "rollout/correct/replayed",
     "rollout/entropy/demonstrated",
     "rollout/entropy/fresh",
     "rollout/entropy/replayed",
@@ -106,10 +113,11 @@ impl Metrics {
     }
 
     /// What the rollouts of a step say.
-    pub fn set_rollouts(&mut self, groups: &[RolloutGroup], step: u32) {
+    pub fn set_rollouts(&mut self, groups: &[RolloutGroup], step: u32, replay: &ReplaySection) {
         let all = || groups.iter().flat_map(|group| &group.rollouts);
         let of = |origin: Origin| all().filter(move |rollout| rollout.origin == origin);
         self.set("reward/mean", mean(all().filter(is_scored).map(|r| f64::from(r.reward))));
+        self.set("rollout/correct", mean(all().map(is_correct)));
         self.set("advantage/mean", mean(all().filter(is_scored).map(|r| f64::from(r.advantage))));
         for origin in Origin::ALL {
             let name = origin.as_str();
@@ -117,6 +125,7 @@ impl Metrics {
             let rewards = of(origin).filter(is_scored).map(|r| f64::from(r.reward));
             let entropies = of(origin).map(|r| f64::from(r.completion.mean_entropy()));
             self.set(&format!("reward/mean/{name}"), mean(rewards));
+            self.set(&format!("rollout/correct/{name}"), mean(of(origin).map(is_correct)));
             self.set(&format!("rollout/length/{name}"), mean(lengths));
             self.set(&format!("rollout/entropy/{name}"), mean(entropies));
         }
@@ -129,11 +138,12 @@ impl Metrics {
         self.set("replay/groups", groups.iter().filter(|group| group.drawn_from.is_some()).count() as f64);
         self.set("replay/share", of(Origin::Replayed).count() as f64 / all().count() as f64);
         self.set("replay/age_mean", mean(of(Origin::Replayed).map(|r| f64::from(step - r.sampled_step))));
-        let share = |test: fn(&Rollout) -> bool| {
-            groups.iter().filter(|g| g.scored().count() > 0 && g.scored().all(test)).count() as f64
-        };
-        self.set("batch/solve_all", share(|r| r.verdict == Verdict::Correct));
-        self.set("batch/solve_none", share(|r| r.verdict == Verdict::Incorrect));
+        let spurned = all().filter(|rollout| replay.spurns(rollout)).count();
+        self.set("replay/below_min_reward", spurned as f64);
+        let groups_of = |test: fn(&RolloutGroup) -> bool| groups.iter().filter(|g| test(g)).count() as f64;
+        self.set("batch/solve_all", groups_of(|group| all_are(group, Verdict::Correct)));
+        self.set("batch/solve_none", groups_of(|group| all_are(group, Verdict::Incorrect)));
+        self.set("batch/not_wholly_scored", groups_of(|group| group.num_unscored() > 0));
     }
 
     /// What the pool looks like after a step.
@@ -170,12 +180,21 @@ impl Metrics {
         }
         self.set("objective/clip_fraction/fresh", stats.fresh.clip_fraction());
         self.set("objective/loss", stats.loss());
-        self.set("objective/entropy", stats.entropy_sum / report.num_tokens as f64);
+        self.set("objective/entropy", stats.entropy_sum / report.num_computed_tokens as f64);
         self.set("objective/tokens", report.num_tokens as f64);
         self.set("objective/dropped_tokens", stats.all().num_dropped as f64);
         self.set("optim/grad_norm", mean(report.grad_norms.iter().copied()));
         self.set("optim/skipped", f64::from(report.num_skipped));
     }
+}
+
+/// 1 for a correct rollout, 0 for any other, one without a verdict that carries a reward among them.
+fn is_correct(rollout: &Rollout) -> f64 {
+    f64::from(u8::from(rollout.verdict == Verdict::Correct))
+}
+
+fn all_are(group: &RolloutGroup, verdict: Verdict) -> bool {
+    group.rollouts.iter().all(|rollout| rollout.verdict == verdict)
 }
 
 fn is_scored(rollout: &&Rollout) -> bool {
@@ -186,4 +205,46 @@ fn is_scored(rollout: &&Rollout) -> bool {
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.fold((0.0, 0u64), |(sum, count), value| (sum + value, count + 1));
     if count == 0 { f64::NAN } else { sum / count as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{group_of, rollout_of};
+
+    #[test]
+    fn a_number_says_what_it_is_of() {
+        use {Origin::*, Verdict::*};
+        let group = |members: &[(Origin, Verdict, f32)]| {
+            group_of(
+                members
+                    .iter()
+                    .map(|&(origin, verdict, reward)| rollout_of(origin, verdict, reward))
+                    .collect(),
+            )
+        };
+        let groups = [
+            group(&[(Fresh, Correct, 1.0), (Fresh, OutOfBudget, f32::NAN), (Fresh, Unscorable, f32::NAN)]),
+            group(&[(Demonstrated, Correct, 1.0), (Fresh, Correct, 0.5), (Fresh, Correct, 1.0)]),
+            group(&[(Replayed, Correct, 1.0), (Fresh, Incorrect, 0.25), (Fresh, Incorrect, 0.0)]),
+            group(&[(Fresh, Incorrect, 0.0), (Fresh, Incorrect, 0.0), (Fresh, Incorrect, 0.0)]),
+        ];
+        let mut metrics = Metrics::default();
+        metrics.set_rollouts(&groups, 3, &ReplaySection::default());
+        for (key, expected) in [
+            ("rollout/correct", 5.0 / 12.0),
+            ("rollout/correct/fresh", 3.0 / 10.0),
+            ("rollout/correct/replayed", 1.0),
+            ("rollout/correct/demonstrated", 1.0),
+            ("reward/mean", 4.75 / 10.0),
+            ("reward/mean/fresh", 2.75 / 8.0),
+            ("batch/solve_all", 1.0),
+            ("batch/solve_none", 1.0),
+            ("batch/not_wholly_scored", 1.0),
+            ("replay/below_min_reward", 1.0),
+        ] {
+            let have = metrics.get(key).unwrap_or(f64::NAN);
+            assert!((have - expected).abs() < 1e-12, "{key}: {have} instead of {expected}");
+        }
+    }
 }

@@ -121,3 +121,7 @@ impl Sampler<'_> {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "rollout_tests.rs"]
+mod tests;

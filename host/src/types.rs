@@ -152,4 +152,38 @@ impl RolloutGroup {
     pub fn num_success(&self) -> u32 {
         self.rollouts.iter().filter(|r| r.verdict == Verdict::Correct).count() as u32
     }
+
+    /// Members without a verdict that carries a reward. While there are any, the group's accuracy is not known.
+    pub fn num_unscored(&self) -> u32 {
+        (self.rollouts.len() - self.scored().count()) as u32
+    }
+}
+
+/// A group of these members, for tests of stages.
+#[cfg(test)]
+pub(crate) fn group_of(rollouts: Vec<Rollout>) -> RolloutGroup {
+    RolloutGroup { row: 0, drawn_from: None, rollouts }
+}
+
+/// A rollout of three tokens, for tests of stages.
+#[cfg(test)]
+pub(crate) fn rollout_of(origin: Origin, verdict: Verdict, reward: f32) -> Rollout {
+    Rollout {
+        completion: Completion {
+            ids: vec![1, 2, 3],
+            logprobs: vec![-0.5; 3],
+            entropies: vec![0.25; 3],
+            finished: true,
+        },
+        origin,
+        experience_id: None,
+        sampled_step: 1,
+        weights_version: 0,
+        text: String::new(),
+        verdict,
+        reward,
+        answer: None,
+        verifier_fuel: 0,
+        advantage: 0.0,
+    }
 }

@@ -18,8 +18,10 @@ pub struct UpdateReport {
     pub num_skipped: u32,
     /// Updates made.
     pub num_applied: u32,
-    /// Completion tokens in the loss.
+    /// Completion tokens of all scored rollouts.
     pub num_tokens: usize,
+    /// Those of them that were computed: without the ones of groups whose gradient is 0.
+    pub num_computed_tokens: usize,
 }
 
 /// Runs one optimizer update a mini-batch. `clip` says whether fresh tokens are clipped in this step.
@@ -31,9 +33,10 @@ pub fn run(
 ) -> anyhow::Result<UpdateReport> {
     let mut report = UpdateReport { rollouts: vec![None; batch.dropped.len()], ..UpdateReport::default() };
     for mini_batch in &batch.mini_batches {
-        if mini_batch.sequences.is_empty() {
+        if mini_batch.num_tokens() == 0 {
             continue;
         }
+        // One whose gradient is 0 is an update all the same: of AdamW's moments and its decay.
         accumulate(actor, mini_batch, config, clip, &mut report)?;
         let grad_norm = actor.grad_norm()?;
         report.grad_norms.push(grad_norm);
@@ -70,6 +73,10 @@ fn accumulate(
     let num_tokens = mini_batch.num_tokens();
     let objective = Objective::new(&config.objective, clip, config.rollout.max_new_tokens, num_tokens);
     report.num_tokens += num_tokens;
+    report.num_computed_tokens += mini_batch.num_computed_tokens();
+    for &(origin, tokens) in &mini_batch.idle {
+        report.stats.add_idle(origin, tokens as u64);
+    }
     let budget = config.objective.tokens_per_micro_batch as usize;
     for indices in actor.micro_batches(&mini_batch.sequences, budget) {
         let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| mini_batch.sequences[index]).collect();
@@ -87,3 +94,7 @@ fn accumulate(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "update_tests.rs"]
+mod tests;

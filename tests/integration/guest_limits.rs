@@ -105,6 +105,36 @@ fn wrong_answers_are_typed() {
 }
 
 #[test]
+fn a_reward_outside_of_its_range_costs_its_row_the_verdict() {
+    let request = |response: &str| VerifyRequest {
+        prompt: String::new(),
+        reference: "2".to_owned(),
+        response: response.to_owned(),
+        finished: true,
+    };
+    let requests = ["2", "!", "3"].map(request);
+    for (attack, hundredths, expected) in [
+        ("reward", 50, (Verdict::Correct, 0.5)),
+        ("reward", 0, (Verdict::Correct, 0.0)),
+        ("reward", 300, (Verdict::Unscorable, f32::NAN)),
+        ("negative", 0, (Verdict::Unscorable, f32::NAN)),
+    ] {
+        let mut set = hostile_set(&config(), attack, hundredths);
+        let results = set.verify(1, &requests).unwrap();
+        assert_eq!((results[0].verdict, results[2].verdict), (Verdict::Correct, Verdict::Incorrect));
+        assert_eq!((results[1].verdict, results[1].reward.to_bits()), (expected.0, expected.1.to_bits()));
+        let (decisions, events) = set.drain(1);
+        let is_fault = expected.0 == Verdict::Unscorable;
+        assert_eq!(
+            decisions.iter().any(|decision| decision.fault.is_some()),
+            is_fault,
+            "{attack} {hundredths}"
+        );
+        assert_eq!(events.iter().any(|event| event.reason == Some("out-of-range")), is_fault, "{events:?}");
+    }
+}
+
+#[test]
 fn a_panic_leaves_its_message_in_the_log() {
     let mut set = hostile_set(&config(), "panic", 0);
     set.bucket_weights(2, &[1], 0).unwrap();

@@ -11,6 +11,7 @@ mod engines;
 mod guest_limits;
 mod guest_log;
 mod guest_swaps;
+mod heldout;
 mod interruptions;
 mod models;
 mod modules;

@@ -96,8 +96,8 @@ fn describe(report: &StepReport) -> String {
     let buckets: Vec<String> =
         (0..).map_while(|k| report.metrics.get(&format!("pool/bucket_{k}"))).map(|n| n.to_string()).collect();
     format!(
-        "reward {:.3}  pool {} [{}]  retired {}  replay {:.0} %  {:.0} tok/s",
-        get("reward/mean"),
+        "correct {:.3}  pool {} [{}]  retired {}  replay {:.0} %  {:.0} tok/s",
+        get("rollout/correct/fresh"),
         get("pool/questions"),
         buckets.join(" "),
         get("pool/retired"),

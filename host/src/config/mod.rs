@@ -167,6 +167,7 @@ impl Config {
             );
         }
         unit_interval("replay.experience_ratio", self.replay.experience_ratio)?;
+        unit_interval("replay.min_reward", self.replay.min_reward)?;
         if self.replay.replay_start_accuracy >= 1.0 || self.replay.replay_start_accuracy.is_nan() {
             bail!("replay.replay_start_accuracy must be below 1; a negative value starts at the second step");
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Layout;
 use crate::model::Precision;
+use crate::types::{Origin, Rollout, Verdict};
 
 /// Which of paper and published code is followed where they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,13 +133,32 @@ pub struct ReplaySection {
     pub enabled: bool,
     /// Share of a step's questions that are replayed (ρ in the paper), 0 to 1; a policy may choose another.
     pub experience_ratio: f32,
-    /// Replay starts after the first step whose share of correct rollouts is above this. Negative: at once.
+    /// Replay starts after the first step whose share of correct rollouts, among the fresh ones, is above this. Negative:
+    /// at once.
     pub replay_start_accuracy: f32,
     /// Fewest correct members of a group that enters the pool.
     pub min_success: u32,
     /// Most correct members of a group that enters the pool; by default one less than the group's size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_success: Option<u32>,
+    /// Least reward of a correct rollout that is stored, 0 to 1. The paper's successes have reward 1.
+    pub min_reward: f32,
+}
+
+impl ReplaySection {
+    /// True for a rollout that is worth storing when its group enters the pool: fresh, correct, and of enough reward.
+    pub fn stores(&self, rollout: &Rollout) -> bool {
+        self.is_success(rollout) && rollout.reward >= self.min_reward
+    }
+
+    /// True for a fresh and correct rollout that is not stored because its reward is too small.
+    pub fn spurns(&self, rollout: &Rollout) -> bool {
+        self.is_success(rollout) && rollout.reward < self.min_reward
+    }
+
+    fn is_success(&self, rollout: &Rollout) -> bool {
+        rollout.origin == Origin::Fresh && rollout.verdict == Verdict::Correct
+    }
 }
 
 impl Default for ReplaySection {
@@ -149,6 +169,7 @@ impl Default for ReplaySection {
             replay_start_accuracy: 0.35,
             min_success: 1,
             max_success: None,
+            min_reward: 1.0,
         }
     }
 }

@@ -27,7 +27,7 @@ pub enum FaultKind {
     NonFinite,
     /// A weight in the answer is below zero.
     Negative,
-    /// An index or share in the answer lies outside of its range.
+    /// An index, share or reward in the answer lies outside of its range.
     OutOfRange,
     /// A row occurs twice in an answer that may name it once.
     Duplicate,

@@ -90,10 +90,16 @@ pub(super) fn choices(choices: &[Option<u32>], offsets: &[u32]) -> Result<(), Fa
     Ok(())
 }
 
-/// A finite reward.
+/// A reward in 0 to 1.
 pub(super) fn reward(reward: f32) -> Result<(), Fault> {
     if !reward.is_finite() {
         return Err(Fault::new(FaultKind::NonFinite, format!("reward is {reward}")));
+    }
+    if !(0.0..=1.0).contains(&reward) {
+        return Err(Fault::new(
+            FaultKind::OutOfRange,
+            format!("reward is {reward}, it lies between 0 and 1"),
+        ));
     }
     Ok(())
 }
@@ -122,6 +128,11 @@ mod tests {
         assert_eq!(kind(selection(&[1, 2, 0], 3, 2)), Some(FaultKind::WrongLength));
         assert_eq!(kind(selection(&[u32::MAX], 3, 2)), Some(FaultKind::OutOfRange));
         assert_eq!(kind(reward(f32::NEG_INFINITY)), Some(FaultKind::NonFinite));
+        for (value, expected) in [(0.0, None), (0.5, None), (1.0, None), (-1.0, Some(FaultKind::OutOfRange))]
+        {
+            assert_eq!(kind(reward(value)), expected, "{value}");
+        }
+        assert_eq!(kind(reward(1.0 + f32::EPSILON)), Some(FaultKind::OutOfRange));
     }
 
     proptest! {

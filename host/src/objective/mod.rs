@@ -45,12 +45,12 @@ pub struct Objective {
     pub entropy_coefficient: f32,
     /// What the sum of token losses is divided by.
     pub denominator: f32,
-    /// Tokens of the mini-batch, over all its micro-batches.
+    /// Completion tokens of the mini-batch's scored rollouts, over all its micro-batches and those that are left out.
     pub num_tokens: usize,
 }
 
 impl Objective {
-    /// The objective of a mini-batch of `num_tokens` completion tokens; `clip` says whether clipping is on now.
+    /// The objective of a mini-batch whose scored rollouts have `num_tokens` completion tokens, computed or not; `clip` says whether clipping is on now.
     pub fn new(section: &ObjectiveSection, clip: bool, max_new_tokens: u32, num_tokens: usize) -> Self {
         Self {
             clip_epsilon: clip.then_some(section.clip_epsilon),

@@ -15,6 +15,8 @@ pub struct OriginStats {
     pub num_dropped: u64,
     /// Tokens held back by clipping.
     pub num_clipped: u64,
+    /// Tokens with an advantage of 0 that were not computed, as they would add nothing.
+    pub num_idle: u64,
     /// Sum of ratios, before shaping.
     pub ratio_sum: f64,
     /// Sum of squared ratios.
@@ -61,6 +63,7 @@ impl OriginStats {
         self.num_tokens += other.num_tokens;
         self.num_dropped += other.num_dropped;
         self.num_clipped += other.num_clipped;
+        self.num_idle += other.num_idle;
         self.ratio_sum += other.ratio_sum;
         self.ratio_square_sum += other.ratio_square_sum;
         self.ratio_max = self.ratio_max.max(other.ratio_max);
@@ -77,9 +80,9 @@ impl OriginStats {
         (self.mean(self.ratio_square_sum) - self.ratio_mean().powi(2)).max(0.0)
     }
 
-    /// Share of clipped tokens.
+    /// Share of clipped tokens. Those without an advantage never are, whether or not they were computed.
     pub fn clip_fraction(&self) -> f64 {
-        self.mean(self.num_clipped as f64)
+        self.num_clipped as f64 / (self.num_tokens + self.num_idle) as f64
     }
 
     /// Mean of old minus current log-prob.
@@ -136,6 +139,11 @@ impl LossStats {
             Origin::Replayed => &mut self.replayed,
             Origin::Demonstrated => &mut self.demonstrated,
         }
+    }
+
+    /// Notes tokens of a scored rollout that is not computed because its gradient is 0.
+    pub fn add_idle(&mut self, origin: Origin, num_tokens: u64) {
+        self.of_mut(origin).num_idle += num_tokens;
     }
 
     /// Adds another micro-batch's sums.

@@ -55,13 +55,14 @@ impl Experience {
 pub struct Problem {
     /// Stable question id.
     pub id: u64,
-    /// Correct members of the latest group, a replayed one included.
+    /// Correct members of the latest group whose members were all scored, a replayed one included.
     pub num_success: u32,
-    /// Scored members of the latest group; 0 when never tried.
+    /// Members of that group; 0 while there was none.
     pub group_size: u32,
-    /// Rollouts so far.
+    /// Rollouts so far, scored or not.
     pub attempts: u32,
-    /// Groups in a row whose members were all correct.
+    /// Such groups in a row whose members were all correct. Another group ends the row when one of its members is
+    /// incorrect, and leaves it as it is otherwise.
     pub solved_streak: u32,
     /// Step of the latest group; 0 when never tried.
     pub last_step: u32,
@@ -170,9 +171,9 @@ impl ExperiencePool {
         self.num_retired
     }
 
-    /// Rows that were tried at least once.
-    pub fn tried_rows(&self) -> Vec<u32> {
-        (0..self.problems.len() as u32).filter(|&row| self.problem(row).attempts > 0).collect()
+    /// Rows whose accuracy is known: those with a group whose members were all scored.
+    pub fn scored_rows(&self) -> Vec<u32> {
+        (0..self.problems.len() as u32).filter(|&row| self.problem(row).group_size > 0).collect()
     }
 
     /// Rows that can be drawn now, by bucket and position.
@@ -185,7 +186,7 @@ impl ExperiencePool {
         self.buckets.iter().map(|bucket| bucket.len() as u32).collect()
     }
 
-    /// Notes the outcome of a group of `group_size` scored rollouts, of which `num_success` were correct.
+    /// Notes the outcome of a group of `group_size` rollouts, all of them scored, of which `num_success` were correct.
     pub fn record(&mut self, row: u32, num_success: u32, group_size: u32, step: u32) {
         let problem = &mut self.problems[row as usize];
         problem.num_success = num_success;
@@ -193,6 +194,17 @@ impl ExperiencePool {
         problem.attempts += group_size;
         problem.solved_streak = if num_success == group_size { problem.solved_streak + 1 } else { 0 };
         problem.last_step = step;
+    }
+
+    /// Notes a group of which some rollouts were not scored: the question's accuracy stays what it was, because nobody
+    /// knows what the others were. `is_failed`: one of them was incorrect.
+    pub fn record_unknown(&mut self, row: u32, num_rollouts: u32, is_failed: bool, step: u32) {
+        let problem = &mut self.problems[row as usize];
+        problem.attempts += num_rollouts;
+        problem.last_step = step;
+        if is_failed {
+            problem.solved_streak = 0;
+        }
     }
 
     /// Stores a successful completion of the question in `row`; `None` when the very same tokens are stored already.

@@ -1,6 +1,7 @@
 //! A run: everything that crosses steps, and how it begins and resumes.
 
 mod open;
+mod replay_start;
 mod report;
 mod step;
 
@@ -53,7 +54,7 @@ struct Progress {
     weights_version: u32,
     /// True once replay has started.
     replay_open: bool,
-    /// Share of correct rollouts in the latest step; NaN before the first.
+    /// Share of correct rollouts among the latest step's fresh ones; NaN before the first.
     pass_rate: f32,
     /// Held-out accuracy before the first step.
     heldout_before: Option<f64>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Run;
+use super::replay_start;
 use super::report::{RolloutRows, StepReport};
 use crate::checkpoint::{self, RunState};
 use crate::config::Clip;
@@ -63,7 +64,7 @@ impl Run {
 
         self.progress.step = step;
         self.progress.weights_version += updated.num_applied;
-        metrics.set_rollouts(&groups, step);
+        metrics.set_rollouts(&groups, step, &self.config.replay);
         metrics.set_pool(&self.pool, self.config.rollout.group_size);
         metrics.set_update(&updated, &batch.dropped);
         metrics.set("replay/ratio", f64::from(plan.replay_ratio));
@@ -158,17 +159,11 @@ impl Run {
 
     /// Notes the step's pass rate, and opens replay when it is high enough. Replay never closes again.
     fn open_replay(&mut self, groups: &[RolloutGroup]) -> Option<Event> {
-        let scored: u32 = groups.iter().map(|group| group.scored().count() as u32).sum();
-        let correct: u32 = groups.iter().map(RolloutGroup::num_success).sum();
-        if scored > 0 {
-            self.progress.pass_rate = correct as f32 / scored as f32;
+        if let Some(pass_rate) = replay_start::pass_rate(groups) {
+            self.progress.pass_rate = pass_rate;
         }
-        let threshold = self.config.replay.replay_start_accuracy;
-        if self.progress.replay_open
-            || !self.config.replay.enabled
-            || self.progress.pass_rate.is_nan()
-            || self.progress.pass_rate <= threshold
-        {
+        let replay = &self.config.replay;
+        if self.progress.replay_open || !replay_start::opens(replay, self.progress.pass_rate) {
             return None;
         }
         self.progress.replay_open = true;
@@ -179,9 +174,9 @@ impl Run {
             digest: None,
             reason: None,
             detail: format!(
-                "{:.1} % of the step's rollouts are correct, more than {:.1} %: replay starts with the next step",
+                "{:.1} % of the step's fresh rollouts are correct, more than {:.1} %: replay starts with the next step",
                 100.0 * self.progress.pass_rate,
-                100.0 * threshold
+                100.0 * replay.replay_start_accuracy
             ),
         })
     }

@@ -14,11 +14,11 @@ parameters! {
         /// What goes wrong.
         attack: String = "none".into(), one_of [
             "none", "loop", "work", "memory", "recursion", "panic", "nan", "negative", "wrong-length", "out-of-range",
-            "huge-output", "refuse"
+            "huge-output", "refuse", "reward"
         ];
         /// First step at which it does.
         from_step: u32 = 0;
-        /// How much: rounds of work, MiB of memory, frames of recursion.
+        /// How much: rounds of work, MiB of memory, frames of recursion, hundredths of reward.
         amount: u32 = 1_000_000;
     }
 }
@@ -106,6 +106,12 @@ impl Verifier for Hostile {
     fn verify(&self, request: &Request) -> Result<Verdict> {
         if request.response.contains('!') {
             self.act(u32::MAX)?;
+            if self.is("reward", u32::MAX) {
+                return Ok(Verdict::correct().with_reward(self.0.amount as f32 / 100.0));
+            }
+            if self.is("negative", u32::MAX) {
+                return Ok(Verdict::incorrect().with_reward(-1.0));
+            }
         }
         Ok(if request.response == request.reference { Verdict::correct() } else { Verdict::incorrect() })
     }

@@ -1,0 +1,40 @@
+//! When held-out accuracy is measured.
+
+use exgrpo_host::config::Config;
+use exgrpo_host::log::MetricsRow;
+
+use crate::runs::{finish, small};
+
+fn metrics(lr: f64, change: impl FnOnce(&mut Config)) -> Vec<MetricsRow> {
+    let dir = tempfile::tempdir().unwrap();
+    let questions = dir.path().join("heldout.jsonl");
+    let rows: Vec<String> = (1..=9)
+        .map(|number| format!("{{\"question\": \"{number}+2-1=\", \"answer\": \"{}\"}}\n", number + 1))
+        .collect();
+    std::fs::write(&questions, rows.concat()).unwrap();
+    let mut config = small(&[], 3);
+    config.dataset.test = questions.to_string_lossy().into_owned();
+    config.eval.enabled = true;
+    config.optim.lr = lr;
+    change(&mut config);
+    finish(config, &dir.path().join("run")).metrics
+}
+
+#[test]
+fn accuracy_is_measured_before_the_first_and_after_the_last_step() {
+    let has = |rows: &[MetricsRow], key: &str| -> Vec<bool> {
+        rows.iter().map(|row| row.values.contains_key(key)).collect()
+    };
+    let gentle = metrics(1e-4, |_| {});
+    assert_eq!(has(&gentle, "heldout/before"), [true, false, false]);
+    assert_eq!(has(&gentle, "heldout/accuracy"), [false, false, true]);
+    // Training can't reach what was measured before it, and this training destroys the model.
+    let ruinous = metrics(0.1, |config| config.eval.every = 2);
+    assert_eq!(has(&ruinous, "heldout/accuracy"), [false, true, true]);
+    assert_eq!(ruinous[0].values["heldout/before"], gentle[0].values["heldout/before"]);
+    assert!(gentle[0].values["heldout/before"] > 0.2, "{:?}", gentle[0].values);
+    assert!(ruinous[1].values["heldout/accuracy"] < 0.1, "{:?}", ruinous[1].values);
+
+    let off = metrics(1e-4, |config| config.eval.enabled = false);
+    assert!(off.iter().all(|row| !row.values.keys().any(|key| key.starts_with("heldout/"))));
+}
