@@ -46,6 +46,12 @@ impl Reporter {
         if !built_in.is_empty() {
             say(&format!("built in: {}", built_in.join(", ")));
         }
+        if !run.extra_columns().is_empty() {
+            say(&format!("policies see of the dataset: {}", run.extra_columns().join(", ")));
+        }
+        for kept in run.kept_back() {
+            say(&format!("policies don't see {:?}: {}", kept.name, kept.reason));
+        }
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(u64::from(steps)).with_position(u64::from(run.steps_done()));
             let style = ProgressStyle::with_template("{bar:24.cyan/blue} {pos}/{len} {elapsed}<{eta} {msg}");

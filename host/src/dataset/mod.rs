@@ -1,5 +1,6 @@
 //! Questions: reading them, and the queue that hands out fresh ones.
 
+mod extra;
 mod layout;
 mod queue;
 mod rows;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::prompt::Prompts;
 use crate::types::{Question, TokenId};
 
+pub use extra::KeptBack;
 pub use layout::{Columns, Layout};
 pub use queue::QuestionQueue;
 
@@ -41,10 +43,13 @@ pub struct Mapping {
 pub struct Dataset {
     /// Questions.
     pub questions: Vec<Question>,
-    /// Names of the numeric fields that rows carry beside question and answer; policies see them as extra columns.
+    /// Names of the numeric fields that rows carry at their top level and from which the answer doesn't follow; policies
+    /// see them as extra columns.
     pub extra_names: Vec<String>,
     /// Values of those fields, a column a name; NaN where a row has none.
     pub extra: Vec<Vec<f32>>,
+    /// Numeric fields that policies don't see.
+    pub kept_back: Vec<KeptBack>,
     /// Rows that are no questions.
     pub unusable: Unusable,
     /// Solutions that can't be demonstrated although that is wanted; their questions are there all the same.
@@ -144,6 +149,9 @@ impl Dataset {
         for column in &mut dataset.extra {
             column.resize(dataset.questions.len(), f32::NAN);
         }
+        let Self { questions, extra_names, extra, .. } = &mut dataset;
+        let answers: Vec<&str> = questions.iter().map(|question| question.answer.as_str()).collect();
+        dataset.kept_back = extra::keep_back(extra_names, extra, &mapping.columns, &answers);
         Ok(dataset)
     }
 
@@ -152,6 +160,7 @@ impl Dataset {
             questions: Vec::new(),
             extra_names: Vec::new(),
             extra: Vec::new(),
+            kept_back: Vec::new(),
             unusable: Unusable::default(),
             not_demonstrable: Unusable::default(),
         }
@@ -240,7 +249,7 @@ impl Reader<'_> {
 
     fn keep(&mut self, row: &rows::Row, question: Question) {
         let Dataset { questions, extra_names, extra, .. } = &mut self.dataset;
-        for (name, value) in row.iter().filter(|(name, _)| !matches!(name.as_str(), "question" | "answer")) {
+        for (name, value) in row {
             let Some(value) = value.as_f64() else { continue };
             let position = extra_names.iter().position(|known| known == name).unwrap_or_else(|| {
                 extra_names.push(name.clone());
@@ -289,6 +298,63 @@ mod tests {
         assert_eq!(dataset.extra[0][0], 1.0);
         assert!(dataset.extra[0][1].is_nan());
         assert_eq!(dataset.extra[0][2], 2.0);
+    }
+
+    #[test]
+    fn a_gold_answer_reaches_no_policy_by_whatever_path_it_was_named() {
+        let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded").unwrap();
+        let read = |row: &dyn Fn(usize) -> serde_json::Value, answer: Option<&str>| {
+            let text: String = (1..=9).map(|number| format!("{}\n", row(number))).collect();
+            let columns = Columns { answer: answer.map(str::to_owned), ..Columns::default() };
+            let mapping = Mapping { columns, ..Mapping::default() };
+            let prompts = Prompts::plain(&tokenizer, 0);
+            let dataset = Dataset::collect(rows::of_text(&text), "rows.jsonl", &mapping, &prompts).unwrap();
+            assert_eq!(dataset.len(), 9);
+            dataset
+        };
+        let question = |number: usize| format!("{number}+1=");
+        let gold = |number: usize| (number * 7 + 3) % 10;
+        let plain = |n: usize| serde_json::json!({"question": question(n), "gold": gold(n), "grade": n % 3});
+        let nested = |n: usize| serde_json::json!({"question": question(n), "meta": {"gold": gold(n)}, "copy": gold(n), "grade": n % 3});
+        let verl = |n: usize| {
+            serde_json::json!({
+                "prompt": [{"role": "user", "content": question(n)}], "grade": n % 3, "copy": gold(n) as f64,
+                "reward_model": {"ground_truth": gold(n).to_string()}, "extra_info": {"index": n, "answer": gold(n)}
+            })
+        };
+        let choices = |n: usize| {
+            serde_json::json!({
+                "question": question(n), "choices": ["1", "2", "3"], "answer": n * n % 3, "right": n * n % 3, "grade": n % 2
+            })
+        };
+        let math = |n: usize| serde_json::json!({"problem": question(n), "answer": gold(n), "solution": gold(n), "grade": n % 3});
+        for (dataset, kept_back) in [
+            (read(&plain, Some("gold")), vec!["gold"]),
+            (read(&nested, Some("meta.gold")), vec!["copy"]),
+            (read(&verl, None), vec!["copy"]),
+            (read(&math, None), vec!["answer", "solution"]),
+        ] {
+            assert_eq!(dataset.extra_names, ["grade"]);
+            assert_eq!(dataset.extra[0][..3], [1.0, 2.0, 0.0]);
+            let mut names: Vec<&str> = dataset.kept_back.iter().map(|kept| kept.name.as_str()).collect();
+            names.sort_unstable();
+            assert_eq!(names, kept_back);
+        }
+        // Lettered choices need a tokenizer that knows letters: the layout alone is read here.
+        let contents: Vec<layout::Content> = (1..=9)
+            .map(|n| {
+                let value = choices(n);
+                let row = value.as_object().unwrap();
+                layout::read(row, Layout::of(row), &Columns::default()).unwrap()
+            })
+            .collect();
+        let answers: Vec<&str> = contents.iter().map(|content| content.answer.as_str()).collect();
+        let mut names: Vec<String> = ["answer", "right", "grade"].map(str::to_owned).to_vec();
+        let column =
+            |name: &str| (1..=9).map(|n| choices(n)[name].as_f64().unwrap() as f32).collect::<Vec<_>>();
+        let mut columns = names.iter().map(|name| column(name)).collect();
+        extra::keep_back(&mut names, &mut columns, &Columns::default(), &answers);
+        assert_eq!(names, ["grade"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::columns::BucketInfo;
 use crate::config::Config;
 use crate::control::Control;
-use crate::dataset::{Dataset, QuestionQueue, Unusable};
+use crate::dataset::{Dataset, KeptBack, QuestionQueue, Unusable};
 use crate::guest::PolicySet;
 use crate::log::RunLog;
 use crate::model::Actor;
@@ -108,6 +108,16 @@ impl Run {
     /// Training questions whose solution can't be demonstrated although that is wanted.
     pub fn not_demonstrable(&self) -> &Unusable {
         &self.dataset.not_demonstrable
+    }
+
+    /// Names of the dataset's columns that policies see beside what the host knows of questions.
+    pub fn extra_columns(&self) -> &[String] {
+        &self.dataset.extra_names
+    }
+
+    /// Numeric columns of the dataset that policies don't see.
+    pub fn kept_back(&self) -> &[KeptBack] {
+        &self.dataset.kept_back
     }
 
     /// The network.

@@ -269,6 +269,9 @@ fn write_run_toml(dir: &RunDir, inputs: &Inputs, policies: &PolicySet) -> anyhow
         run.insert("prompt_template".to_owned(), template.into());
     }
     run.insert("log_schema_version".to_owned(), i64::from(crate::log::SCHEMA_VERSION).into());
+    run.insert("policies_see".to_owned(), inputs.train.extra_names.clone().into());
+    let kept_back = inputs.train.kept_back.iter().map(|kept| format!("{}: {}", kept.name, kept.reason));
+    run.insert("kept_from_policies".to_owned(), kept_back.collect::<Vec<_>>().into());
     let components = policies.components().into_iter().map(|info| {
         let mut table = toml::Table::new();
         table.insert("name".to_owned(), info.name.into());
