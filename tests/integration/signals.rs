@@ -1,5 +1,6 @@
 //! Runs that are asked to stop while a candidate does its worst.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -121,6 +122,35 @@ fn a_signal_ends_a_run_after_its_step_whatever_a_candidate_does() {
             }
         }
     }
+}
+
+/// Nothing is made yet that would have to be finished: the system's default holds.
+#[test]
+fn a_signal_ends_what_has_not_begun_to_train() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, policy) = (dir.path().join("run"), dir.path().join("huge.wasm"));
+    Worst::Huge.put(&policy);
+    let path = policy.to_string_lossy().into_owned();
+    let limits = [
+        "--set",
+        "guest.function_kib=16384",
+        "--set",
+        "guest.compile_s=600",
+        "--set",
+        "guest.compile_mib=8192",
+    ];
+    let mut training = start_with(&[policy.clone()], &out, "1");
+    training.args(limits);
+    let mut evaluation = host(&["eval", "--dataset", "embedded:arithmetic/test", "--verifier", &path]);
+    evaluation.args(limits).current_dir(dir.path());
+    for mut command in [training, evaluation] {
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(child.try_wait().unwrap().is_none(), "{command:?}: the policy is being compiled");
+        signal(&child, "-TERM");
+        assert_eq!(soon(&mut child).signal(), Some(15), "{command:?}");
+    }
+    assert!(!out.exists());
 }
 
 #[test]

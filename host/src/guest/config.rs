@@ -58,7 +58,7 @@ impl Default for GuestConfig {
             function_locals: 20_000,
             functions: 100_000,
             code_mib: 16,
-            compile_s: 20,
+            compile_s: 30,
             compile_mib: 1_024,
             failure: FailureRule::KeepLastGood,
             threads: 0,

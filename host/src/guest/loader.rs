@@ -96,6 +96,23 @@ impl Loader {
         self.prepare_logged(&source, probe, &mut Vec::new())
     }
 
+    /// Several policies side by side: compiling them is most of what a run waits for when it begins.
+    pub fn prepare_all(&self, sources: &[PolicySource], probe: &Probe) -> Vec<Result<Candidate, Reject>> {
+        std::thread::scope(|scope| {
+            let prepare = |source: &PolicySource| self.prepare(source.clone(), probe);
+            let started: Vec<_> = sources
+                .iter()
+                .map(|source| std::thread::Builder::new().spawn_scoped(scope, move || prepare(source)).ok())
+                .collect();
+            let ready = started.into_iter().zip(sources).map(|(thread, source)| match thread {
+                Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                // The system has no thread to give.
+                None => prepare(source),
+            });
+            ready.collect()
+        })
+    }
+
     /// [`prepare`](Self::prepare) that leaves what a refused policy logged in `log`; an accepted one brings its lines
     /// along.
     ///
@@ -125,7 +142,7 @@ impl Loader {
         Ok(Candidate { policy: Arc::new(policy), initial_state, log: Vec::new() })
     }
 
-    /// Why instances are not pooled, when they are not (slower, otherwise equal): worth a line in the run's log.
+    /// Why instances are not pooled, when they are not (slower, otherwise equal).
     pub fn pooling_refused(&self) -> Option<&str> {
         self.shared.pooling_refused.as_deref()
     }

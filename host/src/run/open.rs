@@ -221,20 +221,17 @@ pub fn load_policies(config: &Config) -> anyhow::Result<PolicySet> {
 
 fn load(config: &Config, loader: &Loader) -> anyhow::Result<Policies> {
     let probe = Probe { group_size: config.rollout.group_size, step: 1, ..Probe::default() };
-    let (mut candidates, mut bytes) = (Vec::new(), Vec::new());
-    for path in &config.policy.files {
-        let source = PolicySource::read(path, config.guest.most_file_bytes()).with_context(|| {
+    let read = |path: &PathBuf| {
+        PolicySource::read(path, config.guest.most_file_bytes()).with_context(|| {
             format!(
                 "can't use policy {}\nhint: `cargo xtask policies` builds the shipped policies into policies/",
                 path.display()
             )
-        })?;
-        bytes.push(Arc::clone(&source.bytes));
-        let candidate = loader
-            .prepare(source, &probe)
-            .with_context(|| format!("policy {} is refused", path.display()))?;
-        candidates.push(candidate);
-    }
+        })
+    };
+    let sources: Vec<PolicySource> = config.policy.files.iter().map(read).collect::<anyhow::Result<_>>()?;
+    let candidates = loader.prepare_all(&sources, &probe).into_iter().collect::<Result<_, _>>()?;
+    let bytes = sources.into_iter().map(|source| source.bytes).collect();
     Ok(Policies { set: PolicySet::new(loader, candidates)?, bytes })
 }
 
