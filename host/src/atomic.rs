@@ -45,7 +45,24 @@ pub(crate) fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "\nhint: make the folder writable or choose another run directory"
         }
+        _ if is_out_of_descriptors(error) => "\nhint: let the process open more files (ulimit -n)",
         _ => "",
+    }
+}
+
+/// True when the process, or the whole system, has as many files open as it may.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        [Errno::MFILE, Errno::NFILE]
+            .into_iter()
+            .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
     }
 }
 

@@ -112,6 +112,9 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     for (dataset, unusable) in run.unusable() {
         say(&format!("warning: {} rows of {dataset} can't be used: {unusable}", unusable.len()));
     }
+    if let Some(reason) = run.policies().pooling_refused() {
+        say(&format!("warning: instances of policies can't be pooled, which makes them slower: {reason}"));
+    }
     let not_demonstrable = run.not_demonstrable();
     if !not_demonstrable.is_empty() {
         say(&format!(

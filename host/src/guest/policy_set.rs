@@ -145,6 +145,11 @@ impl PolicySet {
         member.and_then(|id| self.members.get(&id)).map_or(BUILTIN, |member| &member.policy.info.digest)
     }
 
+    /// Why instances of its components are not pooled, when they are not (see [`Loader::pooling_refused`]).
+    pub fn pooling_refused(&self) -> Option<&str> {
+        self.loader.pooling_refused()
+    }
+
     /// True when a component chooses from the whole pool, in place of weights.
     pub fn fills_selection(&self) -> bool {
         self.holder(Slot::Selection).now.is_some()

@@ -13,6 +13,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::{Settings, check};
+use crate::atomic;
 use crate::guest::config::GuestConfig;
 use crate::guest::engine;
 use crate::signals;
@@ -39,7 +40,7 @@ static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 pub(crate) fn is_the_compiler() {
     let program = match cfg!(target_os = "linux") {
         // Still the program that runs when a new build has replaced its file.
-        true => Some(PathBuf::from("/proc/self/exe")),
+        true => Some(PathBuf::from("/proc/self/exe")).filter(|program| program.exists()),
         false => std::env::current_exe().ok(),
     };
     // Where the system doesn't say what runs, the process compiles for itself.
@@ -58,7 +59,7 @@ pub(super) fn program() -> Option<&'static Path> {
 /// # Errors
 /// The child's refusal, or why there is no answer.
 pub(super) fn compile(program: &Path, settings: &Settings, wasm: &[u8]) -> Result<Vec<u8>, String> {
-    let failed = |error: io::Error| format!("its compiler can't be started: {error}");
+    let failed = |error: io::Error| format!("its compiler can't be started: {error}{}", atomic::hint(&error));
     let encoded =
         serde_json::to_vec(&(&*settings.guest, settings.is_pooled)).map_err(|error| failed(error.into()))?;
     let kept = KEPT_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));

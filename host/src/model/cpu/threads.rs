@@ -1,5 +1,7 @@
 //! The threads that an Actor computes on.
 
+use std::error::Error;
+
 use anyhow::Context;
 
 /// Threads of the engine.
@@ -15,6 +17,7 @@ impl Threads {
     /// `count` threads; 0 shares the process's pool.
     pub(super) fn new(count: usize) -> anyhow::Result<Self> {
         if count == 0 {
+            start_shared()?;
             return Ok(Self::Shared);
         }
         let pool = rayon::ThreadPoolBuilder::new()
@@ -32,5 +35,17 @@ impl Threads {
             Self::Shared => rayon::scope(|_| work()),
             Self::Own(pool) => pool.install(work),
         }
+    }
+}
+
+/// Starts the process's pool if it isn't running yet. Left to its first use, threads that the system doesn't give would
+/// be a panic.
+fn start_shared() -> anyhow::Result<()> {
+    match rayon::ThreadPoolBuilder::new().build_global() {
+        // Without a cause it only says that the pool is there already.
+        Err(error) if error.source().is_some() => Err(error).context(
+            "can't start a thread a core\nhint: RAYON_NUM_THREADS=1 needs one, and less address space",
+        ),
+        _ => Ok(()),
     }
 }
