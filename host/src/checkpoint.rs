@@ -12,6 +12,7 @@ use crate::atomic;
 use crate::columns::BucketInfo;
 use crate::dataset::QuestionQueue;
 use crate::guest::PolicySnapshot;
+use crate::identity::Identity;
 use crate::model::Actor;
 use crate::pool::ExperiencePool;
 use crate::rundir::RunDir;
@@ -46,6 +47,9 @@ pub struct RunState {
     pub policies: Vec<PolicySnapshot>,
     /// Held-out accuracy before the first step.
     pub heldout_before: Option<f64>,
+    /// What the run began with; `None` in checkpoints of before it was recorded.
+    #[serde(default)]
+    pub identity: Option<Identity>,
 }
 
 #[derive(Serialize, Deserialize)]

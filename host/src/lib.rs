@@ -12,6 +12,7 @@ pub mod curriculum;
 pub mod dataset;
 pub mod eval;
 pub mod guest;
+pub mod identity;
 pub mod journal;
 pub mod log;
 pub mod metrics;

@@ -12,7 +12,6 @@ use super::{print, say};
 use crate::config::Config;
 use crate::dataset::Mapping;
 use crate::eval::{Benchmark, Evaluator, Settings, read_benchmarks};
-use crate::journal::Slot;
 use crate::model_source::ModelSource;
 use crate::prompt::{self, Prompts};
 use crate::run;
@@ -86,18 +85,27 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
             "prompts are written as the run that the model comes from wrote them; --set prompt.template=chat asks otherwise",
         );
     }
-    let benchmarks = benchmarks(args, &config, &source)?;
+    let prompts = Prompts::new(&config.prompt, &source)?;
+    let benchmarks = benchmarks(args, &config, &source, &prompts)?;
+    let (verifier, verifier_params) = Settings::verifier_of(&policies);
     let settings = Settings {
+        version: Settings::VERSION,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
         model: source.path.clone(),
         datasets: args.dataset.clone(),
-        verifier: policies.digest(Slot::Verifier).to_owned(),
+        verifier,
+        verifier_params,
         samples: args.samples,
         limit: args.limit,
         temperature: args.temperature,
         top_p: args.top_p,
         max_new_tokens: longest_completion(args, &source, &benchmarks)?,
         seed: args.seed,
+        engine: config.model.engine,
+        precision: config.model.precision,
         prompt: prompt.clone(),
+        guest: config.guest.clone(),
+        identity: Settings::identity_of(&benchmarks, &source, &prompts),
     };
     let out = match &args.out {
         Some(out) => out.clone(),
@@ -136,16 +144,20 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     printed.map(|()| ExitCode::SUCCESS)
 }
 
-fn benchmarks(args: &EvalArgs, config: &Config, source: &ModelSource) -> anyhow::Result<Vec<Benchmark>> {
+fn benchmarks(
+    args: &EvalArgs,
+    config: &Config,
+    source: &ModelSource,
+    prompts: &Prompts<'_>,
+) -> anyhow::Result<Vec<Benchmark>> {
     // A prompt may be as long as the model takes: an evaluation leaves nothing out for a training run's limit.
     let mapping = Mapping {
         max_prompt_tokens: source.config.max_position_embeddings.saturating_sub(1),
         ..config.mapping()
     };
-    let prompts = Prompts::new(&config.prompt, source)?;
     let mut benchmarks: Vec<Benchmark> = Vec::new();
     for name in &args.dataset {
-        let (mut new, dataset) = read_benchmarks(name, &mapping, &prompts, args.limit)?;
+        let (mut new, dataset) = read_benchmarks(name, &mapping, prompts, args.limit)?;
         if !dataset.unusable.is_empty() {
             say(&format!("{} rows of {name} can't be used: {}", dataset.unusable.len(), dataset.unusable));
         }

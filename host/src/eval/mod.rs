@@ -3,20 +3,16 @@
 
 mod examine;
 mod heldout;
+mod parts;
 mod report;
+mod settings;
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
-use crate::atomic;
-use crate::config::PromptSection;
 use crate::dataset::{Dataset, Mapping};
 use crate::guest::PolicySet;
-use crate::log::{EvaluationRow, Row, read, write_part};
+use crate::log::{EvaluationRow, write_part};
 use crate::model::{Actor, Sampling};
 use crate::prompt::Prompts;
 use crate::rng::Streams;
@@ -26,57 +22,10 @@ use crate::types::{Question, TokenId};
 pub use examine::{Examiner, Judged};
 pub use heldout::Evaluation;
 pub use report::{Report, Score};
-
-/// File of an evaluation's directory that says what was asked.
-const SETTINGS: &str = "eval.toml";
+pub use settings::Settings;
 
 /// Completions that are sampled, judged and written together.
 const COMPLETIONS_A_PART: usize = 128;
-
-/// Everything that decides an evaluation's outcome. Two that differ can't share a directory.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// Model; a run stands for its latest checkpoint, a name on the hub for its commit.
-    pub model: String,
-    /// Files of questions, as they were named.
-    pub datasets: Vec<String>,
-    /// SHA-256 of the verifier, `builtin` without one.
-    pub verifier: String,
-    /// Completions a question; by default 32 for AIME and AMC and 1 for the rest, as the paper has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub samples: Option<u32>,
-    /// Questions of each benchmark, the first ones; all by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-    /// Sampling temperature; 0 takes the likeliest token.
-    pub temperature: f32,
-    /// Nucleus sampling; 1 draws from the whole vocabulary.
-    pub top_p: f32,
-    /// Longest completion in tokens.
-    pub max_new_tokens: u32,
-    /// Seed.
-    pub seed: u64,
-    /// How questions are put to the model.
-    #[serde(default)]
-    pub prompt: PromptSection,
-}
-
-impl Settings {
-    /// Completions of each of a benchmark's questions.
-    fn samples_of(&self, benchmark: &str) -> u32 {
-        let name = benchmark.to_lowercase();
-        let is_small = name.contains("aime") || name.contains("amc");
-        self.samples.unwrap_or(if is_small { 32 } else { 1 })
-    }
-
-    /// A name for a directory that the same settings find again.
-    pub fn label(&self) -> anyhow::Result<String> {
-        let digest = Sha256::digest(toml::to_string(self)?);
-        let stem = Path::new(&self.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let stem = stem.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
-        Ok(format!("eval-{stem}-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]))
-    }
-}
 
 /// The questions of one name.
 #[derive(Debug)]
@@ -144,15 +93,16 @@ impl Evaluator<'_> {
     /// answers false to stop early.
     ///
     /// # Errors
-    /// `out` belongs to other settings or can't be written; sampling or judging fails.
+    /// `out` belongs to another evaluation, a part of it is damaged or was not asked for, or it can't be written; sampling
+    /// or judging fails.
     pub fn run(
         &mut self,
         benchmarks: &[Benchmark],
         out: &Path,
         mut tell: impl FnMut(Progress) -> bool,
     ) -> anyhow::Result<Report> {
-        claim(out, self.settings)?;
-        let mut rows: Vec<EvaluationRow> = read::rows(out)?;
+        let _claim = self.settings.claim(out)?;
+        let mut rows = parts::read(out, benchmarks, self.settings)?;
         let judged: HashSet<(String, u64)> =
             rows.iter().map(|row| (row.benchmark.clone(), row.question_id)).collect();
         let mut next_part = rows.iter().map(|row| row.step).max().unwrap_or(0) + 1;
@@ -226,30 +176,6 @@ impl Evaluator<'_> {
         }
         Ok(rows)
     }
-}
-
-/// Makes `out` the directory of an evaluation with these settings, or finds that it is.
-fn claim(out: &Path, settings: &Settings) -> anyhow::Result<()> {
-    let path: PathBuf = out.join(SETTINGS);
-    if path.exists() {
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-        let there: Settings =
-            toml::from_str(&text).with_context(|| format!("can't use {}", path.display()))?;
-        if there != *settings {
-            bail!(
-                "{} holds an evaluation with other settings\nhint: choose another --out, or compare with {}",
-                out.display(),
-                path.display()
-            );
-        }
-        atomic::remove_leftovers(out)?;
-        return Ok(());
-    }
-    let folder = out.join(EvaluationRow::TABLE);
-    std::fs::create_dir_all(&folder).with_context(|| format!("can't create {}", folder.display()))?;
-    atomic::write_file(&path, toml::to_string(settings)?.as_bytes())?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A run: everything that crosses steps, and how it begins and resumes.
 
+mod identity;
 mod open;
 mod replay_start;
 mod report;
@@ -12,6 +13,7 @@ use crate::config::Config;
 use crate::control::Control;
 use crate::dataset::{Dataset, KeptBack, QuestionQueue, Unusable};
 use crate::guest::PolicySet;
+use crate::identity::Identity;
 use crate::log::RunLog;
 use crate::model::Actor;
 use crate::pool::ExperiencePool;
@@ -27,6 +29,8 @@ pub use report::{StepReport, Summary};
 /// A run that is ready for its next step. Fields are in the order in which a step uses them.
 pub struct Run {
     config: Config,
+    /// What the run began with, for its checkpoints.
+    identity: Identity,
     dir: RunDir,
     _lock: RunLock,
     streams: Streams,

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use super::{Progress, Run};
+use super::{Progress, Run, identity};
 use crate::checkpoint::{self, RunState};
 use crate::config::{Config, Engine, RUN_TABLE};
 use crate::control::Control;
 use crate::dataset::{Dataset, Mapping, QuestionQueue};
 use crate::guest::{Loader, PolicySet, PolicySource, Probe};
+use crate::identity::Identity;
 use crate::log::RunLog;
 use crate::model::Actor;
 use crate::model::candle::cuda;
@@ -39,8 +40,8 @@ impl Run {
         };
         let own_template = inputs.source.chat_template.as_deref();
         atomic::write_dir(&dir.model(), |folder| inputs.source.write_files(folder, own_template))?;
-        write_run_toml(&dir, &inputs, &policies.set)?;
         let start = Start::fresh(&inputs, &dir, policies)?;
+        write_run_toml(&dir, &inputs, &start)?;
         Self::assemble(inputs, dir, lock, start, None)
     }
 
@@ -66,7 +67,13 @@ impl Run {
         let start = match after {
             Some(step) => Start::restored(&inputs, &dir, step)?,
             // Killed before the first step was done: nothing is lost by starting over.
-            None => Start::fresh(&inputs, &dir, inputs.load_policies()?)?,
+            None => {
+                let start = Start::fresh(&inputs, &dir, inputs.load_policies()?)?;
+                if let Some(recorded) = identity::of_run_toml(&dir.config())? {
+                    identity::check(&dir, &recorded, &start.identity.without_settings())?;
+                }
+                start
+            }
         };
         Self::assemble(inputs, dir, lock, start, Some(after.unwrap_or(0)))
     }
@@ -82,7 +89,7 @@ impl Run {
         let log = RunLog::open(dir.root(), metrics::keys(config.rollout.group_size), resume_after)?;
         let watched = if config.policy.watch { config.policy.files.clone() } else { Vec::new() };
         let control = Control::start(loader, watched, dir.root())?;
-        let Start { state, pool, policies, actor } = start;
+        let Start { state, pool, policies, actor, identity } = start;
         Ok(Self {
             streams: Streams::new(state.seed),
             dataset: train,
@@ -104,6 +111,7 @@ impl Run {
                 heldout_before: state.heldout_before,
             },
             config,
+            identity,
             dir,
             _lock: lock,
         })
@@ -154,6 +162,10 @@ impl Inputs {
         load(&self.config, &self.loader)
     }
 
+    fn identity(&self) -> anyhow::Result<Identity> {
+        Identity::of_run(&self.config, &self.train, &self.test, &self.source)
+    }
+
     fn build_actor(&self) -> anyhow::Result<Actor> {
         self.source.actor(&self.config.model)
     }
@@ -170,6 +182,7 @@ struct Start {
     pool: ExperiencePool,
     policies: PolicySet,
     actor: Actor,
+    identity: Identity,
 }
 
 impl Start {
@@ -187,27 +200,28 @@ impl Start {
             queue: QuestionQueue::new(inputs.train.len()),
             policies: Vec::new(),
             heldout_before: None,
+            identity: None,
         };
         let pool = ExperiencePool::new(inputs.train.questions.iter().map(|question| question.id));
-        Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor()? })
+        let mut identity = inputs.identity()?;
+        identity.add_weights(&inputs.source.weights);
+        Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor()?, identity })
     }
 
     fn restored(inputs: &Inputs, dir: &RunDir, step: u32) -> anyhow::Result<Self> {
         let checkpoint = dir.checkpoint(step);
         let (state, pool) = checkpoint::read(&checkpoint)?;
-        if pool.num_questions() != inputs.train.len() {
-            bail!(
-                "the checkpoint knows {} questions, dataset {} has {}: it is not the one the run began with",
-                pool.num_questions(),
-                inputs.config.dataset.train,
-                inputs.train.len()
-            );
+        let mut identity = inputs.identity()?;
+        if let Some(recorded) = &state.identity {
+            identity.keep_weights_of(recorded);
         }
+        // Before anything of the checkpoint is combined with what is given now.
+        identity::check_resumed(dir, state.identity.as_ref(), &identity, &pool, &inputs.train)?;
         let mut actor = inputs.build_actor()?;
         actor.load_optimizer(&checkpoint.join(checkpoint::OPTIMIZER))?;
         let snapshots = checkpoint::policy_bytes(dir, state.policies.clone())?;
         let policies = PolicySet::restore(&inputs.loader, snapshots)?;
-        Ok(Self { state, pool, policies, actor })
+        Ok(Self { state, pool, policies, actor, identity })
     }
 }
 
@@ -257,7 +271,7 @@ fn label(config: &Config) -> String {
     if stems.is_empty() { "builtin".to_owned() } else { stems.join("+") }
 }
 
-fn write_run_toml(dir: &RunDir, inputs: &Inputs, policies: &PolicySet) -> anyhow::Result<()> {
+fn write_run_toml(dir: &RunDir, inputs: &Inputs, start: &Start) -> anyhow::Result<()> {
     let mut run = toml::Table::new();
     run.insert("name".to_owned(), dir.name().into());
     run.insert("exgrpo_version".to_owned(), env!("CARGO_PKG_VERSION").into());
@@ -269,7 +283,7 @@ fn write_run_toml(dir: &RunDir, inputs: &Inputs, policies: &PolicySet) -> anyhow
     run.insert("policies_see".to_owned(), inputs.train.extra_names.clone().into());
     let kept_back = inputs.train.kept_back.iter().map(|kept| format!("{}: {}", kept.name, kept.reason));
     run.insert("kept_from_policies".to_owned(), kept_back.collect::<Vec<_>>().into());
-    let components = policies.components().into_iter().map(|info| {
+    let components = start.policies.components().into_iter().map(|info| {
         let mut table = toml::Table::new();
         table.insert("name".to_owned(), info.name.into());
         table.insert("version".to_owned(), info.version.into());
@@ -280,6 +294,7 @@ fn write_run_toml(dir: &RunDir, inputs: &Inputs, policies: &PolicySet) -> anyhow
         toml::Value::Table(table)
     });
     run.insert("policies".to_owned(), toml::Value::Array(components.collect()));
+    run.insert("identity".to_owned(), toml::Value::try_from(start.identity.without_settings())?);
     let mut file = toml::Table::new();
     file.insert(RUN_TABLE.to_owned(), run.into());
     let text = format!("{}\n{}", inputs.config.to_toml()?, toml::to_string(&file)?);

@@ -276,6 +276,7 @@ impl Run {
             queue: self.queue.clone(),
             policies: self.policies.snapshot(),
             heldout_before: progress.heldout_before,
+            identity: Some(self.identity.clone()),
         };
         checkpoint::write(&self.dir, &state, &self.actor, &self.pool, self.config.checkpoint.keep)
     }

@@ -1,0 +1,103 @@
+//! Whether a run goes on with what it began with.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use crate::config::{Config, RUN_TABLE};
+use crate::dataset::Dataset;
+use crate::identity::{Identity, settings_of};
+use crate::pool::ExperiencePool;
+use crate::rundir::RunDir;
+
+/// Most characters of a question that a message shows.
+const SHOWN_CHARS: usize = 80;
+
+/// What `run.toml` says that the run began with, its settings left out; none in runs of before it was recorded.
+///
+/// # Errors
+/// The file can't be read or its table is damaged.
+pub(super) fn of_run_toml(path: &Path) -> anyhow::Result<Option<Identity>> {
+    let place = || format!("{} can't be used", path.display());
+    let table: toml::Table =
+        std::fs::read_to_string(path).with_context(place)?.parse().with_context(place)?;
+    let recorded = table.get(RUN_TABLE).and_then(|run| run.get("identity")).cloned();
+    recorded.map(toml::Value::try_into).transpose().with_context(place)
+}
+
+/// Compares what a run is given now with what it began with.
+///
+/// # Errors
+/// Something differs; the error names it.
+pub(super) fn check(dir: &RunDir, recorded: &Identity, now: &Identity) -> anyhow::Result<()> {
+    match recorded.differences(now, &settings_of(&Config::default())?) {
+        None => Ok(()),
+        Some(differences) => refuse(dir, &differences),
+    }
+}
+
+/// The same for a run with a checkpoint, whose pool knows the questions by their ids.
+///
+/// # Errors
+/// As [`check`]; a training row that differs is named. Checkpoints without a recorded identity are compared by the ids.
+pub(super) fn check_resumed(
+    dir: &RunDir,
+    recorded: Option<&Identity>,
+    now: &Identity,
+    pool: &ExperiencePool,
+    train: &Dataset,
+) -> anyhow::Result<()> {
+    if let Some(rows) = OtherRows::find(pool, train) {
+        return refuse(dir, &rows);
+    }
+    recorded.map_or(Ok(()), |recorded| check(dir, recorded, now))
+}
+
+fn refuse(dir: &RunDir, what: &dyn fmt::Display) -> anyhow::Result<()> {
+    bail!(
+        "{} can't go on, it began with something else: {what}\n\
+         hint: put back what the run began with ({} names it), or begin a run of its own with --out",
+        dir.root().display(),
+        dir.config().display()
+    )
+}
+
+/// Training rows whose question or answer is not the one that the pool knows.
+struct OtherRows {
+    num_before: usize,
+    num_now: usize,
+    num_other: usize,
+    /// Number of the first, from 1, and its question now; none when rows are missing at the end.
+    first: Option<(usize, String)>,
+}
+
+impl OtherRows {
+    fn find(pool: &ExperiencePool, train: &Dataset) -> Option<Self> {
+        let (num_before, num_now) = (pool.num_questions(), train.len());
+        let is_other = |&(row, question): &(usize, &crate::types::Question)| {
+            row >= num_before || pool.problem(row as u32).id != question.id
+        };
+        let mut other = train.questions.iter().enumerate().filter(is_other);
+        let first = other
+            .next()
+            .map(|(row, question)| (row + 1, question.prompt.chars().take(SHOWN_CHARS).collect()));
+        let num_other = usize::from(first.is_some()) + other.count();
+        (num_before != num_now || num_other > 0).then_some(Self { num_before, num_now, num_other, first })
+    }
+}
+
+impl fmt::Display for OtherRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { num_before, num_now, num_other, first } = self;
+        if num_before != num_now {
+            write!(f, "the training rows are {num_now}, were {num_before}")?;
+        } else {
+            write!(f, "{num_other} of {num_now} training rows have another question or answer")?;
+        }
+        match first {
+            Some((number, question)) => write!(f, ", question {number} first: {question:?}"),
+            None => Ok(()),
+        }
+    }
+}
