@@ -125,8 +125,13 @@ pub fn successes(
 ) -> anyhow::Result<Vec<u32>> {
     let prompts =
         rows.iter().map(|row| tokenizer.encode(&row.question)).collect::<anyhow::Result<Vec<_>>>()?;
-    let sampling =
-        Sampling { temperature: 1.0, top_p: 1.0, max_new_tokens: 64, stop_ids: vec![tokenizer.id("<eos>")?] };
+    let sampling = Sampling {
+        temperature: 1.0,
+        score_temperature: 1.0,
+        top_p: 1.0,
+        max_new_tokens: 64,
+        stop_ids: vec![tokenizer.id("<eos>")?],
+    };
     let requests = prompts.iter().enumerate().map(|(index, prompt)| {
         let stream = |sample| streams.stream("base", index as u64, sample);
         SampleRequest { prompt, streams: (0..samples).map(stream).collect() }

@@ -37,6 +37,7 @@ impl Sampler<'_> {
         let rollout = &self.config.rollout;
         let sampling = Sampling {
             temperature: rollout.temperature,
+            score_temperature: self.config.score_temperature(),
             top_p: rollout.top_p,
             max_new_tokens: rollout.max_new_tokens as usize,
             stop_ids: self.stop_ids.to_vec(),

@@ -35,6 +35,7 @@ fn every_completion_draws_from_the_stream_of_its_step_and_place() {
     };
     let sampling = Sampling {
         temperature: 1.0,
+        score_temperature: 1.0,
         top_p: 1.0,
         max_new_tokens: config.rollout.max_new_tokens as usize,
         stop_ids: source.stop_ids.clone(),

@@ -89,9 +89,10 @@ impl Verdict {
 pub struct Completion {
     /// Sampled token ids. `[T]`
     pub ids: Vec<TokenId>,
-    /// Log-probability of each token under the weights that sampled it, at temperature 1. `[T]`
+    /// Log-probability of each token under the weights that sampled it, over the whole vocabulary, at temperature 1 or, by
+    /// `objective.ratio_of`, at that of the sampler. `[T]`
     pub logprobs: Vec<f32>,
-    /// Entropy in nats of the full-vocabulary distribution that each token was drawn from. `[T]`
+    /// Entropy in nats of the same distribution at each token. `[T]`
     pub entropies: Vec<f32>,
     /// True when sampling stopped at a stop token, false at the length limit.
     pub finished: bool,

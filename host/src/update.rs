@@ -82,7 +82,7 @@ fn accumulate(
         let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| mini_batch.sequences[index]).collect();
         let members: Vec<Member<'_>> = indices.iter().map(|&index| mini_batch.members[index]).collect();
         let mut stats = LossStats::default();
-        actor.accumulate(&sequences, &mut |scores| {
+        actor.accumulate_at(config.score_temperature(), &sequences, &mut |scores| {
             let (grads, of_micro_batch) = objective.evaluate(&members, scores);
             stats = of_micro_batch;
             grads

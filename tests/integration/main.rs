@@ -20,6 +20,7 @@ mod modules;
 mod output;
 mod pool_rules;
 mod process;
+mod ratios;
 mod runs;
 mod scarcity;
 #[cfg(unix)]

@@ -100,8 +100,13 @@ impl Shape {
         prompts: &[Vec<TokenId>],
         members: usize,
     ) -> Vec<Vec<Completion>> {
-        let sampling =
-            Sampling { temperature: 1.0, top_p: 1.0, max_new_tokens: self.new, stop_ids: Vec::new() };
+        let sampling = Sampling {
+            temperature: 1.0,
+            score_temperature: 1.0,
+            top_p: 1.0,
+            max_new_tokens: self.new,
+            stop_ids: Vec::new(),
+        };
         let stream = |at: usize| ChaCha8Rng::seed_from_u64(at as u64);
         let requests = prompts.iter().enumerate().map(|(question, prompt)| SampleRequest {
             prompt,

@@ -118,6 +118,7 @@ pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
             });
             let sampling = Sampling {
                 temperature: args.temperature,
+                score_temperature: 1.0,
                 top_p: args.top_p,
                 max_new_tokens,
                 stop_ids: source.stop_ids.clone(),

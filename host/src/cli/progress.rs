@@ -47,7 +47,8 @@ impl Reporter {
             say(&format!("built in: {}", built_in.join(", ")));
         }
         if !run.extra_columns().is_empty() {
-            say(&format!("policies see of the dataset: {}", run.extra_columns().join(", ")));
+            let names: Vec<String> = run.extra_columns().iter().map(|name| format!("{name:?}")).collect();
+            say(&format!("policies see of the dataset: {}", names.join(", ")));
         }
         for kept in run.kept_back() {
             say(&format!("policies don't see {:?}: {}", kept.name, kept.reason));

@@ -187,6 +187,7 @@ impl Config {
             bail!("rollout.temperature must be above 0: a group of equal rollouts teaches nothing");
         }
         probability("rollout.top_p", self.rollout.top_p)?;
+        self.validate_ratio()?;
         probability("eval.top_p", self.eval.top_p)?;
         if !(self.eval.temperature >= 0.0 && self.eval.temperature.is_finite()) {
             bail!("eval.temperature must be 0 (greedy) or above");
@@ -195,6 +196,32 @@ impl Config {
         self.objective.validate()?;
         self.optim.validate()?;
         self.guest.validate().map_err(|reason| anyhow::anyhow!("guest: {reason}"))
+    }
+
+    /// Refuses ratios of other probabilities than completions are drawn with, unless that is asked for in so many words.
+    fn validate_ratio(&self) -> anyhow::Result<()> {
+        let RolloutSection { temperature, top_p, .. } = self.rollout;
+        match self.objective.ratio_of {
+            RatioOf::Model if temperature != 1.0 || top_p < 1.0 => bail!(
+                "rollout.temperature = {temperature} and rollout.top_p = {top_p} draw completions with other \
+                 probabilities than objective.ratio_of = \"model\" compares: the ratios would be biased\n\
+                 hint: set objective.ratio_of=sampler for the probabilities that are drawn with (top_p = 1), or \
+                 objective.ratio_of=model-uncorrected to accept the bias"
+            ),
+            RatioOf::Sampler if top_p < 1.0 => bail!(
+                "objective.ratio_of = \"sampler\" with rollout.top_p = {top_p}: a token that has left the nucleus has no \
+                 ratio\nhint: set rollout.top_p=1, or objective.ratio_of=model-uncorrected to accept biased ratios"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Temperature of the distribution that recorded log-probs and entropies, and the ratios against them, are of.
+    pub fn score_temperature(&self) -> f32 {
+        match self.objective.ratio_of {
+            RatioOf::Model | RatioOf::ModelUncorrected => 1.0,
+            RatioOf::Sampler => self.rollout.temperature,
+        }
     }
 
     /// Groups with `min_success..=max_success` correct members enter the pool.
@@ -265,6 +292,21 @@ mod tests {
     }
 
     #[test]
+    fn ratios_are_of_what_they_are_asked_to_be() {
+        for (overrides, temperature) in [
+            (vec![], 1.0),
+            (vec!["rollout.temperature=0.7", "objective.ratio_of=sampler"], 0.7),
+            (
+                vec!["rollout.temperature=0.7", "objective.ratio_of=model-uncorrected", "rollout.top_p=0.9"],
+                1.0,
+            ),
+            (vec!["eval.temperature=0.6", "eval.top_p=0.5"], 1.0),
+        ] {
+            assert_eq!(resolve(&overrides).unwrap().score_temperature(), temperature, "{overrides:?}");
+        }
+    }
+
+    #[test]
     fn unknown_keys_and_contradictions_name_the_key() {
         for (item, expected) in [
             ("rollout.question=16", "question"),
@@ -274,6 +316,9 @@ mod tests {
             ("replay.max_success=8", "max_success"),
             ("rollout.top_p=0.0", "top_p"),
             ("replay.experience_ratio=1.5", "experience_ratio"),
+            ("replay.min_reward=1.5", "min_reward"),
+            ("rollout.temperature=0.7", "objective.ratio_of=sampler"),
+            ("rollout.top_p=0.9", "objective.ratio_of=model-uncorrected"),
             ("optim.lr=-1.0", "lr"),
             ("steps=0", "steps"),
             ("prompt.template=own", "prompt.text"),
@@ -284,6 +329,8 @@ mod tests {
             let error = format!("{:#}", resolve(&[item]).unwrap_err());
             assert!(error.contains(expected), "{item}: {error}");
         }
+        let error = resolve(&["objective.ratio_of=sampler", "rollout.top_p=0.9"]).unwrap_err();
+        assert!(format!("{error:#}").contains("nucleus"), "{error:#}");
         let error = resolve(&["model.engine=candle", "model.threads=2"]).unwrap_err();
         assert!(format!("{error:#}").contains("model.threads"), "{error:#}");
     }

@@ -216,6 +216,20 @@ pub enum Aggregation {
     TokenMean,
 }
 
+/// Whose probabilities the ratios compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RatioOf {
+    /// The model's, at temperature 1 over the whole vocabulary, as in the paper. They are those that completions are
+    /// drawn with only at `rollout.temperature = 1` and `rollout.top_p = 1`, and refused elsewhere.
+    Model,
+    /// The model's in any case: ratios, and so gradients, are biased where completions are drawn otherwise.
+    ModelUncorrected,
+    /// Those that completions are drawn with: of the softmax at `rollout.temperature`. Needs `rollout.top_p = 1`, because a
+    /// token may have left the nucleus of later weights, which makes its ratio 0.
+    Sampler,
+}
+
 /// `[objective]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -228,6 +242,8 @@ pub struct ObjectiveSection {
     pub shaping_beta: f32,
     /// Per-token ratio against the stored log-probs of replayed tokens; false takes the current ones (ratio 1).
     pub importance_correction: bool,
+    /// Whose probabilities ratios compare, and the entropy bonus is of: `model`, `model-uncorrected` or `sampler`.
+    pub ratio_of: RatioOf,
     /// Advantage normalisation.
     pub advantage: Advantage,
     /// Aggregation.
@@ -248,6 +264,7 @@ impl Default for ObjectiveSection {
             clip_epsilon: 0.2,
             shaping_beta: 0.1,
             importance_correction: true,
+            ratio_of: RatioOf::Model,
             advantage: Advantage::Centred,
             aggregation: Aggregation::SumOverMaxLength,
             entropy_coefficient: 0.001,

@@ -45,6 +45,7 @@ impl Evaluation<'_> {
             tokenizer: self.tokenizer,
             sampling: Sampling {
                 temperature: self.section.temperature,
+                score_temperature: 1.0,
                 top_p: self.section.top_p,
                 max_new_tokens: self.max_new_tokens as usize,
                 stop_ids: self.stop_ids.to_vec(),

@@ -149,6 +149,7 @@ impl Evaluator<'_> {
             tokenizer: self.tokenizer,
             sampling: Sampling {
                 temperature: self.settings.temperature,
+                score_temperature: 1.0,
                 top_p: self.settings.top_p,
                 max_new_tokens: self.settings.max_new_tokens as usize,
                 stop_ids: self.stop_ids.to_vec(),

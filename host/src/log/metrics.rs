@@ -73,7 +73,11 @@ const DEFINITIONS: &[(&str, Option<&str>, &str)] = &[
     ("dataset/epoch", None, "epoch of the queue of fresh questions, from 1"),
     ("guest/faults", None, "policy calls whose own answer was not used"),
     ("guest/fuel", None, "fuel of all policy calls of the step"),
-    ("heldout/before", None, "share of correct completions of held-out questions before the first step"),
+    (
+        "heldout/before",
+        None,
+        "mean over held-out questions of the share correct among their scored completions, before the first step",
+    ),
     ("heldout/accuracy", None, "the same after the step; null at steps without an evaluation"),
     (
         "objective/approximate_kl*",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
+use super::batch::check_temperature;
 use super::candle::CandleActor;
 use super::cpu::CpuActor;
 use super::optim::Update;
@@ -70,9 +71,23 @@ impl Actor {
         batch: &[Sequence<'_>],
         loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
     ) -> anyhow::Result<()> {
+        self.accumulate_at(1.0, batch, loss)
+    }
+
+    /// [`Self::accumulate`] with log-probs and entropies of the softmax at `temperature`.
+    ///
+    /// # Errors
+    /// The same; also a temperature that is not above 0.
+    pub fn accumulate_at(
+        &mut self,
+        temperature: f32,
+        batch: &[Sequence<'_>],
+        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
+    ) -> anyhow::Result<()> {
+        check_temperature(temperature)?;
         match self {
-            Self::Candle(actor) => actor.accumulate(batch, loss),
-            Self::Cpu(actor) => actor.accumulate(batch, loss),
+            Self::Candle(actor) => actor.accumulate(temperature, batch, loss),
+            Self::Cpu(actor) => actor.accumulate(temperature, batch, loss),
         }
     }
 

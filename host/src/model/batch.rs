@@ -42,7 +42,8 @@ pub(super) fn check_requests(
     requests: &[SampleRequest<'_>],
     sampling: &Sampling,
 ) -> anyhow::Result<()> {
-    let Sampling { temperature, top_p, max_new_tokens, .. } = *sampling;
+    let Sampling { temperature, score_temperature, top_p, max_new_tokens, .. } = *sampling;
+    check_temperature(score_temperature)?;
     ensure!(
         temperature.is_finite() && temperature >= 0.0,
         "temperature is {temperature}, it can't be negative"
@@ -61,6 +62,15 @@ pub(super) fn check_requests(
         );
         check_tokens(config, "prompt", index, request.prompt)?;
     }
+    Ok(())
+}
+
+/// Checks the temperature of scores, whose logits are divided by it.
+pub(super) fn check_temperature(temperature: f32) -> anyhow::Result<()> {
+    ensure!(
+        temperature > 0.0 && temperature.is_finite(),
+        "the temperature of scores is {temperature}, it must be above 0"
+    );
     Ok(())
 }
 

@@ -51,9 +51,10 @@ pub struct Sequence<'a> {
 /// What a forward pass says of the completion tokens of a batch, in the batch's order, one entry a token.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scores {
-    /// Log-probability of each completion token under the current weights at temperature 1. `[ΣT]`
+    /// Log-probability of each completion token under the current weights, over the whole vocabulary at the temperature
+    /// that was asked for (1 unless it was another). `[ΣT]`
     pub logprobs: Vec<f32>,
-    /// Entropy in nats of the full-vocabulary distribution at each completion token. `[ΣT]`
+    /// Entropy in nats of that distribution at each completion token. `[ΣT]`
     pub entropies: Vec<f32>,
 }
 
@@ -71,6 +72,8 @@ pub struct ScoreGrads {
 pub struct Sampling {
     /// Divides the logits before sampling; 0 picks the likeliest token.
     pub temperature: f32,
+    /// Temperature of the distribution over the whole vocabulary that log-probs and entropies are recorded of, above 0.
+    pub score_temperature: f32,
     /// Smallest set of likeliest tokens whose probability reaches this much is drawn from; 1 draws from all.
     pub top_p: f32,
     /// Most tokens a completion can have, the stop token included.

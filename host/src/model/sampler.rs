@@ -20,7 +20,8 @@ impl Drawing {
         Self { completion: Completion::default(), stream }
     }
 
-    /// [`Drawing::push`] for an engine that knows `ln Σ exp(logit)` and the entropy; `weights` is a buffer.
+    /// [`Drawing::push`] for an engine that knows `ln Σ exp(logit)` and the entropy, of logits over the temperature of
+    /// scores; `weights` is a buffer.
     pub(super) fn push_scored(
         &mut self,
         logits: &[f32],
@@ -30,7 +31,8 @@ impl Drawing {
         weights: &mut Vec<f32>,
     ) -> anyhow::Result<bool> {
         let id = pick(logits, sampling, &mut self.stream, weights)?;
-        Ok(self.record(Draw { id: id as TokenId, logprob: logits[id] - log_sum, entropy }, sampling))
+        let logprob = logits[id] * (1.0 / sampling.score_temperature) - log_sum;
+        Ok(self.record(Draw { id: id as TokenId, logprob, entropy }, sampling))
     }
 
     /// Draws the next token from the softmax of `logits`, `[V]`; true when the completion ends with it.
@@ -51,9 +53,9 @@ impl Drawing {
 #[derive(Debug)]
 struct Draw {
     id: TokenId,
-    /// At temperature 1, over the full vocabulary.
+    /// At the temperature of scores, over the full vocabulary.
     logprob: f32,
-    /// Nats, at temperature 1, over the full vocabulary.
+    /// Nats, at the temperature of scores, over the full vocabulary.
     entropy: f32,
 }
 
@@ -61,8 +63,9 @@ fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow:
     let id = pick(logits, sampling, stream, &mut Vec::new())?;
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (mut sum, mut weighted) = (0.0f64, 0.0f64);
+    let sharpness = 1.0 / sampling.score_temperature;
     for logit in logits {
-        let shifted = logit - max;
+        let shifted = (logit - max) * sharpness;
         let exponential = f64::from(shifted.exp());
         sum += exponential;
         weighted += exponential * f64::from(shifted);
@@ -70,7 +73,7 @@ fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow:
     let log_sum = sum.ln();
     Ok(Draw {
         id: id as TokenId,
-        logprob: (f64::from(logits[id] - max) - log_sum) as f32,
+        logprob: (f64::from((logits[id] - max) * sharpness) - log_sum) as f32,
         entropy: (log_sum - weighted / sum) as f32,
     })
 }

@@ -6,6 +6,8 @@
 //! * demonstrated: the same with an old log-prob of 0, so that w is the token's probability: nobody knows what its writer
 //!   would have given it (LUFFY, arXiv 2504.14945, section 3).
 //!
+//! Whose probabilities those are, `objective.ratio_of` says: the model's at temperature 1, or the sampler's.
+//!
 //! Token losses are added and divided by one constant of the mini-batch, so gradients of micro-batches add up to the
 //! mini-batch's own. From that, `entropy_coefficient` times the mean token entropy is subtracted.
 

@@ -116,6 +116,8 @@ pub struct ExperiencePool {
     next_experience_id: u64,
     num_experiences: usize,
     num_retired: usize,
+    /// Temperature of the distribution that all stored log-probs are of.
+    score_temperature: f32,
 }
 
 impl ExperiencePool {
@@ -129,7 +131,18 @@ impl ExperiencePool {
             next_experience_id: 0,
             num_experiences: 0,
             num_retired: 0,
+            score_temperature: 1.0,
         }
+    }
+
+    /// The same for log-probs at another temperature than 1: what is stored is never compared with log-probs at another.
+    pub fn recorded_at(self, score_temperature: f32) -> Self {
+        Self { score_temperature, ..self }
+    }
+
+    /// Temperature of the distribution that stored log-probs are of.
+    pub fn score_temperature(&self) -> f32 {
+        self.score_temperature
     }
 
     /// Forgets all bucket assignments and starts over with `num_buckets` empty buckets.

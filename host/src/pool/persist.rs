@@ -39,6 +39,7 @@ impl ExperiencePool {
         columns.f32("token/old_logprob", all().flat_map(|e| e.old_logprobs.iter().copied()));
         columns.f32("token/old_entropy", all().flat_map(|e| e.old_entropies.iter().copied()));
         columns.u64("next_experience_id", [self.next_experience_id].into_iter());
+        columns.f32("score_temperature", [self.score_temperature].into_iter());
         columns.write()
     }
 
@@ -82,6 +83,11 @@ impl ExperiencePool {
             problems,
             experiences,
             buckets,
+            // Files without it are of a time when there was no other.
+            score_temperature: match file.0.tensor("score_temperature") {
+                Ok(_) => file.f32("score_temperature", 1)?[0],
+                Err(_) => 1.0,
+            },
         })
     }
 }

@@ -81,7 +81,7 @@ proptest! {
     /// Whatever is done to it, the pool's index equals what its plain facts say.
     #[test]
     fn the_index_follows_the_facts(operations in prop::collection::vec((0u8..6, 0u32..12, 0u32..4), 1..120), seed in 0u64..1000) {
-        let mut pool = ExperiencePool::new(0..12);
+        let mut pool = ExperiencePool::new(0..12).recorded_at(1.0 + seed as f32);
         pool.reset_buckets(4);
         for (kind, row, value) in operations {
             match kind {

@@ -202,7 +202,8 @@ impl Start {
             heldout_before: None,
             identity: None,
         };
-        let pool = ExperiencePool::new(inputs.train.questions.iter().map(|question| question.id));
+        let pool = ExperiencePool::new(inputs.train.questions.iter().map(|question| question.id))
+            .recorded_at(inputs.config.score_temperature());
         let mut identity = inputs.identity()?;
         identity.add_weights(&inputs.source.weights);
         Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor()?, identity })
@@ -217,6 +218,14 @@ impl Start {
         }
         // Before anything of the checkpoint is combined with what is given now.
         identity::check_resumed(dir, state.identity.as_ref(), &identity, &pool, &inputs.train)?;
+        let (stored, wanted) = (pool.score_temperature(), inputs.config.score_temperature());
+        if stored != wanted {
+            bail!(
+                "the checkpoint's experiences have log-probs at temperature {stored}, objective.ratio_of and \
+                 rollout.temperature ask for {wanted}: they can't be compared\n\
+                 hint: resume with the configuration that the run began with"
+            );
+        }
         let mut actor = inputs.build_actor()?;
         actor.load_optimizer(&checkpoint.join(checkpoint::OPTIMIZER))?;
         let snapshots = checkpoint::policy_bytes(dir, state.policies.clone())?;

@@ -111,3 +111,78 @@ fn sequences_of_one_batch_do_not_see_each_other() {
         }
     }
 }
+
+/// Witness: central differences of log-probs and entropies that f64 arithmetic takes from the next token's logits.
+#[test]
+fn scores_at_a_temperature_and_their_gradient_are_those_of_divided_logits() {
+    for (case, config, weights, mut actor) in cases() {
+        let batch = ragged(&config, 5);
+        let batch = sequences(&batch);
+        for temperature in [0.6f32, 1.7] {
+            let expected = |actor: &Actor| {
+                let mut scores = Scores::default();
+                for sequence in &batch {
+                    for at in 0..sequence.completion.len() {
+                        let tokens = [sequence.prompt, &sequence.completion[..at]].concat();
+                        let logits = actor.next_logits(&tokens).unwrap();
+                        let divided: Vec<f64> =
+                            logits.iter().map(|&z| f64::from(z) / f64::from(temperature)).collect();
+                        let log_sum = divided.iter().map(|z| z.exp()).sum::<f64>().ln();
+                        let entropy: f64 = divided.iter().map(|z| -(z - log_sum).exp() * (z - log_sum)).sum();
+                        scores.logprobs.push((divided[sequence.completion[at] as usize] - log_sum) as f32);
+                        scores.entropies.push(entropy as f32);
+                    }
+                }
+                scores
+            };
+            let mut trained = Scores::default();
+            let mut loss = |scores: &Scores| {
+                trained = scores.clone();
+                coefficients(scores.logprobs.len())
+            };
+            actor.accumulate_at(temperature, &batch, &mut loss).unwrap();
+            let scores = expected(&actor);
+            let room = 1e-4 * slack(&case);
+            close(&trained.logprobs, &scores.logprobs, room, &case);
+            close(&trained.entropies, &scores.entropies, room, &case);
+
+            let gradients = actor.gradients().unwrap();
+            actor.zero_grad();
+            for tensor in [0, gradients.len() / 2, gradients.len() - 1] {
+                let (name, gradient) = &gradients[tensor];
+                let largest = (0..gradient.len())
+                    .max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs()))
+                    .unwrap();
+                let at = |by: f32| {
+                    let mut tensors = weights.tensors().to_vec();
+                    tensors[tensor].data[largest] += by;
+                    let step = f64::from(tensors[tensor].data[largest])
+                        - f64::from(weights.tensors()[tensor].data[largest]);
+                    let changed =
+                        rebuild(&case, &config, Weights::from_tensors(tensors, "test", &config).unwrap());
+                    (weighted_sum(&expected(&changed)), step)
+                };
+                let ((above, up), (below, down)) = (at(3e-3), at(-3e-3));
+                let slope = (above - below) / (up - down);
+                let room = 0.01 * f64::from(gradient[largest].abs()) + 3e-3;
+                let error = (slope - f64::from(gradient[largest])).abs();
+                assert!(
+                    error < room,
+                    "{case} at {temperature}, {name}: {} but {slope} by differences",
+                    gradient[largest]
+                );
+            }
+        }
+        // Nothing of it stays behind.
+        let mut plain = Scores::default();
+        let mut loss = |scores: &Scores| {
+            plain = scores.clone();
+            ScoreGrads {
+                logprobs: vec![0.0; scores.logprobs.len()],
+                entropies: vec![0.0; scores.logprobs.len()],
+            }
+        };
+        actor.accumulate(&batch, &mut loss).unwrap();
+        close(&plain.logprobs, &actor.score(&batch).unwrap().logprobs, 1e-5 * slack(&case), &case);
+    }
+}

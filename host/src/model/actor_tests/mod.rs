@@ -142,7 +142,13 @@ fn close(got: &[f32], expected: &[f32], tolerance: f32, what: &str) {
 }
 
 fn sampling() -> Sampling {
-    Sampling { temperature: 0.9, top_p: 0.95, max_new_tokens: 12, stop_ids: vec![3, 4] }
+    Sampling {
+        temperature: 0.9,
+        score_temperature: 1.0,
+        top_p: 0.95,
+        max_new_tokens: 12,
+        stop_ids: vec![3, 4],
+    }
 }
 
 fn requests<'a>(prompts: &'a [Vec<TokenId>], members: usize) -> Vec<SampleRequest<'a>> {

@@ -116,7 +116,13 @@ fn training_raises_the_score_of_what_it_is_told_to() {
         let after: f32 = actor.score(&sequences(&batch)).unwrap().logprobs.iter().sum();
         assert!(after > before / 4.0, "{case}: {before} became {after}");
         let request = SampleRequest { prompt: &batch[2].0, streams: vec![ChaCha8Rng::seed_from_u64(0)] };
-        let greedy = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 2, stop_ids: vec![] };
+        let greedy = Sampling {
+            temperature: 0.0,
+            score_temperature: 1.0,
+            top_p: 1.0,
+            max_new_tokens: 2,
+            stop_ids: vec![],
+        };
         let completion = actor.sample(vec![request], &greedy).unwrap()[0][0].clone();
         assert_eq!(completion.ids, batch[2].1, "{case}");
     }

@@ -43,3 +43,35 @@ fn a_completion_depends_on_its_own_stream_and_prompt() {
         }
     }
 }
+
+#[test]
+fn sampled_tokens_score_as_recorded_at_the_temperature_of_scores() {
+    for (case, config, _, mut actor) in cases() {
+        let mut stream = ChaCha8Rng::seed_from_u64(8);
+        let prompts: Vec<_> = [4, 1, 9].map(|len| tokens(&mut stream, len, config.vocab_size)).to_vec();
+        let plain = Sampling { temperature: 0.7, top_p: 1.0, ..sampling() };
+        let scored = Sampling { score_temperature: 0.7, ..plain.clone() };
+        let unscored = actor.sample(requests(&prompts, 4), &plain).unwrap();
+        let mut apart = 0f32;
+        for (index, group) in actor.sample(requests(&prompts, 4), &scored).unwrap().iter().enumerate() {
+            for (member, completion) in group.iter().enumerate() {
+                let other = &unscored[index][member];
+                assert_eq!(
+                    completion.ids, other.ids,
+                    "{case}: what is recorded doesn't change what is drawn"
+                );
+                let sequence = [Sequence { prompt: &prompts[index], completion: &completion.ids }];
+                let mut loss = |scores: &Scores| {
+                    close(&completion.logprobs, &scores.logprobs, 1e-4 * slack(&case), &case);
+                    close(&completion.entropies, &scores.entropies, 1e-4 * slack(&case), &case);
+                    let zeros = vec![0.0; scores.logprobs.len()];
+                    ScoreGrads { logprobs: zeros.clone(), entropies: zeros }
+                };
+                actor.accumulate_at(0.7, &sequence, &mut loss).unwrap();
+                let pairs = completion.logprobs.iter().zip(&other.logprobs);
+                apart = pairs.map(|(a, b)| (a - b).abs()).fold(apart, f32::max);
+            }
+        }
+        assert!(apart > 1e-2, "{case}: the two temperatures can be told apart");
+    }
+}

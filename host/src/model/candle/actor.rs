@@ -74,9 +74,10 @@ impl CandleActor {
         &self.config
     }
 
-    /// See [`super::super::Actor::accumulate`].
+    /// See [`super::super::Actor::accumulate_at`].
     pub fn accumulate(
         &mut self,
+        temperature: f32,
         batch: &[Sequence<'_>],
         loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
     ) -> anyhow::Result<()> {
@@ -86,7 +87,11 @@ impl CandleActor {
         }
         let padded = Padded::new(batch, &self.device)?;
         let stream = self.stream(&self.trained, &padded)?;
-        let (logprobs, entropies) = token_scores(&self.trained.logits(&stream)?, &padded.targets)?;
+        let mut logits = self.trained.logits(&stream)?;
+        if temperature != 1.0 {
+            logits = (logits * f64::from(1.0 / temperature))?;
+        }
+        let (logprobs, entropies) = token_scores(&logits, &padded.targets)?;
         let scores = Scores { logprobs: logprobs.to_vec1()?, entropies: entropies.to_vec1()? };
         let grads = loss(&scores);
         check_grads(&scores, &grads)?;

@@ -94,7 +94,14 @@ struct Member<'a> {
 impl Member<'_> {
     /// Draws a token.
     fn draw(&mut self, logits: &[f32], sampling: &Sampling, weights: &mut Vec<f32>) -> anyhow::Result<()> {
-        let RowSums { log_sum, entropy } = RowSums::of(logits);
+        let RowSums { log_sum, entropy } = match sampling.score_temperature {
+            1.0 => RowSums::of(logits),
+            temperature => {
+                weights.clear();
+                weights.extend(logits.iter().map(|logit| logit * (1.0 / temperature)));
+                RowSums::of(weights)
+            }
+        };
         self.finished = self.drawing.push_scored(logits, log_sum, entropy, sampling, weights)?;
         Ok(())
     }

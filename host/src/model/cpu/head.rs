@@ -49,8 +49,10 @@ pub(super) struct Head {
     normed: Vec<f32>,
     /// 1/rms of the rows. `[H]`
     inverse: Vec<f32>,
-    /// Logits of a chunk. `[chunk, V]`
+    /// Logits of a chunk, divided by the temperature. `[chunk, V]`
     logits: Vec<f32>,
+    /// 1/temperature of the latest [`Head::score`].
+    sharpness: f32,
     sums: Vec<RowSums>,
     dnormed: Vec<f32>,
     drows: Vec<f32>,
@@ -82,8 +84,9 @@ impl Head {
         (LOGIT_BUDGET / network.shape.vocab).max(64)
     }
 
-    /// Scores of the plan's targets, from the residual stream `x` after the last layer.
-    pub(super) fn score(&mut self, network: &Network, plan: &Plan, x: &[f32]) -> Scores {
+    /// Scores of the plan's targets at `temperature`, from the residual stream `x` after the last layer.
+    pub(super) fn score(&mut self, network: &Network, plan: &Plan, x: &[f32], temperature: f32) -> Scores {
+        self.sharpness = 1.0 / temperature;
         self.norm(network, &plan.head_rows, x);
         let (count, vocab) = (plan.head_rows.len(), network.shape.vocab);
         self.sums.resize(count, RowSums::default());
@@ -113,11 +116,12 @@ impl Head {
         let logits = fit(&mut self.logits, (end - begin) * network.shape.vocab);
         let normed = &self.normed[begin * hidden..end * hidden];
         multiply(normed, network.panels(&network.layout.head), logits, false);
+        sharpen(logits, self.sharpness);
     }
 
     /// Backward of the latest [`Head::score`]: adds to `gradient` and fills `dx` `[M, hidden]`.
     ///
-    /// With p the softmax, a = ∂loss/∂ln p(token), h = ∂loss/∂entropy, summed over a row's targets:
+    /// With z the logits over the temperature, p the softmax of z, a = ∂loss/∂ln p(token), h = ∂loss/∂entropy, summed over a row's targets:
     /// ∂loss/∂z_j = Σ a [j = token] - p_j (Σ a + Σ h (ln p_j + H)).
     pub(super) fn backward(
         &mut self,
@@ -128,7 +132,7 @@ impl Head {
         gradient: &mut [f32],
     ) {
         let (count, vocab, hidden) = (plan.head_rows.len(), network.shape.vocab, network.shape.hidden);
-        let chunk = Self::chunk(network);
+        let (chunk, sharpness) = (Self::chunk(network), self.sharpness);
         let layout = &network.layout;
         fit(&mut self.dnormed, count * hidden);
         let head = network.panels(&layout.head);
@@ -146,6 +150,9 @@ impl Head {
                     logit_gradient(logits, sums.log_sum, sums.entropy, dlogprob, dentropy);
                     for &index in targets {
                         logits[plan.targets[index as usize].token as usize] += grads.logprobs[index as usize];
+                    }
+                    if sharpness != 1.0 {
+                        logits.iter_mut().for_each(|z| *z *= sharpness);
                     }
                 },
             );
@@ -174,5 +181,12 @@ impl Head {
         for (&row, drow) in plan.head_rows.iter().zip(drows.chunks_exact(hidden)) {
             dx[row as usize * hidden..][..hidden].copy_from_slice(drow);
         }
+    }
+}
+
+/// Divides logits by a temperature of 1/`sharpness`.
+fn sharpen(logits: &mut [f32], sharpness: f32) {
+    if sharpness != 1.0 {
+        logits.par_chunks_mut(SLICE).for_each(|logits| logits.iter_mut().for_each(|z| *z *= sharpness));
     }
 }

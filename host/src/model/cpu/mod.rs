@@ -90,12 +90,13 @@ impl CpuActor {
         &self.network.config
     }
 
-    /// See [`super::Actor::accumulate`].
+    /// See [`super::Actor::accumulate_at`].
     ///
     /// # Errors
     /// See there.
     pub fn accumulate(
         &mut self,
+        temperature: f32,
         batch: &[Sequence<'_>],
         loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
     ) -> anyhow::Result<()> {
@@ -107,7 +108,7 @@ impl CpuActor {
         self.rope.extend(plan.num_positions());
         let Self { network, gradient, rope, threads, workspace, .. } = self;
         let workspace = workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let scores = threads.run(|| workspace.forward(network, &plan, rope));
+        let scores = threads.run(|| workspace.forward(network, &plan, rope, temperature));
         let grads = loss(&scores);
         check_grads(&scores, &grads)?;
         if grads.logprobs.iter().chain(&grads.entropies).any(|grad| *grad != 0.0) {

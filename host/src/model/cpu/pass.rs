@@ -56,7 +56,7 @@ impl Inference {
     /// Scores of the plan's targets.
     pub(super) fn score(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> Scores {
         self.layers(network, plan, rope);
-        self.head.score(network, plan, &self.x)
+        self.head.score(network, plan, &self.x, 1.0)
     }
 
     /// Logits `[H, V]` of the plan's head rows.
@@ -104,8 +104,14 @@ impl Workspace {
         (layers + 2) * network.shape.hidden + layers * Saves::values_per_row(network)
     }
 
-    /// Scores of the plan's targets; everything that [`Workspace::backward`] needs is kept.
-    pub(super) fn forward(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> Scores {
+    /// Scores of the plan's targets at `temperature`; everything that [`Workspace::backward`] needs is kept.
+    pub(super) fn forward(
+        &mut self,
+        network: &Network,
+        plan: &Plan,
+        rope: &Rope,
+        temperature: f32,
+    ) -> Scores {
         let Inference { scratch, head, .. } = &mut self.inference;
         let Kept { mut streams, mut saves, .. } = Kept::cut(network, plan.num_rows(), &mut self.shared);
         embed(network, &plan.tokens, streams[0]);
@@ -117,7 +123,7 @@ impl Workspace {
             network.mix(layer, x, saves, scratch);
             network.finish(layer, saves, scratch, out);
         }
-        head.score(network, plan, streams[saves.len()])
+        head.score(network, plan, streams[saves.len()], temperature)
     }
 
     /// Adds the gradient of the latest [`Workspace::forward`], given that of its scores. Nothing else was computed since.

@@ -56,7 +56,7 @@ fn precisions() -> impl Iterator<Item = Precision> {
 }
 
 fn sampling() -> Sampling {
-    Sampling { temperature: 1.0, top_p: 0.97, max_new_tokens: 70, stop_ids: vec![5] }
+    Sampling { temperature: 1.0, score_temperature: 1.0, top_p: 0.97, max_new_tokens: 70, stop_ids: vec![5] }
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -76,7 +76,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 let slopes = (0..scores.logprobs.len()).map(|t| (t % 7) as f32 - 3.0);
                 ScoreGrads { logprobs: slopes.clone().collect(), entropies: slopes.rev().collect() }
             };
-            actor.accumulate(&sequences(&batch), &mut loss).unwrap();
+            actor.accumulate(1.0, &sequences(&batch), &mut loss).unwrap();
             seen.extend(actor.gradients().iter().flat_map(|(_, gradient)| bits(gradient)));
             let update = actor.apply(&optim, 1.0);
             seen.push(update.grad_norm.to_bits() as u32);
@@ -160,7 +160,7 @@ fn bf16_stays_close_to_f32() {
             let len = scores.logprobs.len();
             ScoreGrads { logprobs: vec![1.0; len], entropies: vec![0.0; len] }
         };
-        actor.accumulate(&sequences(&batch), &mut loss).unwrap();
+        actor.accumulate(1.0, &sequences(&batch), &mut loss).unwrap();
         (logprobs, actor.gradients())
     };
     let ((exact, exact_gradients), (rounded, rounded_gradients)) =
