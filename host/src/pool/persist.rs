@@ -10,6 +10,9 @@ use super::{Bucket, Experience, ExperiencePool, NO_BUCKET, Problem};
 /// Version of the layout below, kept in the file's metadata.
 const VERSION: &str = "1";
 
+/// More rollouts of one question than any run samples; below it counting on can't overflow.
+const MAX_ATTEMPTS: u32 = u32::MAX / 2;
+
 impl ExperiencePool {
     /// All of the pool, the order within buckets included.
     pub fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
@@ -43,7 +46,10 @@ impl ExperiencePool {
         columns.write()
     }
 
-    /// The inverse of [`Self::to_bytes`]. Every inconsistency is an error.
+    /// The inverse of [`Self::to_bytes`]. Every inconsistency is an error, and no allocation is larger than `bytes`.
+    ///
+    /// # Errors
+    /// Names what is missing, out of range or contradicts the rest.
     pub fn from_bytes(bytes: &[u8]) -> anyhow::Result<Self> {
         let (_, metadata) = SafeTensors::read_metadata(bytes).context("not a safetensors file")?;
         let version = metadata.metadata().as_ref().and_then(|m| m.get("pool_version"));
@@ -51,13 +57,14 @@ impl ExperiencePool {
             bail!("pool layout version {version:?} can't be read, only {VERSION:?}");
         }
         let file = Reader(SafeTensors::deserialize(bytes).context("not a safetensors file")?);
-        let num_problems = file.u64("problem/id")?.len();
+        let mut problems: Vec<Problem> = file.u64_any("problem/id")?.into_iter().map(Problem::new).collect();
+        let num_problems = problems.len();
         let column = |name: &str| -> anyhow::Result<Vec<u32>> { file.u32(name, num_problems) };
-        let mut problems: Vec<Problem> = file.u64("problem/id")?.into_iter().map(Problem::new).collect();
         let (num_success, group_size) = (column("problem/num_success")?, column("problem/group_size")?);
         let (attempts, solved_streak) = (column("problem/attempts")?, column("problem/solved_streak")?);
         let (last_step, bucket) = (column("problem/last_step")?, column("problem/bucket")?);
-        let (weight, retired) = (file.f32("problem/weight", num_problems)?, column("problem/retired")?);
+        let weight = file.f32("problem/weight", num_problems)?;
+        let retired = flags("problem/retired", column("problem/retired")?)?;
         for (row, problem) in problems.iter_mut().enumerate() {
             problem.num_success = num_success[row];
             problem.group_size = group_size[row];
@@ -66,20 +73,25 @@ impl ExperiencePool {
             problem.last_step = last_step[row];
             problem.bucket = bucket[row];
             problem.weight = weight[row];
-            problem.retired = retired[row] != 0;
+            problem.retired = retired[row];
+            check_problem(problem).with_context(|| format!("row {row}"))?;
         }
-        let experiences = read_experiences(&file, &column("problem/stored")?)?;
+        let next_experience_id = file.u64("next_experience_id", 1)?[0];
+        let experiences = read_experiences(&file, &column("problem/stored")?, next_experience_id)?;
         let buckets = read_buckets(&file, &mut problems)?;
-        if problems.iter().any(|p| p.bucket != NO_BUCKET && p.bucket as usize >= buckets.len()) {
-            bail!("a question is in a bucket that does not exist");
+        for (row, (problem, stored)) in problems.iter().zip(&experiences).enumerate() {
+            if problem.bucket != NO_BUCKET && problem.bucket as usize >= buckets.len() {
+                bail!("row {row} is in a bucket that does not exist");
+            }
+            let qualifies = problem.bucket != NO_BUCKET && !problem.retired && !stored.is_empty();
+            if qualifies != (problem.position != NO_BUCKET) {
+                bail!("row {row} can be drawn, or can't, against what is known of it");
+            }
         }
         Ok(Self {
             num_experiences: experiences.iter().map(Vec::len).sum(),
             num_retired: problems.iter().filter(|p| p.retired).count(),
-            next_experience_id: *file
-                .u64("next_experience_id")?
-                .first()
-                .context("next_experience_id is empty")?,
+            next_experience_id,
             problems,
             experiences,
             buckets,
@@ -90,35 +102,90 @@ impl ExperiencePool {
             },
         })
     }
+
+    /// Checks that nothing in it is of a later step or of later weights.
+    ///
+    /// # Errors
+    /// Names the row.
+    pub fn check_as_of(&self, step: u32, weights_version: u32) -> anyhow::Result<()> {
+        for (row, (problem, stored)) in self.problems.iter().zip(&self.experiences).enumerate() {
+            let is_later = |experience: &Experience| {
+                experience.step > step || experience.weights_version > weights_version
+            };
+            if problem.last_step > step || stored.iter().any(is_later) {
+                bail!("row {row} is of a later step than {step}");
+            }
+        }
+        Ok(())
+    }
 }
 
-fn read_experiences(file: &Reader<'_>, stored: &[u32]) -> anyhow::Result<Vec<Vec<Experience>>> {
-    let count: usize = stored.iter().map(|&n| n as usize).sum();
-    let id = file.u64("experience/id")?;
+fn check_problem(problem: &Problem) -> anyhow::Result<()> {
+    if !(problem.weight >= 0.0 && problem.weight.is_finite()) {
+        bail!("its weight is {}", problem.weight);
+    }
+    if problem.num_success > problem.group_size
+        || problem.group_size > problem.attempts
+        || problem.solved_streak > problem.attempts
+        || problem.attempts > MAX_ATTEMPTS
+    {
+        bail!("its counts contradict each other");
+    }
+    if (problem.attempts == 0) != (problem.last_step == 0) {
+        bail!("it was tried without a step, or has a step without having been tried");
+    }
+    Ok(())
+}
+
+fn read_experiences(
+    file: &Reader<'_>,
+    stored: &[u32],
+    next_experience_id: u64,
+) -> anyhow::Result<Vec<Vec<Experience>>> {
+    let count = sum(stored)?;
+    let id = file.u64("experience/id", count)?;
     let (step, version) =
         (file.u32("experience/step", count)?, file.u32("experience/weights_version", count)?);
     let (reward, mean) = (file.f32("experience/reward", count)?, file.f32("experience/mean_logprob", count)?);
-    let (finished, length) = (file.u32("experience/finished", count)?, file.u32("experience/length", count)?);
-    let num_tokens: usize = length.iter().map(|&n| n as usize).sum();
+    let finished = flags("experience/finished", file.u32("experience/finished", count)?)?;
+    let length = file.u32("experience/length", count)?;
+    let num_tokens = sum(&length)?;
     let token = file.u32("token/id", num_tokens)?;
     let logprob = file.f32("token/old_logprob", num_tokens)?;
     let entropy = file.f32("token/old_entropy", num_tokens)?;
-    if id.len() != count {
-        bail!("experience/id has {} entries, {count} expected", id.len());
+    let mut ids = id.clone();
+    ids.sort_unstable();
+    if ids.windows(2).any(|pair| pair[0] == pair[1])
+        || ids.last().is_some_and(|&last| last >= next_experience_id)
+    {
+        bail!("experience/id names one twice, or one that is not given out yet");
+    }
+    if reward.iter().any(|reward| !reward.is_finite()) {
+        bail!("experience/reward holds a number that is not finite");
+    }
+    // A log-prob may be -inf, which the loss leaves out and counts.
+    if logprob.iter().chain(&mean).any(|logprob| logprob.is_nan())
+        || entropy.iter().any(|nats| !nats.is_finite())
+    {
+        bail!("a stored log-prob or entropy is no number");
     }
     let (mut index, mut at) = (0, 0);
     let mut experiences = Vec::with_capacity(stored.len());
     for &num_stored in stored {
+        // The columns above have as many entries: no number of the file alone decides on memory.
         let mut of_question = Vec::with_capacity(num_stored as usize);
         for _ in 0..num_stored {
             let end = at + length[index] as usize;
+            if length[index] == 0 || step[index] == 0 {
+                bail!("experience {} has no tokens or no step", id[index]);
+            }
             of_question.push(Experience {
                 id: id[index],
                 step: step[index],
                 weights_version: version[index],
                 reward: reward[index],
                 mean_logprob: mean[index],
-                finished: finished[index] != 0,
+                finished: finished[index],
                 completion_ids: token[at..end].into(),
                 old_logprobs: logprob[at..end].into(),
                 old_entropies: entropy[at..end].into(),
@@ -133,8 +200,7 @@ fn read_experiences(file: &Reader<'_>, stored: &[u32]) -> anyhow::Result<Vec<Vec
 /// Rebuilds the buckets and writes each member's position into `problems`.
 fn read_buckets(file: &Reader<'_>, problems: &mut [Problem]) -> anyhow::Result<Vec<Bucket>> {
     let sizes = file.u32_any("bucket/size")?;
-    let rows = file.u32("bucket/row", sizes.iter().map(|&n| n as usize).sum())?;
-    let mut rows = rows.into_iter();
+    let mut rows = file.u32("bucket/row", sum(&sizes)?)?.into_iter();
     let mut buckets = Vec::with_capacity(sizes.len());
     for (index, &size) in sizes.iter().enumerate() {
         let mut bucket = Bucket::default();
@@ -149,6 +215,19 @@ fn read_buckets(file: &Reader<'_>, problems: &mut [Problem]) -> anyhow::Result<V
         buckets.push(bucket);
     }
     Ok(buckets)
+}
+
+/// Sum of counts that a file gives.
+fn sum(counts: &[u32]) -> anyhow::Result<usize> {
+    usize::try_from(counts.iter().map(|&count| u64::from(count)).sum::<u64>())
+        .context("it counts more than memory holds")
+}
+
+fn flags(name: &str, values: Vec<u32>) -> anyhow::Result<Vec<bool>> {
+    if let Some(value) = values.iter().find(|&&value| value > 1) {
+        bail!("column {name} holds {value}, neither 0 nor 1");
+    }
+    Ok(values.into_iter().map(|value| value == 1).collect())
 }
 
 #[derive(Default)]
@@ -200,9 +279,13 @@ impl Reader<'_> {
         expect_len(name, self.u32_any(name)?, len)
     }
 
-    fn u64(&self, name: &str) -> anyhow::Result<Vec<u64>> {
+    fn u64_any(&self, name: &str) -> anyhow::Result<Vec<u64>> {
         let bytes = self.raw(name, Dtype::U64)?;
         Ok(bytes.as_chunks::<8>().0.iter().map(|&chunk| u64::from_le_bytes(chunk)).collect())
+    }
+
+    fn u64(&self, name: &str, len: usize) -> anyhow::Result<Vec<u64>> {
+        expect_len(name, self.u64_any(name)?, len)
     }
 
     fn f32(&self, name: &str, len: usize) -> anyhow::Result<Vec<f32>> {
