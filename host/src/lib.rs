@@ -26,6 +26,7 @@ pub mod rng;
 pub mod rollout;
 pub mod run;
 pub mod rundir;
+pub mod sealed;
 pub mod select;
 pub mod share;
 pub mod signals;
