@@ -109,24 +109,76 @@ fn write_temps<P: AsRef<Path>>(temps: &[PathBuf], files: &[(P, &[u8])]) -> Resul
 /// When a folder is replaced and the process dies between two renames, neither is left under the name: callers that
 /// look for the latest of several folders then find the one before.
 pub fn write_dir(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let temp = parent(path).join(temp_name(path));
-    remove(&temp)?;
-    fs::create_dir_all(&temp).map_err(AtomicError::new("create", &temp))?;
-    let filled = fill(&temp).and_then(|()| Ok(sync_tree(&temp)?));
-    if let Err(error) = filled {
-        let _ = fs::remove_dir_all(&temp);
-        return Err(error);
+    Ok(PreparedDir::fill(path, fill)?.publish()?)
+}
+
+/// A folder whose files are on the disk and which has not got its own name yet; dropping it removes it.
+#[derive(Debug)]
+pub struct PreparedDir {
+    path: PathBuf,
+    temp: PathBuf,
+    is_published: bool,
+}
+
+impl PreparedDir {
+    /// Makes the folder that is to be `path`; see [`write_dir`].
+    ///
+    /// # Errors
+    /// What `fill` says, or the file system; nothing is left then.
+    pub fn fill(path: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<Self> {
+        let temp = parent(path).join(temp_name(path));
+        remove(&temp)?;
+        fs::create_dir_all(&temp).map_err(AtomicError::new("create", &temp))?;
+        let prepared = Self { path: path.to_owned(), temp, is_published: false };
+        fill(&prepared.temp)?;
+        sync_tree(&prepared.temp)?;
+        Ok(prepared)
     }
-    if path.exists() {
-        let old = parent(path).join(format!("{}.old", temp_name(path)));
-        remove(&old)?;
-        fs::rename(path, &old).map_err(AtomicError::new("replace", path))?;
-        fs::rename(&temp, path).map_err(AtomicError::new("write", path))?;
-        remove(&old)?;
-    } else {
-        fs::rename(&temp, path).map_err(AtomicError::new("write", path))?;
+
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn publish(mut self) -> Result<(), AtomicError> {
+        let (path, temp) = (&self.path, &self.temp);
+        if path.exists() {
+            let old = parent(path).join(format!("{}.old", temp_name(path)));
+            remove(&old)?;
+            fs::rename(path, &old).map_err(AtomicError::new("replace", path))?;
+            fs::rename(temp, path).map_err(AtomicError::new("write", path))?;
+            remove(&old)?;
+        } else {
+            fs::rename(temp, path).map_err(AtomicError::new("write", path))?;
+        }
+        self.is_published = true;
+        sync_dir(parent(&self.path))
     }
-    Ok(sync_dir(parent(path))?)
+}
+
+impl Drop for PreparedDir {
+    fn drop(&mut self) {
+        if !self.is_published {
+            // A leftover is removed when the run is resumed.
+            let _ = fs::remove_dir_all(&self.temp);
+        }
+    }
+}
+
+/// Makes the folder `path`, and those above it, so that it lasts over a loss of power. One that is there is fine.
+pub fn create_dir(path: &Path) -> Result<(), AtomicError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path).map_err(AtomicError::new("create", path))?;
+    sync_dir(parent(path))
+}
+
+/// Moves a file or a folder on the same file system; the folder that it goes to is made.
+pub fn rename(from: &Path, to: &Path) -> Result<(), AtomicError> {
+    create_dir(parent(to))?;
+    fs::rename(from, to).map_err(AtomicError::new("move", from))?;
+    sync_dir(parent(to))?;
+    sync_dir(parent(from))
 }
 
 /// Removes what a process that died left unfinished in `dir`; says how many files and folders that was. A folder

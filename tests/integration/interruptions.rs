@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use exgrpo_host::journal::EventKind;
+use exgrpo_host::log::EventRow;
+
 use crate::compare::Leavings;
 use crate::process::{host, start};
 
@@ -47,11 +50,11 @@ fn kill_and_resume(engine: &str) {
         std::thread::sleep(Duration::from_secs_f64(seconds * share));
         child.kill().unwrap();
         child.wait().unwrap();
-        if !out.join("run.toml").exists() {
-            // Killed before it was a run: there is nothing to resume and nothing was lost.
-            continue;
-        }
-        let resumed = host(&["--quiet", "--resume"]).arg(&out).output().unwrap();
+        let resumed = match out.join("run.toml").exists() {
+            true => host(&["--quiet", "--resume"]).arg(&out).output().unwrap(),
+            // Killed before it was a run: the same command begins it.
+            false => start(&out).output().unwrap(),
+        };
         assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
         Leavings::of(&out).assert_equals(&expected);
     }
@@ -73,6 +76,9 @@ fn an_interrupt_finishes_the_step_and_exits_130() {
     let steps = exgrpo_host::log::read::metrics(&out).unwrap().len() as u32;
     let checkpoints = exgrpo_host::rundir::RunDir::at(&out).checkpoint_steps().unwrap();
     assert_eq!(checkpoints.last(), Some(&steps), "the last step that was logged is in a checkpoint");
+    let events: Vec<EventRow> = exgrpo_host::log::read::rows(&out).unwrap();
+    let written = events.iter().filter(|event| event.kind == EventKind::Checkpoint).map(|event| event.step);
+    assert_eq!(written.collect::<Vec<_>>(), (1..=steps).collect::<Vec<_>>(), "and the log says so");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod output;
 mod pool_rules;
 mod process;
 mod ratios;
+mod run_directory;
 mod runs;
 mod scarcity;
 #[cfg(unix)]

@@ -23,6 +23,8 @@ pub(crate) fn start_with(policies: &[PathBuf], out: &Path, steps: &str) -> Comma
         "rollout.group_size=4",
         "eval.enabled=false",
         "replay.replay_start_accuracy=-1",
+        // When a checkpoint is written must not depend on the clock.
+        "checkpoint.max_share=1.0",
     ] {
         command.args(["--set", setting]);
     }

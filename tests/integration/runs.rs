@@ -17,6 +17,7 @@ pub(crate) fn small(policies: &[PathBuf], steps: u32) -> Config {
     config.rollout.group_size = 4;
     config.eval.enabled = false;
     config.replay.replay_start_accuracy = -1.0;
+    config.checkpoint.max_share = 1.0;
     config.policy.files = policies.to_vec();
     config
 }

@@ -69,7 +69,7 @@ fn without_backtrace(error: &candle_core::Error) -> &candle_core::Error {
 mod tests {
     use super::*;
     use crate::atomic;
-    use crate::log::RunLog;
+    use crate::log::{Begin, RunLog};
     use crate::rundir::RunDir;
 
     #[test]
@@ -89,7 +89,7 @@ mod tests {
             atomic::write_file(&nowhere, b"").unwrap_err().into(),
             RunDir::create(&nowhere).unwrap_err().into(),
             RunDir::at(&nowhere).store_policy(b"").unwrap_err().into(),
-            RunLog::open(&nowhere, Vec::new(), None).unwrap_err().into(),
+            RunLog::open(&nowhere, "", Vec::new(), Begin::New).unwrap_err().into(),
         ];
         for error in errors {
             let said = describe(&error);

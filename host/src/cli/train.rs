@@ -45,9 +45,12 @@ pub(super) struct TrainArgs {
     /// Directory of the run; by default one with a readable name under runs/.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with the run in this directory from its latest checkpoint.
+    /// Go on with the run in this directory from its latest checkpoint that can be used.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "policy", "policy_param", "config", "overrides", "precision", "seed", "out"])]
     resume: Option<PathBuf>,
+    /// With --resume: begin the run again; all that it logged and all its checkpoints are set aside, not removed.
+    #[arg(long, requires = "resume")]
+    start_over: bool,
     /// Say nothing but errors and the run's directory.
     #[arg(long, short)]
     quiet: bool,
@@ -96,7 +99,10 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let mut run = match &args.resume {
         Some(root) => {
             Run::recorded_engine(root).map(prepare);
-            Run::resume(root, args.steps)?
+            match args.start_over {
+                true => Run::start_over(root, args.steps)?,
+                false => Run::resume(root, args.steps)?,
+            }
         }
         None => {
             let config = args.resolve()?;
@@ -108,6 +114,9 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     if let Err(error) = print(&run.dir().display().to_string()) {
         // The run is what was asked for, not this line.
         say(&format!("warning: {}", describe(&error)));
+    }
+    for note in run.notes() {
+        say(&format!("warning: {note}"));
     }
     for (dataset, unusable) in run.unusable() {
         say(&format!("warning: {} rows of {dataset} can't be used: {unusable}", unusable.len()));

@@ -2,6 +2,7 @@
 //! anything is loaded, and the resolved configuration is written into the run directory.
 
 mod prompt;
+mod run_toml;
 mod sections;
 
 use std::path::Path;
@@ -13,10 +14,8 @@ use crate::dataset::{Columns, Mapping};
 use crate::guest::GuestConfig;
 use crate::model::Precision;
 pub use prompt::{PromptSection, PromptTemplate};
+pub use run_toml::{MAX_RUN_TOML, RunToml};
 pub use sections::*;
-
-/// Table of run.toml that is about the run rather than its configuration.
-pub(crate) const RUN_TABLE: &str = "run";
 
 /// The whole configuration of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,13 +99,9 @@ impl Config {
     /// The configuration of an existing run, from its `run.toml`.
     ///
     /// # Errors
-    /// The file can't be read, or was written by a program with other keys.
+    /// The file can't be read, is not as it was written, or was written by a program with other keys.
     pub fn recorded(path: &Path) -> anyhow::Result<Self> {
-        let place = || format!("{} can't be used", path.display());
-        let mut table: toml::Table =
-            std::fs::read_to_string(path).with_context(place)?.parse().with_context(place)?;
-        table.remove(RUN_TABLE);
-        toml::Value::Table(table).try_into().with_context(place)
+        Ok(RunToml::read(path)?.config)
     }
 
     /// The configuration as TOML.
@@ -140,12 +135,17 @@ impl Config {
             ("objective.tokens_per_micro_batch", u64::from(self.objective.tokens_per_micro_batch)),
             ("eval.samples", u64::from(self.eval.samples)),
             ("checkpoint.every", u64::from(self.checkpoint.every)),
+            ("checkpoint.minutes", u64::from(self.checkpoint.minutes)),
             ("checkpoint.keep", u64::from(self.checkpoint.keep)),
         ];
         for (key, value) in positive {
             if value == 0 {
                 bail!("{key} must be at least 1");
             }
+        }
+        let share = self.checkpoint.max_share;
+        if !(share > 0.0 && share <= 1.0) {
+            bail!("checkpoint.max_share is {share}, it must be above 0 and at most 1");
         }
         if self.model.threads > 0 && self.model.engine != Engine::Cpu {
             bail!("model.threads is for model.engine = \"cpu\"; candle takes a thread a core, a GPU none");
@@ -321,6 +321,7 @@ mod tests {
             ("rollout.top_p=0.9", "objective.ratio_of=model-uncorrected"),
             ("optim.lr=-1.0", "lr"),
             ("steps=0", "steps"),
+            ("checkpoint.max_share=0.0", "max_share"),
             ("prompt.template=own", "prompt.text"),
             ("prompt.text=x", "prompt.template"),
             ("prompt.date=today", "prompt.date"),

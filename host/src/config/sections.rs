@@ -383,18 +383,23 @@ impl Default for EvalSection {
     }
 }
 
-/// `[checkpoint]`
+/// `[checkpoint]`: how often the state of a run is written, which is what a kill can cost. One is always written after
+/// the first step, after the last and on an interrupt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointSection {
-    /// Steps between two checkpoints: what a kill can cost.
+    /// Only after steps that are a multiple of this.
     pub every: u32,
-    /// Checkpoints kept.
+    /// And only when writing one takes at most this share of the time since the one before; 1 leaves the clock out.
+    pub max_share: f64,
+    /// In any case once in so many minutes.
+    pub minutes: u32,
+    /// Readable checkpoints kept.
     pub keep: u32,
 }
 
 impl Default for CheckpointSection {
     fn default() -> Self {
-        Self { every: 1, keep: 2 }
+        Self { every: 1, max_share: 0.1, minutes: 10, keep: 2 }
     }
 }

@@ -12,7 +12,7 @@ use super::policy_set::{Holder, Member, PolicySet};
 use crate::journal::Slot;
 
 /// What a checkpoint keeps of one component; its bytes are kept elsewhere, by digest.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicySnapshot {
     /// SHA-256 of the component's bytes.
     pub digest: String,

@@ -127,6 +127,11 @@ const DEFINITIONS: &[(&str, Option<&str>, &str)] = &[
     ("rollout/finished", None, "share of fresh rollouts that ended with a stop token"),
     ("rollout/length*", Some("tokens"), "mean number of completion tokens"),
     ("rollout/tokens", Some("tokens"), "tokens sampled in the step"),
+    (
+        "time/checkpoint_s",
+        Some("seconds"),
+        "wall time of writing the checkpoint after this step, its last rename aside; null when none was due",
+    ),
     ("time/*", Some("seconds"), "wall time; not equal in two runs"),
 ];
 

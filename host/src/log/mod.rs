@@ -2,7 +2,9 @@
 //!
 //! A table is a folder of the run directory, a part a file in it: `experiences/part-000012-000012.parquet` holds the
 //! rows of step 12. Parts appear complete or not at all, those of `metrics` last, so that a step is in the log once
-//! its metrics are. Equal rows make equal files. What a column means is in the file, in the field's metadata.
+//! its metrics are. Equal rows of a run make equal files. What a column means is in the file, in the field's metadata.
+//! Every part names its run; those of `metrics` hold the digests of the parts that appeared with them and of the part
+//! of `metrics` before, so that what is missing, damaged or of another run is noticed when the run is resumed.
 
 mod evaluations;
 pub mod metrics;
@@ -12,6 +14,7 @@ pub mod rows;
 mod run_log;
 #[cfg(test)]
 mod sample;
+mod survey;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -22,12 +25,14 @@ use std::path::{Path, PathBuf};
 use parquet::errors::ParquetError;
 
 use crate::atomic::{self, AtomicError};
+use crate::rundir::RunDirError;
 
 pub use evaluations::{EvaluationRow, write_part};
 pub use metrics::MetricsRow;
 pub use rows::{DecisionRow, EventRow, ExperienceRow, ProblemChange, ProblemRow};
-pub use run_log::RunLog;
-pub use table::{Row, SCHEMA_VERSION, TABLE_KEY, VERSION_KEY};
+pub use run_log::{Begin, RunLog};
+pub use survey::Survey;
+pub use table::{PARTS_KEY, PREVIOUS_KEY, RUN_KEY, Row, SCHEMA_VERSION, TABLE_KEY, VERSION_KEY};
 
 /// Names of all tables, in the order in which a step's parts appear.
 pub const TABLES: [&str; 5] =
@@ -96,19 +101,9 @@ pub enum LogError {
         /// Step to resume after.
         resume_after: u32,
     },
-    /// The log ends before the step to resume after.
-    #[error(
-        "the log in {path} ends at step {last} and can't go on after step {resume_after}; resume from a checkpoint \
-         of step {last} or earlier", path = .path.display()
-    )]
-    EndsEarly {
-        /// Run directory.
-        path: PathBuf,
-        /// Last step in the log, 0 when it has none.
-        last: u32,
-        /// Step to resume after.
-        resume_after: u32,
-    },
+    /// Parts could not be set aside.
+    #[error(transparent)]
+    SetAside(#[from] RunDirError),
     /// The metric keys of a run changed.
     #[error(
         "{path} has other metrics than this run (only there: {there:?}; only here: {here:?}); resume with the \

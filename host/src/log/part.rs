@@ -38,6 +38,12 @@ impl Part {
         Self { path, table: table.to_owned(), first, last }
     }
 
+    /// The part of another table that appears with this one.
+    pub(super) fn with_table(&self, table: &str) -> Self {
+        let run_dir = self.path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        Self::new(run_dir, table, self.first, self.last)
+    }
+
     /// The error that says what is wrong with the part.
     pub(super) fn broken(&self, problem: impl ToString) -> LogError {
         LogError::Broken { path: self.path.clone(), table: self.table.clone(), problem: problem.to_string() }
@@ -71,7 +77,17 @@ fn steps_of(name: &str) -> Option<(u32, u32)> {
 
 /// Bytes of the file with these columns. They depend on nothing but the arguments.
 pub(super) fn encode(table: &str, schema: Schema, arrays: Vec<ArrayRef>) -> Result<Vec<u8>, ParquetError> {
-    let properties = properties(table, &schema);
+    encode_with(table, schema, arrays, Vec::new())
+}
+
+/// The same with further entries in the file's metadata.
+pub(super) fn encode_with(
+    table: &str,
+    schema: Schema,
+    arrays: Vec<ArrayRef>,
+    metadata: Vec<KeyValue>,
+) -> Result<Vec<u8>, ParquetError> {
+    let properties = properties(table, &schema, metadata);
     let schema = Arc::new(schema);
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
     let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))?;
@@ -79,16 +95,15 @@ pub(super) fn encode(table: &str, schema: Schema, arrays: Vec<ArrayRef>) -> Resu
     writer.into_inner()
 }
 
-fn properties(table: &str, schema: &Schema) -> WriterProperties {
+fn properties(table: &str, schema: &Schema, mut metadata: Vec<KeyValue>) -> WriterProperties {
+    metadata.insert(0, KeyValue::new(TABLE_KEY.to_owned(), table.to_owned()));
+    metadata.insert(1, KeyValue::new(VERSION_KEY.to_owned(), SCHEMA_VERSION.to_string()));
     let mut properties = WriterProperties::builder()
         .set_created_by("exgrpo".to_owned())
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
-        .set_key_value_metadata(Some(vec![
-            KeyValue::new(TABLE_KEY.to_owned(), table.to_owned()),
-            KeyValue::new(VERSION_KEY.to_owned(), SCHEMA_VERSION.to_string()),
-        ]));
+        .set_key_value_metadata(Some(metadata));
     for field in schema.fields() {
         let (path, leaf) = match field.data_type() {
             DataType::List(element) => {

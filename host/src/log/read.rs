@@ -65,6 +65,20 @@ pub fn part_schema(part: &Part) -> Result<Schema, LogError> {
     Ok(open(part)?.schema().as_ref().clone())
 }
 
+/// What a part's metadata say of each of `keys`. The part itself is checked.
+pub(super) fn part_metadata<const N: usize>(
+    part: &Part,
+    keys: [&str; N],
+) -> Result<[Option<String>; N], LogError> {
+    let reader = open(part)?;
+    Ok(keys.map(|key| metadata_value(&reader, key)))
+}
+
+fn metadata_value(reader: &ParquetRecordBatchReaderBuilder<File>, key: &str) -> Option<String> {
+    let metadata = reader.metadata().file_metadata().key_value_metadata();
+    metadata.into_iter().flatten().find(|entry| entry.key == key)?.value.clone()
+}
+
 /// A part as batches of rows.
 pub fn part_batches(part: &Part) -> Result<Vec<RecordBatch>, LogError> {
     let reader = open(part)?.build().map_err(|error| part.broken(error))?;
@@ -75,11 +89,7 @@ pub fn part_batches(part: &Part) -> Result<Vec<RecordBatch>, LogError> {
 fn open(part: &Part) -> Result<ParquetRecordBatchReaderBuilder<File>, LogError> {
     let file = File::open(&part.path).map_err(io_error("open", &part.path))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| part.broken(error))?;
-    let metadata = reader.metadata().file_metadata().key_value_metadata();
-    let value = |key: &str| {
-        let entry = metadata.into_iter().flatten().find(|entry| entry.key == key);
-        entry.and_then(|entry| entry.value.clone())
-    };
+    let value = |key: &str| metadata_value(&reader, key);
     match value(TABLE_KEY) {
         Some(table) if table == part.table => {}
         Some(table) => return Err(part.broken(format!("it is a part of {table}"))),

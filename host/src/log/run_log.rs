@@ -1,26 +1,29 @@
 //! Writing the log of a run.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::Schema;
+use parquet::file::metadata::KeyValue;
 
-use crate::atomic;
 use crate::journal::{Decision, Event};
+use crate::rundir::RunDir;
+use crate::{atomic, sealed};
 
 use super::metrics::{self, Buffer};
 use super::part::{self, Part};
 use super::rows::{DecisionRow, EventRow, ExperienceRow, ProblemRow};
-use super::table::Row;
-use super::{LogError, TABLES, io_error, read};
+use super::survey::{self, Survey};
+use super::table::{PARTS_KEY, PREVIOUS_KEY, RUN_KEY, Row};
+use super::{LogError, TABLES, read};
 
 /// The log of a run, as the process that writes it sees it. Rows wait in memory until they are flushed.
 #[derive(Debug)]
 pub struct RunLog {
     run_dir: PathBuf,
+    run_id: String,
     experiences: Vec<ExperienceRow>,
     decisions: Vec<DecisionRow>,
     problems: Vec<ProblemRow>,
@@ -28,38 +31,96 @@ pub struct RunLog {
     metrics: Buffer,
     /// Last step that is in the log.
     flushed: u32,
+    /// SHA-256 of the latest part of `metrics`.
+    previous: Option<String>,
+    notes: Vec<String>,
+}
+
+/// How a log is opened.
+#[derive(Debug, Clone, Copy)]
+pub enum Begin<'a> {
+    /// For a run that has none yet.
+    New,
+    /// To go on after this step.
+    After {
+        /// The step; 0 to begin again.
+        step: u32,
+        /// What else of the run is set aside together with later parts.
+        aside: &'a [PathBuf],
+    },
 }
 
 impl RunLog {
-    /// Opens the log in `run_dir`. `metric_keys`: the metrics of this run, in any order.
+    /// Opens the log in `run_dir` of the run named `run_id`. `metric_keys`: the metrics of this run, in any order.
     ///
-    /// A new run (`resume_after: None`) must not have a log yet. A run that goes on after the checkpoint of step
-    /// `resume_after` loses the parts of later steps, which it makes again, and what a process that died left
-    /// unfinished. Nothing is removed when any of this is an error.
+    /// A new run must not have a log yet. One that goes on after a step sets the parts of later steps aside, which it
+    /// makes again, as well as parts that are damaged or not its own; what a process that died left unfinished is
+    /// removed. Nothing is moved when any of this is an error.
     pub fn open(
         run_dir: &Path,
+        run_id: &str,
         metric_keys: Vec<String>,
-        resume_after: Option<u32>,
+        begin: Begin<'_>,
     ) -> Result<Self, LogError> {
         let metrics = Buffer::new(metric_keys)?;
-        match resume_after {
-            None => check_no_parts(run_dir)?,
-            Some(step) => truncate(run_dir, step, metrics.keys())?,
-        }
-        atomic::remove_leftovers(run_dir)?;
-        for table in TABLES {
-            let dir = run_dir.join(table);
-            fs::create_dir_all(&dir).map_err(io_error("create", &dir))?;
-        }
-        Ok(Self {
+        let mut log = Self {
             run_dir: run_dir.to_owned(),
+            run_id: run_id.to_owned(),
             experiences: Vec::new(),
             decisions: Vec::new(),
             problems: Vec::new(),
             events: Vec::new(),
             metrics,
-            flushed: resume_after.unwrap_or(0),
-        })
+            flushed: 0,
+            previous: None,
+            notes: Vec::new(),
+        };
+        match begin {
+            Begin::New => check_no_parts(run_dir)?,
+            Begin::After { step, aside } => log.go_on(step, aside)?,
+        }
+        atomic::remove_leftovers(run_dir)?;
+        for table in TABLES {
+            atomic::create_dir(&run_dir.join(table))?;
+        }
+        Ok(log)
+    }
+
+    /// What was found and done when the log was opened, a line for people each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn go_on(&mut self, step: u32, aside: &[PathBuf]) -> Result<(), LogError> {
+        let survey = Survey::of(&self.run_dir)?;
+        let findings = survey.check(&self.run_id, step)?;
+        let kept = survey
+            .parts(metrics::TABLE)
+            .rfind(|part| part.last <= step && !findings.unsound.contains(&part.path));
+        if let Some(part) = kept {
+            check_metric_keys(part, self.metrics.keys())?;
+            self.previous = Some(sealed::sha256_of_file(&part.path).map_err(|error| part.broken(error))?.1);
+        }
+        self.flushed = step;
+        self.notes = findings.notes;
+        // Metrics first: a step whose other parts go is not in the log any more.
+        let later =
+            TABLES.into_iter().rev().flat_map(|table| survey.parts(table)).filter(|part| part.first > step);
+        let (first, last) = later
+            .clone()
+            .fold((u32::MAX, 0), |(first, last), part| (first.min(part.first), last.max(part.last)));
+        let mut paths: Vec<PathBuf> = later.map(|part| part.path.clone()).collect();
+        paths.extend(findings.unsound);
+        paths.extend_from_slice(aside);
+        if !paths.is_empty() {
+            let folder = RunDir::at(&self.run_dir).set_aside(step, &paths)?;
+            let what = match first <= last {
+                true => format!("what steps {first} to {last} had logged"),
+                false => "what can't be used".to_owned(),
+            };
+            self.notes.push(format!("{what} was set aside in {}", folder.display()));
+        }
+        Ok(())
     }
 
     /// Adds rollouts, in the order of the batch.
@@ -118,16 +179,16 @@ impl RunLog {
         parts.extend(self.encode_rows(&self.problems, first, last)?);
         parts.extend(self.encode_rows(&self.events, first, last)?);
         if !self.metrics.steps().is_empty() {
-            parts.push(self.encode(
-                metrics::TABLE,
-                self.metrics.schema(),
-                self.metrics.arrays(),
-                first,
-                last,
-            )?);
+            let mut metadata = vec![KeyValue::new(PARTS_KEY.to_owned(), survey::listing(&parts))];
+            metadata
+                .extend(self.previous.clone().map(|digest| KeyValue::new(PREVIOUS_KEY.to_owned(), digest)));
+            let (schema, arrays) = (self.metrics.schema(), self.metrics.arrays());
+            parts.push(self.encode(metrics::TABLE, schema, arrays, metadata, (first, last))?);
         }
-        let files: Vec<_> = parts.iter().map(|(path, bytes)| (path, bytes.as_slice())).collect();
+        let files: Vec<_> = parts.iter().map(|(part, bytes)| (&part.path, bytes.as_slice())).collect();
         atomic::write_files(&self.run_dir, &files)?;
+        let of_metrics = parts.last().filter(|(part, _)| part.table == metrics::TABLE);
+        self.previous = of_metrics.map(|(_, bytes)| sealed::sha256(bytes)).or(self.previous.take());
 
         self.experiences.clear();
         self.decisions.clear();
@@ -138,17 +199,17 @@ impl RunLog {
         Ok(())
     }
 
-    /// Path and bytes of the part with these rows; none without rows.
+    /// The part with these rows and its bytes; none without rows.
     fn encode_rows<R: Row>(
         &self,
         rows: &[R],
         first: u32,
         last: u32,
-    ) -> Result<Option<(PathBuf, Vec<u8>)>, LogError> {
+    ) -> Result<Option<(Part, Vec<u8>)>, LogError> {
         if rows.is_empty() {
             return Ok(None);
         }
-        self.encode(R::TABLE, R::schema(), R::arrays(rows), first, last).map(Some)
+        self.encode(R::TABLE, R::schema(), R::arrays(rows), Vec::new(), (first, last)).map(Some)
     }
 
     fn encode(
@@ -156,12 +217,13 @@ impl RunLog {
         table: &'static str,
         schema: Schema,
         arrays: Vec<ArrayRef>,
-        first: u32,
-        last: u32,
-    ) -> Result<(PathBuf, Vec<u8>), LogError> {
-        let bytes =
-            part::encode(table, schema, arrays).map_err(|source| LogError::Encode { table, source })?;
-        Ok((Part::new(&self.run_dir, table, first, last).path, bytes))
+        mut metadata: Vec<KeyValue>,
+        (first, last): (u32, u32),
+    ) -> Result<(Part, Vec<u8>), LogError> {
+        metadata.push(KeyValue::new(RUN_KEY.to_owned(), self.run_id.clone()));
+        let bytes = part::encode_with(table, schema, arrays, metadata)
+            .map_err(|source| LogError::Encode { table, source })?;
+        Ok((Part::new(&self.run_dir, table, first, last), bytes))
     }
 }
 
@@ -182,35 +244,6 @@ fn check_no_parts(run_dir: &Path) -> Result<(), LogError> {
         if !part::parts(run_dir, table)?.is_empty() {
             return Err(LogError::Exists(run_dir.to_owned()));
         }
-    }
-    Ok(())
-}
-
-/// Removes the parts of steps after `resume_after`, once it is clear that the log can go on there.
-fn truncate(run_dir: &Path, resume_after: u32, metric_keys: &[String]) -> Result<(), LogError> {
-    let mut later = Vec::new();
-    let mut last_metrics = None;
-    // Metrics first: a step whose other parts go is not in the log any more.
-    for table in TABLES.into_iter().rev() {
-        let (kept, removed): (Vec<_>, Vec<_>) =
-            part::parts(run_dir, table)?.into_iter().partition(|part| part.first <= resume_after);
-        if let Some(Part { path, first, last, .. }) = kept.iter().find(|part| part.last > resume_after) {
-            return Err(LogError::Straddles { path: path.clone(), first: *first, last: *last, resume_after });
-        }
-        if table == metrics::TABLE {
-            last_metrics = kept.last().cloned();
-        }
-        later.extend(removed);
-    }
-    let last = last_metrics.as_ref().map_or(0, |part| part.last);
-    if last < resume_after {
-        return Err(LogError::EndsEarly { path: run_dir.to_owned(), last, resume_after });
-    }
-    if let Some(part) = last_metrics {
-        check_metric_keys(&part, metric_keys)?;
-    }
-    for part in later {
-        atomic::remove(&part.path)?;
     }
     Ok(())
 }

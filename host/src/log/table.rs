@@ -20,6 +20,15 @@ pub const TABLE_KEY: &str = "exgrpo.table";
 /// Key of [`SCHEMA_VERSION`] in a part's metadata.
 pub const VERSION_KEY: &str = "exgrpo.schema_version";
 
+/// Key of the run's id in a part's metadata.
+pub const RUN_KEY: &str = "exgrpo.run_id";
+
+/// Key, in the metadata of a part of `metrics`, of the other parts that appeared with it: names, sizes, digests as JSON.
+pub const PARTS_KEY: &str = "exgrpo.parts";
+
+/// Key, in the metadata of a part of `metrics`, of the SHA-256 of the one before it.
+pub const PREVIOUS_KEY: &str = "exgrpo.previous";
+
 /// A row of a table with fixed columns.
 pub trait Row: Sized {
     /// Name of the table, which is also its folder.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::parts::{Parts, WeightsFrom};
 use super::{ModelSource, directory, parts_of};
@@ -24,7 +24,8 @@ pub(super) struct Trained {
 pub(super) fn find(local: &Path) -> anyhow::Result<Option<Trained>> {
     let run = RunDir::at(local);
     if run.config().is_file() {
-        let Some(step) = run.checkpoint_steps()?.last().copied() else {
+        let is_ours = |step: &u32| checkpoint::is_checkpoint(&run.checkpoint(*step));
+        let Some(step) = run.checkpoint_steps()?.into_iter().rev().find(is_ours) else {
             bail!("{} has no checkpoint\nhint: the first is written after its first step", local.display());
         };
         let checkpoint = run.checkpoint(step);
@@ -52,8 +53,15 @@ impl Trained {
     /// A file is absent or damaged.
     pub(super) fn read(self) -> anyhow::Result<ModelSource> {
         // Its digests tell a damaged checkpoint before anything is made of it.
-        checkpoint::read_state(&self.checkpoint)?;
-        let config = Config::recorded(&self.run.config())?;
+        checkpoint::check(&self.checkpoint).with_context(|| {
+            format!(
+                "checkpoint {} can't be used\nhint: an earlier one may do: {}",
+                self.checkpoint.display(),
+                self.run.checkpoints().join("STEP").display()
+            )
+        })?;
+        let config = Config::recorded(&self.run.config())
+            .map_err(|error| anyhow::anyhow!("{error:#}\n{}", checkpoint::run_toml_hint(&self.run)))?;
         let parts = self.files(&config)?;
         let path = self.checkpoint.display().to_string();
         let source =

@@ -1,11 +1,10 @@
 //! Whether a run goes on with what it began with.
 
 use std::fmt;
-use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use crate::config::{Config, RUN_TABLE};
+use crate::config::{Config, RunToml};
 use crate::dataset::Dataset;
 use crate::identity::{Identity, settings_of};
 use crate::pool::ExperiencePool;
@@ -17,13 +16,10 @@ const SHOWN_CHARS: usize = 80;
 /// What `run.toml` says that the run began with, its settings left out; none in runs of before it was recorded.
 ///
 /// # Errors
-/// The file can't be read or its table is damaged.
-pub(super) fn of_run_toml(path: &Path) -> anyhow::Result<Option<Identity>> {
-    let place = || format!("{} can't be used", path.display());
-    let table: toml::Table =
-        std::fs::read_to_string(path).with_context(place)?.parse().with_context(place)?;
-    let recorded = table.get(RUN_TABLE).and_then(|run| run.get("identity")).cloned();
-    recorded.map(toml::Value::try_into).transpose().with_context(place)
+/// Its table is damaged.
+pub(super) fn of_run_toml(run_toml: &RunToml) -> anyhow::Result<Option<Identity>> {
+    let recorded = run_toml.run.get("identity").cloned();
+    recorded.map(toml::Value::try_into).transpose().context("run.toml can't be used: run.identity")
 }
 
 /// Compares what a run is given now with what it began with.

@@ -4,10 +4,12 @@ mod identity;
 mod open;
 mod replay_start;
 mod report;
+mod resume;
 mod step;
 
 use std::path::Path;
 
+use crate::checkpoint::{Schedule, Writer};
 use crate::columns::BucketInfo;
 use crate::config::Config;
 use crate::control::Control;
@@ -45,6 +47,12 @@ pub struct Run {
     queue: QuestionQueue,
     pool: ExperiencePool,
     log: RunLog,
+    checkpoints: Writer,
+    schedule: Schedule,
+    /// Latest step that is in a checkpoint.
+    saved: u32,
+    /// What was found and done when the run was opened.
+    notes: Vec<String>,
     control: Control,
     progress: Progress,
 }
@@ -85,9 +93,15 @@ impl Run {
         self.progress.step >= self.config.steps
     }
 
-    /// True once somebody asked the run to stop.
+    /// True once somebody asked the run to stop and its latest step is in a checkpoint. One who asks between a step's end
+    /// and this question waits for the next step.
     pub fn is_interrupted(&self) -> bool {
-        signals::stop_asked()
+        self.saved == self.progress.step && signals::stop_asked()
+    }
+
+    /// What was found and done when the run was opened, a line for people each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Held-out accuracy before the first step, once it was measured.

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 
+use super::resume::{self, Found};
 use super::{Progress, Run, identity};
-use crate::checkpoint::{self, RunState};
-use crate::config::{Config, Engine, RUN_TABLE};
+use crate::checkpoint::{self, GuestStates, RunState, Schedule, Writer};
+use crate::config::{Config, Engine, RunToml};
 use crate::control::Control;
 use crate::dataset::{Dataset, Mapping, QuestionQueue};
 use crate::guest::{Loader, PolicySet, PolicySource, Probe};
 use crate::identity::Identity;
-use crate::log::RunLog;
+use crate::log::{Begin, RunLog};
 use crate::model::Actor;
 use crate::model::candle::cuda;
 use crate::model_source::ModelSource;
@@ -41,8 +43,11 @@ impl Run {
         let own_template = inputs.source.chat_template.as_deref();
         atomic::write_dir(&dir.model(), |folder| inputs.source.write_files(folder, own_template))?;
         let start = Start::fresh(&inputs, &dir, policies)?;
-        write_run_toml(&dir, &inputs, &start)?;
-        Self::assemble(inputs, dir, lock, start, None)
+        let run_toml = RunToml::new(inputs.config.clone(), about_run(&dir, &inputs, &start)?)?;
+        // Last: a directory without it is one that the same command makes anew.
+        atomic::write_file(&dir.config(), run_toml.text.as_bytes())?;
+        let guest_states = GuestStates::of(&dir);
+        Self::assemble(inputs, dir, lock, start, run_toml, guest_states, None)
     }
 
     /// The engine that the run in `root` has; none when its configuration can't be read, which [`Run::resume`] says.
@@ -50,32 +55,59 @@ impl Run {
         Config::recorded(&RunDir::at(root).config()).ok().map(|config| config.model.engine)
     }
 
-    /// Goes on with the run in `root` from its latest checkpoint, up to `steps` steps if given.
+    /// Goes on with the run in `root` from its latest checkpoint that can be used, up to `steps` steps if given. What
+    /// was logged after it is made again; the old parts are set aside, never removed. [`Self::notes`] says what was
+    /// found and done.
+    ///
+    /// # Errors
+    /// It is no run, a recorded file is damaged without another that could stand in for it, or what the run needs is
+    /// not there any more. Nothing was touched.
     pub fn resume(root: &Path, steps: Option<u32>) -> anyhow::Result<Self> {
-        let (dir, lock) = RunDir::open(root)?;
-        let mut config = Config::recorded(&dir.config())?;
+        Self::go_on(root, steps, resume::find)
+    }
+
+    /// Begins the run in `root` again, with all that it has logged and all its checkpoints set aside.
+    ///
+    /// # Errors
+    /// As [`Self::resume`].
+    pub fn start_over(root: &Path, steps: Option<u32>) -> anyhow::Result<Self> {
+        Self::go_on(root, steps, |dir, _, _| resume::from_the_start(dir))
+    }
+
+    fn go_on(
+        root: &Path,
+        steps: Option<u32>,
+        find: impl FnOnce(&RunDir, &RunToml, &mut GuestStates) -> anyhow::Result<Found>,
+    ) -> anyhow::Result<Self> {
+        let (dir, lock, run_toml) = resume::open(root)?;
+        let mut guest_states = GuestStates::of(&dir);
+        let mut found = find(&dir, &run_toml, &mut guest_states)?;
+        let mut config = run_toml.config.clone();
         if let Some(steps) = steps {
             config.steps = steps;
         }
-        let after = dir.checkpoint_steps()?.last().copied();
         // The run keeps what its checkpoint doesn't hold of the model: it goes on when the model has moved away.
-        let source = match after {
-            Some(_) => ModelSource::read(&dir.root().to_string_lossy())?,
-            None => ModelSource::read(&config.model.path)?,
+        let source = match found.step() {
+            0 => ModelSource::read(&config.model.path)?,
+            step => ModelSource::read(&dir.checkpoint(step).to_string_lossy())?,
         };
         let inputs = Inputs::read(config, source)?;
-        let start = match after {
-            Some(step) => Start::restored(&inputs, &dir, step)?,
-            // Killed before the first step was done: nothing is lost by starting over.
+        let start = match found.checkpoint.take() {
+            Some((state, pool)) => Start::restored(&inputs, &dir, state, pool)?,
+            // Killed before the first step was in a checkpoint: nothing is lost by starting over.
             None => {
                 let start = Start::fresh(&inputs, &dir, inputs.load_policies()?)?;
-                if let Some(recorded) = identity::of_run_toml(&dir.config())? {
+                if let Some(recorded) = identity::of_run_toml(&run_toml)? {
                     identity::check(&dir, &recorded, &start.identity.without_settings())?;
                 }
                 start
             }
         };
-        Self::assemble(inputs, dir, lock, start, Some(after.unwrap_or(0)))
+        let new = run_toml.defaulted.iter().map(|key| {
+            format!("run.toml was written by an older version, which had no {key}; that default counts")
+        });
+        found.notes.extend(new);
+        Self::assemble(inputs, dir, lock, start, run_toml, guest_states, Some(found))
     }
 
     fn assemble(
@@ -83,10 +115,24 @@ impl Run {
         dir: RunDir,
         lock: RunLock,
         start: Start,
-        resume_after: Option<u32>,
+        run_toml: RunToml,
+        guest_states: GuestStates,
+        found: Option<Found>,
     ) -> anyhow::Result<Self> {
         let Inputs { config, loader, source, train, test } = inputs;
-        let log = RunLog::open(dir.root(), metrics::keys(config.rollout.group_size), resume_after)?;
+        let begin = match &found {
+            None => Begin::New,
+            Some(found) => Begin::After { step: start.state.step, aside: &found.aside },
+        };
+        let keys = metrics::keys(config.rollout.group_size);
+        let log = RunLog::open(dir.root(), &run_toml.id, keys, begin)?;
+        let mut notes = found.map(|found| found.notes).unwrap_or_default();
+        notes.extend_from_slice(log.notes());
+        atomic::remove_leftovers(&dir.checkpoints())?;
+        let mut checkpoints = Writer::new(dir.clone(), run_toml.text, config.checkpoint.keep, guest_states);
+        if start.state.step > 0 {
+            checkpoints.add_readable(start.state.step);
+        }
         let watched = if config.policy.watch { config.policy.files.clone() } else { Vec::new() };
         let control = Control::start(loader, watched, dir.root())?;
         let Start { state, pool, policies, actor, identity } = start;
@@ -102,6 +148,10 @@ impl Run {
             queue: state.queue,
             pool,
             log,
+            checkpoints,
+            schedule: Schedule::new(config.checkpoint.clone(), Instant::now()),
+            saved: state.step,
+            notes,
             control,
             progress: Progress {
                 step: state.step,
@@ -209,9 +259,12 @@ impl Start {
         Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor()?, identity })
     }
 
-    fn restored(inputs: &Inputs, dir: &RunDir, step: u32) -> anyhow::Result<Self> {
-        let checkpoint = dir.checkpoint(step);
-        let (state, pool) = checkpoint::read(&checkpoint)?;
+    fn restored(
+        inputs: &Inputs,
+        dir: &RunDir,
+        state: RunState,
+        pool: ExperiencePool,
+    ) -> anyhow::Result<Self> {
         let mut identity = inputs.identity()?;
         if let Some(recorded) = &state.identity {
             identity.keep_weights_of(recorded);
@@ -227,8 +280,9 @@ impl Start {
             );
         }
         let mut actor = inputs.build_actor()?;
-        actor.load_optimizer(&checkpoint.join(checkpoint::OPTIMIZER))?;
-        let snapshots = checkpoint::policy_bytes(dir, state.policies.clone())?;
+        actor.load_optimizer(&dir.checkpoint(state.step).join(checkpoint::OPTIMIZER))?;
+        let file_limit = inputs.config.guest.file_mib << 20;
+        let snapshots = checkpoint::policy_bytes(dir, state.policies.clone(), file_limit)?;
         let policies = PolicySet::restore(&inputs.loader, snapshots)?;
         Ok(Self { state, pool, policies, actor, identity })
     }
@@ -280,7 +334,8 @@ fn label(config: &Config) -> String {
     if stems.is_empty() { "builtin".to_owned() } else { stems.join("+") }
 }
 
-fn write_run_toml(dir: &RunDir, inputs: &Inputs, start: &Start) -> anyhow::Result<()> {
+/// What run.toml says of a run besides its configuration.
+fn about_run(dir: &RunDir, inputs: &Inputs, start: &Start) -> anyhow::Result<toml::Table> {
     let mut run = toml::Table::new();
     run.insert("name".to_owned(), dir.name().into());
     run.insert("exgrpo_version".to_owned(), env!("CARGO_PKG_VERSION").into());
@@ -304,9 +359,5 @@ fn write_run_toml(dir: &RunDir, inputs: &Inputs, start: &Start) -> anyhow::Resul
     });
     run.insert("policies".to_owned(), toml::Value::Array(components.collect()));
     run.insert("identity".to_owned(), toml::Value::try_from(start.identity.without_settings())?);
-    let mut file = toml::Table::new();
-    file.insert(RUN_TABLE.to_owned(), run.into());
-    let text = format!("{}\n{}", inputs.config.to_toml()?, toml::to_string(&file)?);
-    atomic::write_file(&dir.config(), text.as_bytes())?;
-    Ok(())
+    Ok(run)
 }

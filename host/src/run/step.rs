@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Run;
 use super::replay_start;
 use super::report::{RolloutRows, StepReport};
-use crate::checkpoint::{self, RunState};
+use crate::checkpoint::{Prepared, RunState};
 use crate::config::Clip;
 use crate::control::Proposal;
 use crate::curriculum::{self, Outcome};
@@ -225,7 +225,9 @@ impl Run {
         });
     }
 
-    /// Writes the step's part of the log, then the checkpoint.
+    /// Writes the step's part of the log, and a checkpoint when one is due. Its bytes are on the disk before the log
+    /// says so, and it gets its name after the step's rows are in the log: no checkpoint is ahead of the log, and one
+    /// that a kill takes between the two leaves a step that is made again.
     fn finish(
         &mut self,
         step: u32,
@@ -237,14 +239,14 @@ impl Run {
         let faults = decisions.iter().filter(|decision| decision.fault.is_some()).count();
         metrics.set("guest/faults", faults as f64);
         events.extend(opened);
-        let is_due =
-            step.is_multiple_of(self.config.checkpoint.every) || self.is_done() || self.is_interrupted();
-        let told = events
-            .iter()
-            .filter(|event| event.kind != EventKind::Checkpoint)
-            .map(|event| format!("{}: {}", event.kind.as_str(), event.detail))
-            .collect();
-        if step.is_multiple_of(self.config.checkpoint.every) {
+        let mut told: Vec<String> =
+            events.iter().map(|event| format!("{}: {}", event.kind.as_str(), event.detail)).collect();
+
+        let begin = Instant::now();
+        let is_last = self.is_done() || signals::stop_asked();
+        let prepared = self.schedule.is_due(step, is_last, begin).then(|| self.prepare_checkpoint());
+        if let Some(Ok(_)) = &prepared {
+            metrics.set("time/checkpoint_s", begin.elapsed().as_secs_f64());
             events.push(Event {
                 step,
                 kind: EventKind::Checkpoint,
@@ -254,17 +256,24 @@ impl Run {
                 detail: format!("checkpoints/{step:06}"),
             });
         }
+        let prepared_in = begin.elapsed();
         self.log.append_decisions(&decisions);
         self.log.append_events(&events);
         self.log.append_metrics(step, metrics.iter())?;
         self.log.flush(step, step)?;
-        if is_due {
-            self.write_checkpoint()?;
+        // The step's rows are safe by now even when there is no room for its checkpoint.
+        if let Some(prepared) = prepared.transpose()? {
+            let (begin, bytes) = (Instant::now(), prepared.bytes());
+            self.checkpoints.publish(prepared)?;
+            self.saved = step;
+            let (cost, step_s) =
+                (prepared_in + begin.elapsed(), metrics.get("time/step_s").unwrap_or_default());
+            told.extend(self.schedule.wrote(cost, bytes, step_s, Instant::now()));
         }
         Ok(StepReport { step, metrics, events: told })
     }
 
-    fn write_checkpoint(&mut self) -> anyhow::Result<()> {
+    fn prepare_checkpoint(&mut self) -> anyhow::Result<Prepared> {
         let progress = &self.progress;
         let state = RunState {
             step: progress.step,
@@ -278,7 +287,7 @@ impl Run {
             heldout_before: progress.heldout_before,
             identity: Some(self.identity.clone()),
         };
-        checkpoint::write(&self.dir, &state, &self.actor, &self.pool, self.config.checkpoint.keep)
+        self.checkpoints.prepare(state, &self.actor, &self.pool)
     }
 }
 

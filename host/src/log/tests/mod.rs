@@ -2,6 +2,7 @@
 //! part, and a resumed run equals an unbroken one.
 
 mod arbitrary;
+mod going_on;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,7 +53,7 @@ proptest! {
         let mut source = Source::seed_from_u64(seed);
         let keys = ["time/step_s", "reward/mean", "pool/bucket_1", "odd. `key\" with: everything"];
         let dir = tempfile::tempdir().unwrap();
-        let mut log = RunLog::open(dir.path(), keys.map(str::to_owned).to_vec(), None).unwrap();
+        let mut log = RunLog::open(dir.path(), RUN, keys.map(str::to_owned).to_vec(), Begin::New).unwrap();
         let mut expected = Vec::new();
         for step in 1..=num_rows {
             let mut row = MetricsRow { step, values: BTreeMap::new() };
@@ -118,8 +119,14 @@ fn files(run_dir: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
+const RUN: &str = "0123456789abcdef0123456789abcdef";
+
+fn begin(resume_after: Option<u32>) -> Begin<'static> {
+    resume_after.map_or(Begin::New, |step| Begin::After { step, aside: &[] })
+}
+
 fn write_steps(run_dir: &Path, steps: std::ops::RangeInclusive<u32>, resume_after: Option<u32>) {
-    let mut log = RunLog::open(run_dir, keys(), resume_after).unwrap();
+    let mut log = RunLog::open(run_dir, RUN, keys(), begin(resume_after)).unwrap();
     for step in steps {
         append_step(&mut log, step);
         log.flush(step, step).unwrap();
@@ -144,22 +151,22 @@ fn a_resumed_log_equals_an_unbroken_one() {
 #[test]
 fn a_log_that_cannot_go_on_there_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = RunLog::open(dir.path(), keys(), None).unwrap();
+    let mut log = RunLog::open(dir.path(), RUN, keys(), Begin::New).unwrap();
     append_step(&mut log, 1);
     append_step(&mut log, 2);
     log.flush(1, 2).unwrap();
     let before = files(dir.path());
-    let open = |resume_after| RunLog::open(dir.path(), keys(), resume_after).unwrap_err();
+    let open = |resume_after| RunLog::open(dir.path(), RUN, keys(), begin(resume_after)).unwrap_err();
     assert!(matches!(open(None), LogError::Exists(_)));
     assert!(matches!(open(Some(1)), LogError::Straddles { first: 1, last: 2, resume_after: 1, .. }));
-    assert!(matches!(open(Some(3)), LogError::EndsEarly { last: 2, resume_after: 3, .. }));
-    let other = RunLog::open(dir.path(), vec!["reward/mean".to_owned(), "new".to_owned()], Some(2));
+    let other =
+        RunLog::open(dir.path(), RUN, vec!["reward/mean".to_owned(), "new".to_owned()], begin(Some(2)));
     let error = other.unwrap_err().to_string();
     assert!(error.contains(r#"only there: ["time/step_s"]; only here: ["new"]"#), "{error}");
     assert!(files(dir.path()) == before);
-    RunLog::open(dir.path(), keys(), Some(2)).unwrap();
+    RunLog::open(dir.path(), RUN, keys(), begin(Some(2))).unwrap();
     assert!(files(dir.path()) == before);
-    RunLog::open(dir.path(), keys(), Some(0)).unwrap();
+    RunLog::open(dir.path(), RUN, keys(), begin(Some(0))).unwrap();
     assert!(files(dir.path()).is_empty());
 }
 
@@ -167,10 +174,10 @@ fn a_log_that_cannot_go_on_there_is_left_alone() {
 fn misuse_is_an_error_and_loses_no_row() {
     let dir = tempfile::tempdir().unwrap();
     for keys in [["a", "a"], ["a", "step"], ["a", ""]] {
-        let opened = RunLog::open(dir.path(), keys.map(str::to_owned).to_vec(), None);
+        let opened = RunLog::open(dir.path(), RUN, keys.map(str::to_owned).to_vec(), Begin::New);
         assert!(matches!(opened, Err(LogError::MetricKey(_))));
     }
-    let mut log = RunLog::open(dir.path(), keys(), None).unwrap();
+    let mut log = RunLog::open(dir.path(), RUN, keys(), Begin::New).unwrap();
     assert!(matches!(log.append_metrics(1, [("reward", 1.0)]), Err(LogError::UnknownMetric(_))));
     let twice = [("reward/mean", 1.0), ("reward/mean", 1.0)];
     assert!(matches!(log.append_metrics(1, twice), Err(LogError::MetricKey(_))));
@@ -272,7 +279,7 @@ fn killed_at_any_moment_every_visible_part_opens() {
 #[test]
 fn events_keep_their_order_and_get_a_clock() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = RunLog::open(dir.path(), keys(), None).unwrap();
+    let mut log = RunLog::open(dir.path(), RUN, keys(), Begin::New).unwrap();
     let event = |kind, detail: &str| Event {
         step: 1,
         kind,
@@ -296,7 +303,8 @@ fn events_keep_their_order_and_get_a_clock() {
 fn measure_a_step() {
     let dir = tempfile::tempdir().unwrap();
     let mut source = Source::seed_from_u64(1);
-    let mut log = RunLog::open(dir.path(), (0..60).map(|k| format!("m/{k}")).collect(), None).unwrap();
+    let mut log =
+        RunLog::open(dir.path(), RUN, (0..60).map(|k| format!("m/{k}")).collect(), Begin::New).unwrap();
     let mut times = Vec::new();
     for step in 1..=50 {
         let rows: Vec<_> = (0..256)

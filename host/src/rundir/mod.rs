@@ -1,13 +1,15 @@
 //! The run directory: what lies where, how one is named and made, and the lock that says which process writes.
 
+mod clock;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sha2::{Digest, Sha256};
-
 use crate::atomic::{self, AtomicError};
+use crate::sealed;
+use clock::{date, time};
 
 /// Why a run directory can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +20,12 @@ pub enum RunDirError {
     /// There is no run to open.
     #[error("{path} is not a run directory: it has no run.toml", path = .0.display())]
     NotARun(PathBuf),
+    /// The process that made it was killed before the run began.
+    #[error(
+        "the run in {path} was killed before it began; nothing was lost\n\
+         hint: run the same command again, with --out {path}", path = .0.display()
+    )]
+    Unbegun(PathBuf),
     /// Another process writes this run.
     #[error("{path} is being written by {owner}; stop it first, or start a run of its own", path = .path.display())]
     Locked {
@@ -64,25 +72,42 @@ impl RunDir {
         Self { root: root.into() }
     }
 
-    /// Makes the run directory `root` and takes its lock. Fails when anything but an empty folder is there.
+    /// Makes the run directory `root` and takes its lock. An empty folder is fine, and so is what a process left that
+    /// was killed while it made this very directory; anything else there is an error.
     pub fn create(root: impl Into<PathBuf>) -> Result<(Self, RunLock), RunDirError> {
         let run = Self::at(root);
-        let parent = run.root.parent().unwrap_or(Path::new(""));
-        fs::create_dir_all(parent).map_err(io_error("create", parent))?;
+        atomic::create_dir(run.root.parent().unwrap_or(Path::new("")))?;
         match fs::create_dir(&run.root) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let is_empty = fs::read_dir(&run.root).is_ok_and(|mut entries| entries.next().is_none());
-                if !is_empty {
-                    return Err(RunDirError::Exists(run.root));
-                }
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made.map_err(io_error("create", &run.root))?,
         }
+        // Looked at before the lock's file is made, so that a folder of somebody's stays as it is, and after, because
+        // another process may have begun a run there meanwhile.
+        if !run.is_empty() && !run.is_unbegun() {
+            return Err(RunDirError::Exists(run.root));
+        }
         let lock = run.lock()?;
+        if !run.is_unbegun() {
+            return Err(RunDirError::Exists(run.root));
+        }
+        atomic::remove_leftovers(&run.root)?;
         for dir in [run.policies(), run.checkpoints()] {
-            fs::create_dir_all(&dir).map_err(io_error("create", &dir))?;
+            atomic::create_dir(&dir)?;
         }
         Ok((run, lock))
+    }
+
+    fn is_empty(&self) -> bool {
+        fs::read_dir(&self.root).is_ok_and(|mut entries| entries.next().is_none())
+    }
+
+    /// True when there is nothing but what making a run directory leaves until run.toml, its last file, is written.
+    fn is_unbegun(&self) -> bool {
+        let is_policy = |name: &str| name.strip_suffix(".wasm").is_some_and(sealed::is_sha256);
+        self.lock_file().is_file()
+            && holds_only(&self.root, |name| ["run.lock", "policies", "checkpoints", "model"].contains(&name))
+            && holds_only(&self.policies(), is_policy)
+            && holds_only(&self.checkpoints(), |_| false)
     }
 
     /// Makes a run directory with a name of its own in `parent`: date (UTC), `label`, a short id, as in
@@ -92,7 +117,7 @@ impl RunDir {
         let mut attempt = 0u32;
         loop {
             let seed = format!("{} {} {attempt}", now.as_nanos(), std::process::id());
-            let id = &hex(&Sha256::digest(seed))[..4];
+            let id = &sealed::sha256(seed.as_bytes())[..4];
             let name = format!("{}-{}-{id}", date(now.as_secs()), plain(label));
             match Self::create(parent.join(name)) {
                 Err(RunDirError::Exists(_) | RunDirError::Locked { .. }) if attempt < 1000 => attempt += 1,
@@ -105,7 +130,10 @@ impl RunDir {
     pub fn open(root: impl Into<PathBuf>) -> Result<(Self, RunLock), RunDirError> {
         let run = Self::at(root);
         if !run.config().is_file() {
-            return Err(RunDirError::NotARun(run.root));
+            return Err(match run.is_empty() || run.is_unbegun() {
+                true => RunDirError::Unbegun(run.root),
+                false => RunDirError::NotARun(run.root),
+            });
         }
         let lock = run.lock()?;
         Ok((run, lock))
@@ -151,21 +179,49 @@ impl RunDir {
         self.checkpoints().join(format!("{step:06}"))
     }
 
-    /// Steps of the checkpoints that are there, ascending.
+    /// Steps of the checkpoints that are there, ascending. Folders with other names are somebody's own.
     pub fn checkpoint_steps(&self) -> Result<Vec<u32>, RunDirError> {
-        let dir = self.checkpoints();
-        let entries = match fs::read_dir(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(io_error("list", &dir))?,
-        };
         let mut steps = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(io_error("list", &dir))?;
-            // Names that are no number are somebody's own: leave them alone.
-            steps.extend(entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+        for name in names(&self.checkpoints())? {
+            let step = name.parse::<u32>().ok();
+            steps.extend(step.filter(|&step| self.checkpoint(step).ends_with(&name)));
         }
         steps.sort_unstable();
         Ok(steps)
+    }
+
+    /// Every checkpoint that is there, those that were set aside included.
+    pub fn all_checkpoints(&self) -> Result<Vec<PathBuf>, RunDirError> {
+        let mut roots = vec![self.root.clone()];
+        roots.extend(names(&self.superseded())?.into_iter().map(|name| self.superseded().join(name)));
+        let mut found = Vec::new();
+        for run in roots.into_iter().map(Self::at) {
+            found.extend(run.checkpoint_steps()?.into_iter().map(|step| run.checkpoint(step)));
+        }
+        Ok(found)
+    }
+
+    /// What policies asked to be remembered, by content.
+    pub fn guest_states(&self) -> PathBuf {
+        self.root.join("guest_states")
+    }
+
+    /// What was made again since: parts and checkpoints of steps after one that the run went back to.
+    pub fn superseded(&self) -> PathBuf {
+        self.root.join("superseded")
+    }
+
+    /// Moves files and folders of the run out of the way, into a folder of their own that keeps their places in the
+    /// run. `step`: the step after which the run goes on. Answers that folder; nothing is ever removed.
+    pub fn set_aside(&self, step: u32, paths: &[PathBuf]) -> Result<PathBuf, RunDirError> {
+        let number = |name: &String| name.split_once('-').and_then(|(number, _)| number.parse::<u32>().ok());
+        let last = names(&self.superseded())?.iter().filter_map(number).max().unwrap_or_default();
+        let folder = self.superseded().join(format!("{}-after-{step:06}", last.saturating_add(1)));
+        for path in paths {
+            let place = path.strip_prefix(&self.root).unwrap_or(path);
+            atomic::rename(path, &folder.join(place))?;
+        }
+        Ok(folder)
     }
 
     /// Folder of a table of the run log.
@@ -175,18 +231,23 @@ impl RunDir {
 
     /// Stores a policy under its content; returns its SHA-256 in hexadecimal digits. Storing it again does nothing.
     pub fn store_policy(&self, wasm: &[u8]) -> Result<String, RunDirError> {
-        let digest = hex(&Sha256::digest(wasm));
+        let digest = sealed::sha256(wasm);
         let path = self.policy(&digest);
-        if !path.exists() {
-            fs::create_dir_all(self.policies()).map_err(io_error("create", &self.policies()))?;
+        // A file of that name may be damaged.
+        if !sealed::read_limited(&path, wasm.len() as u64).is_ok_and(|there| there == wasm) {
+            atomic::create_dir(&self.policies())?;
             atomic::write_file(&path, wasm)?;
         }
         Ok(digest)
     }
 
+    fn lock_file(&self) -> PathBuf {
+        self.root.join("run.lock")
+    }
+
     /// Takes the lock and writes down who holds it. The file stays when the lock goes; an unlocked one means nothing.
     fn lock(&self) -> Result<RunLock, RunDirError> {
-        let path = self.root.join("run.lock");
+        let path = self.lock_file();
         let mut file = File::options()
             .read(true)
             .write(true)
@@ -211,7 +272,7 @@ impl RunDir {
             }
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let owner = format!("process {} since {} {}\n", std::process::id(), date(now), clock(now));
+        let owner = format!("process {} since {} {}\n", std::process::id(), date(now), time(now));
         file.rewind()
             .and_then(|()| file.set_len(0))
             .and_then(|()| file.write_all(owner.as_bytes()))
@@ -220,8 +281,27 @@ impl RunDir {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Names in a folder; none when there is no such folder. Names that are no text are left out.
+fn names(dir: &Path) -> Result<Vec<String>, RunDirError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(io_error("list", dir))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(io_error("list", dir))?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
+/// True when every entry of `dir` is unfinished or has a name that `is_known`; true of a folder that is not there.
+fn holds_only(dir: &Path, is_known: impl Fn(&str) -> bool) -> bool {
+    let Ok(entries) = fs::read_dir(dir) else { return !dir.exists() };
+    entries.into_iter().all(|entry| {
+        entry.is_ok_and(|entry| {
+            atomic::is_temp(&entry.path()) || entry.file_name().to_str().is_some_and(&is_known)
+        })
+    })
 }
 
 /// Letters, digits, `_` and `.` stay, everything else becomes `_`: a name that needs no quoting anywhere.
@@ -234,91 +314,5 @@ fn plain(label: &str) -> String {
     if plain.trim_matches('.').is_empty() { "run".to_owned() } else { plain }
 }
 
-/// `2026-11-24` of seconds since 1970, UTC. The calendar is counted in years that start in March, so that the leap
-/// day is a year's last day, and in cycles of 400 years (146,097 days).
-fn date(unix_seconds: u64) -> String {
-    let days = unix_seconds / 86_400 + 719_468; // since March 1 of the year 0
-    let (cycle, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day_of_year = day - (365 * year + year / 4 - year / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = cycle * 400 + year + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day_of_month:02}")
-}
-
-/// `14:03:59 UTC` of seconds since 1970.
-fn clock(unix_seconds: u64) -> String {
-    let second = unix_seconds % 86_400;
-    format!("{:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Witness: `date -u -d @SECONDS +%F`.
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, expected) in [
-            (0, "1970-01-01"),
-            (951_782_399, "2000-02-28"),
-            (951_782_400, "2000-02-29"),
-            (1_709_164_800, "2024-02-29"),
-            (1_767_225_599, "2025-12-31"),
-            (1_795_478_400, "2026-11-24"),
-            (4_107_542_400, "2100-03-01"),
-        ] {
-            assert_eq!(date(seconds), expected);
-        }
-        assert_eq!(clock(1_767_225_599), "23:59:59 UTC");
-    }
-
-    #[test]
-    fn a_run_is_never_overwritten_and_has_one_writer() {
-        let parent = tempfile::tempdir().unwrap();
-        let root = parent.path().join("runs/first");
-        let (run, lock) = RunDir::create(&root).unwrap();
-        assert!(matches!(RunDir::create(&root), Err(RunDirError::Exists(_))));
-        assert!(matches!(RunDir::open(&root), Err(RunDirError::NotARun(_))));
-        fs::write(run.config(), "").unwrap();
-        let error = RunDir::open(&root).unwrap_err();
-        assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
-        drop(lock);
-        RunDir::open(&root).unwrap();
-        assert!(matches!(RunDir::create(&root), Err(RunDirError::Exists(_))));
-    }
-
-    #[test]
-    fn named_runs_differ_and_need_no_quoting() {
-        let parent = tempfile::tempdir().unwrap();
-        let (first, _lock) = RunDir::create_named(parent.path(), "my policy/v2").unwrap();
-        let (second, _lock) = RunDir::create_named(parent.path(), "my policy/v2").unwrap();
-        assert_ne!(first, second);
-        assert!(first.name()[10..].starts_with("-my_policy_v2-"), "{}", first.name());
-        assert_eq!(plain(".."), "run");
-    }
-
-    #[test]
-    fn policies_lie_under_their_content() {
-        let parent = tempfile::tempdir().unwrap();
-        let (run, _lock) = RunDir::create(parent.path().join("r")).unwrap();
-        let digest = run.store_policy(b"abc").unwrap();
-        // Witness: printf abc | sha256sum
-        assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(run.store_policy(b"abc").unwrap(), digest);
-        assert_eq!(fs::read(run.policy(&digest)).unwrap(), b"abc");
-    }
-
-    #[test]
-    fn checkpoints_are_listed_by_step() {
-        let parent = tempfile::tempdir().unwrap();
-        let (run, _lock) = RunDir::create(parent.path().join("r")).unwrap();
-        for name in ["000020", "000003", ".tmp-checkpoints-000021", "notes"] {
-            fs::create_dir(run.checkpoints().join(name)).unwrap();
-        }
-        assert_eq!(run.checkpoint_steps().unwrap(), [3, 20]);
-        assert_eq!(run.checkpoint(3).file_name().unwrap(), "000003");
-    }
-}
+mod tests;
