@@ -45,6 +45,8 @@ pub struct RunState {
     pub queue: QuestionQueue,
     /// Policies in force.
     pub policies: Vec<PolicySnapshot>,
+    /// Slots that somebody emptied.
+    pub emptied_slots: Vec<String>,
     /// Held-out accuracy before the first step.
     pub heldout_before: Option<f64>,
     /// What the run began with; `None` in checkpoints of before it was recorded.

@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod batch;
 pub mod builtin;
+pub mod changes;
 pub mod checkpoint;
 pub mod cli;
 pub mod columns;

@@ -10,6 +10,7 @@ mod demonstrations;
 mod engines;
 mod guest_limits;
 mod guest_log;
+mod guest_slots;
 mod guest_swaps;
 mod heldout;
 mod identity;

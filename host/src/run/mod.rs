@@ -5,6 +5,7 @@ mod open;
 mod replay_start;
 mod report;
 mod step;
+mod swaps;
 
 use std::path::Path;
 
@@ -98,6 +99,11 @@ impl Run {
     /// The policies in force.
     pub fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    /// What the policies in force do that a person may not have meant.
+    pub fn policy_warning(&self) -> Option<String> {
+        self.policies.override_warning()
     }
 
     /// Datasets that have rows that can't be used, and those rows.

@@ -199,6 +199,7 @@ impl Start {
             buckets: Vec::new(),
             queue: QuestionQueue::new(inputs.train.len()),
             policies: Vec::new(),
+            emptied_slots: Vec::new(),
             heldout_before: None,
             identity: None,
         };
@@ -220,7 +221,7 @@ impl Start {
         let mut actor = inputs.build_actor()?;
         actor.load_optimizer(&checkpoint.join(checkpoint::OPTIMIZER))?;
         let snapshots = checkpoint::policy_bytes(dir, state.policies.clone())?;
-        let policies = PolicySet::restore(&inputs.loader, snapshots)?;
+        let policies = PolicySet::restore(&inputs.loader, snapshots, &state.emptied_slots)?;
         Ok(Self { state, pool, policies, actor, identity })
     }
 }

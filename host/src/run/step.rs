@@ -1,6 +1,5 @@
 //! One step of training, its stages in order. Nothing here computes: the stages do.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Run;
@@ -8,12 +7,10 @@ use super::replay_start;
 use super::report::{RolloutRows, StepReport};
 use crate::checkpoint::{self, RunState};
 use crate::config::Clip;
-use crate::control::Proposal;
 use crate::curriculum::{self, Outcome};
 use crate::eval::Evaluation;
 use crate::guest::{Probe, VerifyRequest};
 use crate::journal::{Decision, Event, EventKind};
-use crate::log::ProblemRow;
 use crate::metrics::Metrics;
 use crate::rollout::Sampler;
 use crate::select::{Plan, Selection};
@@ -28,7 +25,7 @@ impl Run {
     pub fn step(&mut self) -> anyhow::Result<StepReport> {
         let step = self.progress.step + 1;
         let mut metrics = Metrics::default();
-        let mut problems = self.take_swaps(step)?;
+        let mut changes = self.take_swaps(step)?;
         if step == 1 && self.config.eval.enabled {
             // No step is under way yet, and an evaluation may take many minutes.
             let _not_waited_for = signals::nothing_to_lose();
@@ -39,7 +36,7 @@ impl Run {
 
         let plan = timed(&mut metrics, "time/select_s", || self.select(step))?;
         let mut groups = timed(&mut metrics, "time/rollout_s", || self.rollout(step, &plan))?;
-        timed(&mut metrics, "time/verify_s", || {
+        let verified_by = timed(&mut metrics, "time/verify_s", || {
             let advantage = self.config.objective.advantage;
             verify::score(&mut self.policies, &self.dataset, step, advantage, &mut groups)
         })?;
@@ -50,7 +47,7 @@ impl Run {
             weights_version: self.progress.weights_version,
             is_mixed: plan.is_mixed,
         };
-        merge_problems(&mut problems, outcome.absorb(&groups, &mut self.pool, &mut self.policies)?);
+        changes.extend(outcome.absorb(&groups, &mut self.pool, &mut self.policies)?);
         let batch = batch::assemble(&groups, &self.dataset, &self.config.objective);
         let clip = match self.config.objective.clip {
             Clip::BeforeReplay => !plan.is_mixed,
@@ -76,12 +73,14 @@ impl Run {
             groups: &groups,
             pool: &self.pool,
             buckets: &self.buckets,
-            policies: &self.policies,
+            plan: &plan,
+            verified_by: &verified_by,
+            deciders: &changes.deciders,
             dropped: &batch.dropped,
             update: &updated,
         };
         self.log.append_experiences(rows.rows());
-        self.log.append_problems(problems.into_values());
+        self.log.append_problems(changes.problems.into_values());
         drop(batch);
         let opened = self.open_replay(&groups);
         metrics.set("time/step_s", begin.elapsed().as_secs_f64());
@@ -121,40 +120,6 @@ impl Run {
             weights_version: self.progress.weights_version,
         };
         sampler.sample(&self.actor, plan)
-    }
-
-    /// Puts accepted candidates in force, the only place where a policy changes.
-    fn take_swaps(&mut self, step: u32) -> anyhow::Result<BTreeMap<u32, ProblemRow>> {
-        let mut is_changed = self.buckets.is_empty();
-        for Proposal { bytes, candidate, log, requester } in self.control.ready() {
-            let digest = self.dir.store_policy(&bytes)?;
-            let taken = match candidate {
-                Ok(candidate) => self.policies.swap(candidate),
-                Err(reject) => {
-                    self.policies.record_refusal(Some(&digest), &reject, log);
-                    Err(reject)
-                }
-            };
-            is_changed |= taken.is_ok();
-            match taken {
-                Ok(()) => requester.reply(true, format!("in force from step {step} on: policy {digest}"))?,
-                Err(reject) => requester.reply(false, reject.to_string())?,
-            }
-        }
-        let mut problems = BTreeMap::new();
-        if is_changed {
-            let outcome = Outcome {
-                config: &self.config,
-                dataset: &self.dataset,
-                step,
-                weights_version: self.progress.weights_version,
-                is_mixed: false,
-            };
-            let (buckets, rows) = outcome.reindex(&mut self.pool, &mut self.policies)?;
-            self.buckets = buckets;
-            merge_problems(&mut problems, rows);
-        }
-        Ok(problems)
     }
 
     /// Notes the step's pass rate, and opens replay when it is high enough. Replay never closes again.
@@ -275,6 +240,12 @@ impl Run {
             buckets: self.buckets.clone(),
             queue: self.queue.clone(),
             policies: self.policies.snapshot(),
+            emptied_slots: self
+                .policies
+                .emptied_slots()
+                .iter()
+                .map(|slot| slot.as_str().to_owned())
+                .collect(),
             heldout_before: progress.heldout_before,
             identity: Some(self.identity.clone()),
         };
@@ -288,14 +259,4 @@ fn timed<T>(metrics: &mut Metrics, key: &str, stage: impl FnOnce() -> T) -> T {
     let result = stage();
     metrics.set(key, begin.elapsed().as_secs_f64());
     result
-}
-
-/// Keeps one row a question and step: the latest, with the bucket from before the first.
-fn merge_problems(problems: &mut BTreeMap<u32, ProblemRow>, rows: Vec<ProblemRow>) {
-    for mut row in rows {
-        if let Some(earlier) = problems.get(&row.question_row) {
-            row.bucket_before = earlier.bucket_before;
-        }
-        problems.insert(row.question_row, row);
-    }
 }
