@@ -30,6 +30,7 @@ pub mod rundir;
 pub mod select;
 pub mod share;
 pub mod signals;
+pub mod swap_journal;
 pub mod task;
 pub mod tokenizer;
 pub mod types;

@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
@@ -184,6 +184,23 @@ impl RunDir {
         Ok(digest)
     }
 
+    /// True while a process writes the run.
+    ///
+    /// # Errors
+    /// The lock can't be looked at.
+    pub fn is_being_written(&self) -> Result<bool, RunDirError> {
+        let path = self.root.join("run.lock");
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file.map_err(io_error("open", &path))?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(RunDirError::Io { action: "lock", path, source }),
+        }
+    }
+
     /// Takes the lock and writes down who holds it. The file stays when the lock goes; an unlocked one means nothing.
     fn lock(&self) -> Result<RunLock, RunDirError> {
         let path = self.root.join("run.lock");
@@ -194,7 +211,16 @@ impl RunDir {
             .truncate(false)
             .open(&path)
             .map_err(io_error("open", &path))?;
-        match file.try_lock() {
+        // Somebody may be looking whether it is taken, which takes a moment: look again.
+        let mut locked = file.try_lock();
+        for _ in 0..10 {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
@@ -283,9 +309,11 @@ mod tests {
         assert!(matches!(RunDir::create(&root), Err(RunDirError::Exists(_))));
         assert!(matches!(RunDir::open(&root), Err(RunDirError::NotARun(_))));
         fs::write(run.config(), "").unwrap();
+        assert!(run.is_being_written().unwrap());
         let error = RunDir::open(&root).unwrap_err();
         assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
         drop(lock);
+        assert!(!run.is_being_written().unwrap());
         RunDir::open(&root).unwrap();
         assert!(matches!(RunDir::create(&root), Err(RunDirError::Exists(_))));
     }

@@ -26,3 +26,4 @@ mod scarcity;
 #[cfg(unix)]
 mod signals;
 mod swap_command;
+mod swap_durable;

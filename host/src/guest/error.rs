@@ -135,6 +135,16 @@ pub enum Reject {
 }
 
 impl Reject {
+    /// The message, and the guest's frames when it trapped.
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::Probe { fault: Fault { backtrace: Some(backtrace), .. }, .. } => {
+                format!("{self}\n{}", backtrace.trim_end())
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// The one word used in logs: `load`, `config`, `probe` or `slot`.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -163,6 +163,11 @@ impl Loader {
         Ok(Candidate { policy: Arc::new(policy), initial_state, log: Vec::new() })
     }
 
+    /// Most bytes of a policy's file.
+    pub fn most_file_bytes(&self) -> u64 {
+        self.config().most_file_bytes()
+    }
+
     /// Why instances are not pooled, when they are not (slower, otherwise equal).
     pub fn pooling_refused(&self) -> Option<&str> {
         self.shared.pooling_refused.as_deref()

@@ -26,7 +26,7 @@ pub struct PolicySnapshot {
     pub predecessor: Vec<String>,
     /// Slots that were taken from it because it faulted.
     pub deposed: Vec<String>,
-    /// False when it was swapped out and is kept as a last good one.
+    /// False when it was swapped out and is kept as a predecessor, or stands in again.
     pub loaded: bool,
     /// Its own state, when it keeps one.
     pub state: Option<Vec<u8>>,

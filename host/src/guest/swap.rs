@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::error::{Fault, Reject};
+use super::error::Reject;
 use super::journal::Note;
 use super::loader::Candidate;
 use super::policy_set::{Holder, MemberId, PolicySet};
@@ -124,12 +124,7 @@ impl PolicySet {
     /// Journals that a candidate was refused, one that never got past [`Loader::prepare`](super::Loader::prepare) say,
     /// and what it had logged by then.
     pub fn record_refusal(&mut self, digest: Option<&str>, reject: &Reject, log: Vec<LogLine>) {
-        let mut detail = reject.to_string();
-        if let Reject::Probe { fault: Fault { backtrace: Some(backtrace), .. }, .. } = reject {
-            detail.push('\n');
-            detail.push_str(backtrace.trim_end());
-        }
-        self.record_refusal_as(digest, reject.reason(), detail, log);
+        self.record_refusal_as(digest, reject.reason(), reject.in_full(), log);
     }
 
     /// Journals a refusal that is on record: the same event again.
@@ -161,10 +156,26 @@ impl PolicySet {
         });
     }
 
+    /// Journals that `candidate` is not [`ready`](Self::ready), and what it had logged by then, once.
+    pub fn refuse_slots(&mut self, candidate: &mut Candidate) -> Reject {
+        let detail = self.obstacle(candidate, &BTreeSet::new()).unwrap_or_else(|| {
+            "a slot that it fills is claimed by another file that changed too: leave it out of one of the two".to_owned()
+        });
+        let log = std::mem::take(&mut candidate.log);
+        let reject = Reject::Slot { policy: candidate.policy.label(), detail };
+        self.record_refusal(Some(&candidate.policy.info.digest), &reject, log);
+        reject
+    }
+
     fn refuse(&mut self, candidate: Candidate, reject: impl FnOnce(String) -> Reject) -> Reject {
         let reject = reject(candidate.policy.label());
         self.record_refusal(Some(&candidate.policy.info.digest), &reject, candidate.log);
         reject
+    }
+
+    /// SHA-256 of the loaded component from `path`.
+    pub fn loaded_digest(&self, path: &Path) -> Option<&str> {
+        self.loaded_from(Some(path)).map(|id| self.digest_of(Some(id)))
     }
 
     /// The loaded component from `path`.

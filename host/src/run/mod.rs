@@ -47,6 +47,7 @@ pub struct Run {
     pool: ExperiencePool,
     log: RunLog,
     control: Control,
+    swaps: swaps::Swaps,
     progress: Progress,
 }
 

@@ -8,10 +8,12 @@ use super::report::{RolloutRows, StepReport};
 use crate::checkpoint::{self, RunState};
 use crate::config::Clip;
 use crate::curriculum::{self, Outcome};
+use crate::dataset::Dataset;
 use crate::eval::Evaluation;
 use crate::guest::{Probe, VerifyRequest};
 use crate::journal::{Decision, Event, EventKind};
 use crate::metrics::Metrics;
+use crate::pool::ExperiencePool;
 use crate::rollout::Sampler;
 use crate::select::{Plan, Selection};
 use crate::types::RolloutGroup;
@@ -162,15 +164,6 @@ impl Run {
 
     /// Gives candidate policies a sample of the live pool to be probed with.
     fn set_probe(&self, groups: &[RolloutGroup], step: u32) {
-        let mut rows = self.pool.drawable_rows();
-        rows.truncate(PROBE_ROWS);
-        let entropy = rows
-            .iter()
-            .flat_map(|&row| self.pool.experiences(row))
-            .map(|experience| {
-                experience.old_entropies.iter().sum::<f32>() / experience.old_entropies.len() as f32
-            })
-            .collect();
         let requests = groups.iter().take(8).map(|group| {
             let question = &self.dataset.questions[group.row as usize];
             let rollout = &group.rollouts[0];
@@ -181,13 +174,8 @@ impl Run {
                 finished: rollout.completion.finished,
             }
         });
-        self.control.set_probe(Probe {
-            problems: curriculum::columns(&self.pool, &self.dataset, &rows),
-            trajectories: self.pool.trajectory_columns(&rows, entropy),
-            requests: requests.collect(),
-            group_size: self.config.rollout.group_size,
-            step,
-        });
+        let probe = probe_of(&self.pool, &self.dataset, self.config.rollout.group_size, step);
+        self.control.set_probe(Probe { requests: requests.collect(), ..probe });
     }
 
     /// Writes the step's part of the log, then the checkpoint.
@@ -250,6 +238,22 @@ impl Run {
             identity: Some(self.identity.clone()),
         };
         checkpoint::write(&self.dir, &state, &self.actor, &self.pool, self.config.checkpoint.keep)
+    }
+}
+
+/// A sample of the pool after `step`, without responses to verify.
+pub(super) fn probe_of(pool: &ExperiencePool, dataset: &Dataset, group_size: u32, step: u32) -> Probe {
+    let mut rows = pool.drawable_rows();
+    rows.truncate(PROBE_ROWS);
+    let mean = |entropies: &[f32]| entropies.iter().sum::<f32>() / entropies.len() as f32;
+    let experiences = rows.iter().flat_map(|&row| pool.experiences(row));
+    let entropy = experiences.map(|experience| mean(&experience.old_entropies)).collect();
+    Probe {
+        problems: curriculum::columns(pool, dataset, &rows),
+        trajectories: pool.trajectory_columns(&rows, entropy),
+        requests: Vec::new(),
+        group_size,
+        step,
     }
 }
 
