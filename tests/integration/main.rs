@@ -21,6 +21,7 @@ mod modules;
 mod output;
 mod pool_rules;
 mod process;
+mod random_kills;
 mod runs;
 mod scarcity;
 #[cfg(unix)]
