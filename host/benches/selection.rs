@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     for step in 2..2 + STEPS {
         let begin = Instant::now();
         let counts = pool.counts();
-        let weights = policies.bucket_weights(step, &counts, GROUP_SIZE)?;
+        let weights = policies.bucket_weights(step, &counts, GROUP_SIZE)?.answer;
         let draws =
             pool.draw(&weights, BATCH / 2, &mut Streams::new(1).stream("sampling", u64::from(step), 0));
         let rows: Vec<u32> = draws.iter().map(|draw| draw.row).collect();
@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
             pool.record(row, 1 + (row + step) % (GROUP_SIZE - 1), GROUP_SIZE, step);
         }
         let columns = pool.problem_columns(&changed);
-        let buckets = policies.assign(step, &columns, GROUP_SIZE as usize + 1)?;
+        let buckets = policies.assign(step, &columns, GROUP_SIZE as usize + 1)?.answer;
         policies.decide(step, &columns)?;
         policies.row_weights(step, &columns, &buckets)?;
         for (&row, bucket) in changed.iter().zip(buckets) {

@@ -1,9 +1,13 @@
 //! Stage 4: what a step's outcomes change in the pool. Policies decide on buckets, retirement and weights.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::changes::{Changes, Deciders};
 use crate::columns::{BucketInfo, Column, ProblemColumns, Retirement};
 use crate::config::{Config, Mode};
 use crate::dataset::Dataset;
-use crate::guest::{PolicySet, Stop};
+use crate::guest::{Answered, PolicySet, Stop};
 use crate::log::{ProblemChange, ProblemRow};
 use crate::pool::ExperiencePool;
 use crate::types::RolloutGroup;
@@ -43,13 +47,13 @@ struct Before {
 
 impl Outcome<'_> {
     /// Records the groups' outcomes, stores new successes, and asks difficulty, retirement and sampling about the
-    /// questions concerned. Answers the rows of the `problems` table.
+    /// questions concerned.
     pub fn absorb(
         &self,
         groups: &[RolloutGroup],
         pool: &mut ExperiencePool,
         policies: &mut PolicySet,
-    ) -> Result<Vec<ProblemRow>, Stop> {
+    ) -> Result<Changes, Stop> {
         let mut rows: Vec<u32> = groups.iter().map(|group| group.row).collect();
         rows.sort_unstable();
         rows.dedup();
@@ -58,23 +62,27 @@ impl Outcome<'_> {
             groups.iter().filter(|group| self.record(group, pool)).map(|group| group.row).collect();
         changed.sort_unstable();
         changed.dedup();
-        self.ask(&changed, pool, policies)?;
-        Ok(before.iter().filter_map(|before| before.row(pool, self.step)).collect())
+        let deciders = self.ask(&changed, pool, policies)?;
+        Ok(Changes { problems: self.problems(&before, pool), deciders })
     }
 
     /// Starts over with the buckets of the difficulty slot and assigns every question whose accuracy is known:
-    /// at the start, and whenever a policy was swapped. Answers the buckets and the rows of the `problems` table.
+    /// at the start, and whenever a policy was swapped. Answers the buckets and what changed.
     pub fn reindex(
         &self,
         pool: &mut ExperiencePool,
         policies: &mut PolicySet,
-    ) -> Result<(Vec<BucketInfo>, Vec<ProblemRow>), Stop> {
+    ) -> Result<(Vec<BucketInfo>, Changes), Stop> {
         let buckets = policies.buckets(self.step, self.config.rollout.group_size)?;
         let rows = pool.scored_rows();
         let before: Vec<Before> = rows.iter().map(|&row| Before::of(pool, row)).collect();
         pool.reset_buckets(buckets.len());
-        self.ask(&rows, pool, policies)?;
-        Ok((buckets, before.iter().filter_map(|before| before.row(pool, self.step)).collect()))
+        let deciders = self.ask(&rows, pool, policies)?;
+        Ok((buckets, Changes { problems: self.problems(&before, pool), deciders }))
+    }
+
+    fn problems(&self, before: &[Before], pool: &ExperiencePool) -> BTreeMap<u32, ProblemRow> {
+        before.iter().filter_map(|before| Some((before.row, before.row(pool, self.step)?))).collect()
     }
 
     /// Records a group's outcome and stores its solutions. False when policies have nothing to be asked about the
@@ -106,16 +114,23 @@ impl Outcome<'_> {
         pool.problem(group.row).group_size > 0
     }
 
-    fn ask(&self, rows: &[u32], pool: &mut ExperiencePool, policies: &mut PolicySet) -> Result<(), Stop> {
+    fn ask(
+        &self,
+        rows: &[u32],
+        pool: &mut ExperiencePool,
+        policies: &mut PolicySet,
+    ) -> Result<BTreeMap<u32, Arc<Deciders>>, Stop> {
         if rows.is_empty() {
-            return Ok(());
+            return Ok(BTreeMap::new());
         }
         let columns = columns(pool, self.dataset, rows);
-        let buckets = policies.assign(self.step, &columns, pool.counts().len())?;
+        let Answered { answer: buckets, by: difficulty } =
+            policies.assign(self.step, &columns, pool.counts().len())?;
         for (&row, &bucket) in rows.iter().zip(&buckets) {
             pool.assign(row, bucket);
         }
-        for (&row, decision) in rows.iter().zip(policies.decide(self.step, &columns)?) {
+        let Answered { answer: decisions, by: retirement } = policies.decide(self.step, &columns)?;
+        for (&row, decision) in rows.iter().zip(decisions) {
             match decision {
                 Retirement::Keep => {}
                 Retirement::Retire => pool.retire(row),
@@ -126,7 +141,8 @@ impl Outcome<'_> {
         for (index, &row) in rows.iter().enumerate() {
             pool.set_weight(row, weights.as_ref().map_or(1.0, |weights| weights[index]));
         }
-        Ok(())
+        let deciders = Arc::new(Deciders { difficulty, retirement });
+        Ok(rows.iter().map(|&row| (row, Arc::clone(&deciders))).collect())
     }
 }
 

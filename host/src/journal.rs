@@ -42,6 +42,20 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// The functions of its interface, as the WIT spells them.
+    pub fn functions(self) -> &'static [&'static str] {
+        match self {
+            Self::Difficulty => &["buckets", "assign"],
+            Self::Retirement => &["decide"],
+            Self::Sampling => &["bucket-weights", "row-weights", "replay-ratio"],
+            Self::Selection => &["select"],
+            Self::Trajectories => &["choose"],
+            Self::Verifier => &["verify"],
+        }
+    }
+}
+
 /// Digest that rows carry when the host's own default decided.
 pub const BUILTIN: &str = "builtin";
 
@@ -87,6 +101,10 @@ pub enum EventKind {
     Checkpoint,
     /// A line that a policy logged.
     GuestLog,
+    /// Who fills each slot, after that changed.
+    Slots,
+    /// Something that a person may not have meant.
+    Warning,
 }
 
 impl EventKind {
@@ -99,6 +117,8 @@ impl EventKind {
             Self::ReplayStart => "replay-start",
             Self::Checkpoint => "checkpoint",
             Self::GuestLog => "guest-log",
+            Self::Slots => "slots",
+            Self::Warning => "warning",
         }
     }
 }
@@ -115,7 +135,8 @@ pub struct Event {
     /// Digest of the policy concerned, if one is.
     pub digest: Option<String>,
     /// A typed reason in one word where there is one: `trap`, `fuel`, `deadline`, `memory`, `stack`, `output-size`,
-    /// `refused`, `wrong-length`, `non-finite`, `negative`, `out-of-range`, `load`, `config`, `probe`, …
+    /// `refused`, `wrong-length`, `non-finite`, `negative`, `out-of-range`, `load`, `config`, `probe`, `slot`,
+    /// `last-good`, `emptied`, `override`, …
     pub reason: Option<&'static str>,
     /// One sentence for people.
     pub detail: String,

@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod batch;
 pub mod builtin;
+pub mod changes;
 pub mod checkpoint;
 pub mod cli;
 pub mod columns;
@@ -30,6 +31,7 @@ pub mod sealed;
 pub mod select;
 pub mod share;
 pub mod signals;
+pub mod swap_journal;
 pub mod task;
 pub mod tokenizer;
 pub mod types;

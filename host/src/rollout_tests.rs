@@ -17,7 +17,8 @@ fn every_completion_draws_from_the_stream_of_its_step_and_place() {
     let streams = Streams::new(7);
     // One question twice, so that nothing but the streams tells the two groups apart.
     let group = PlannedGroup { row: 0, drawn_from: None, replay: None, is_demonstrated: false };
-    let plan = Plan { groups: vec![group; 2], is_mixed: false, replay_ratio: 0.0 };
+    let plan =
+        Plan { groups: vec![group; 2], is_mixed: false, replay_ratio: 0.0, drawn_by: None, chosen_by: None };
     let sample = |step| {
         let sampler = Sampler {
             config: &config,

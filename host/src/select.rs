@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use crate::config::{Config, Mode};
 use crate::curriculum;
 use crate::dataset::{Dataset, QuestionQueue};
-use crate::guest::{PolicySet, Stop};
+use crate::guest::{Answered, PolicySet, Stop};
 use crate::model::{Actor, Sequence};
 use crate::pool::{Draw, ExperiencePool};
 use crate::rng::Streams;
@@ -51,6 +51,11 @@ pub struct Plan {
     pub is_mixed: bool,
     /// Share of questions asked for replay.
     pub replay_ratio: f32,
+    /// Who drew the replayed questions, when any were: SHA-256 of the policy, or
+    /// [`BUILTIN`](crate::journal::BUILTIN).
+    pub drawn_by: Option<String>,
+    /// Who chose the stored trajectories, when any were.
+    pub chosen_by: Option<String>,
 }
 
 impl Selection<'_> {
@@ -65,14 +70,15 @@ impl Selection<'_> {
         let num_questions = self.config.rollout.questions;
         let replay_ratio = self.replay_ratio(policies)?;
         let wanted = whole_part(replay_ratio, num_questions) as usize;
-        let draws = if wanted > 0 { self.draw(wanted, pool, policies)? } else { Vec::new() };
-        let mut replayed = self.choose(&draws, pool, policies, actor)?;
+        let drawn = if wanted > 0 { self.draw(wanted, pool, policies)? } else { None };
+        let (draws, drawn_by) = parts(drawn);
+        let (mut replayed, chosen_by) = parts(self.choose(&draws, pool, policies, actor)?);
         let mut fresh = self.fresh(num_questions as usize - replayed.len(), queue, pool);
         let mut rng = self.streams.stream("batch", u64::from(self.step), 0);
         replayed.shuffle(&mut rng);
         fresh.shuffle(&mut rng);
         let groups = deal(replayed, fresh, self.config.objective.updates as usize);
-        Ok(Plan { groups, is_mixed: replay_ratio > 0.0, replay_ratio })
+        Ok(Plan { groups, is_mixed: replay_ratio > 0.0, replay_ratio, drawn_by, chosen_by })
     }
 
     fn replay_ratio(&self, policies: &mut PolicySet) -> Result<f32, Stop> {
@@ -88,16 +94,16 @@ impl Selection<'_> {
         )
     }
 
-    /// Up to `wanted` different questions of the pool.
+    /// Up to `wanted` different questions of the pool; `None` when there are none.
     fn draw(
         &self,
         wanted: usize,
         pool: &mut ExperiencePool,
         policies: &mut PolicySet,
-    ) -> Result<Vec<Draw>, Stop> {
+    ) -> Result<Option<Answered<Vec<Draw>>>, Stop> {
         let wanted = wanted.min(pool.num_drawable());
         if wanted == 0 {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         if policies.fills_selection() {
             let rows = pool.drawable_rows();
@@ -108,38 +114,37 @@ impl Selection<'_> {
                     let row = rows[position as usize];
                     Draw { row, bucket: pool.problem(row).bucket().unwrap_or_default() }
                 };
-                return Ok(chosen.into_iter().map(draw).collect());
+                return Ok(Some(chosen.map(|rows| rows.into_iter().map(draw).collect())));
             }
         }
         let counts = pool.counts();
         let weights = policies.bucket_weights(self.step, &counts, self.config.rollout.group_size)?;
-        Ok(pool.draw(&weights, wanted, &mut self.streams.stream("sampling", u64::from(self.step), 0)))
+        let mut rng = self.streams.stream("sampling", u64::from(self.step), 0);
+        Ok(Some(weights.map(|weights| pool.draw(&weights, wanted, &mut rng))))
     }
 
-    /// Asks for one stored trajectory a question, all of them scored under the current weights.
+    /// Asks for one stored trajectory a question, all of them scored under the current weights; `None` without draws.
     fn choose(
         &self,
         draws: &[Draw],
         pool: &ExperiencePool,
         policies: &mut PolicySet,
         actor: &Actor,
-    ) -> anyhow::Result<Vec<PlannedGroup>> {
+    ) -> anyhow::Result<Option<Answered<Vec<PlannedGroup>>>> {
         if draws.is_empty() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let rows: Vec<u32> = draws.iter().map(|draw| draw.row).collect();
         let columns = pool.trajectory_columns(&rows, mean_entropies(&rows, pool, self.dataset, actor)?);
         let seed = self.streams.stream("trajectories", u64::from(self.step), 0).random();
         let chosen = policies.choose(self.step, &columns, seed)?;
-        let groups = draws.iter().zip(chosen).zip(&columns.offsets);
-        Ok(groups
-            .map(|((draw, chosen), &start)| PlannedGroup {
-                row: draw.row,
-                drawn_from: Some(draw.bucket),
-                replay: chosen.map(|row| (row - start) as usize),
-                is_demonstrated: false,
-            })
-            .collect())
+        let plan = |((draw, chosen), &start): ((&Draw, Option<u32>), &u32)| PlannedGroup {
+            row: draw.row,
+            drawn_from: Some(draw.bucket),
+            replay: chosen.map(|row| (row - start) as usize),
+            is_demonstrated: false,
+        };
+        Ok(Some(chosen.map(|chosen| draws.iter().zip(chosen).zip(&columns.offsets).map(plan).collect())))
     }
 
     fn fresh(&self, count: usize, queue: &mut QuestionQueue, pool: &ExperiencePool) -> Vec<PlannedGroup> {
@@ -189,6 +194,11 @@ pub fn mean_entropies(
         mean
     });
     Ok(means.collect())
+}
+
+/// An answer's list and who gave it; no list without an answer.
+fn parts<T>(answered: Option<Answered<Vec<T>>>) -> (Vec<T>, Option<String>) {
+    answered.map_or_else(Default::default, |Answered { answer, by }| (answer, Some(by)))
 }
 
 /// Lays groups out so that each of `num_parts` equal parts has its share of both kinds.

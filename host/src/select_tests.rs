@@ -83,7 +83,7 @@ fn the_chosen_trajectory_has_the_lowest_mean_entropy_however_unequal_the_batch()
                     "{have} in company, {expected} alone"
                 );
             }
-            for group in selection.choose(&draws, &pool, &mut policies, &actor).unwrap() {
+            for group in selection.choose(&draws, &pool, &mut policies, &actor).unwrap().unwrap().answer {
                 let lowest = position_of_min(alone[group.row as usize].iter().copied());
                 assert_eq!(group.replay, lowest, "question {}", group.row);
             }

@@ -3,18 +3,19 @@
 
 use crate::config::Advantage;
 use crate::dataset::Dataset;
-use crate::guest::{PolicySet, Stop, VerifyRequest};
+use crate::guest::{Answered, PolicySet, Stop, VerifyRequest};
 use crate::objective::assign_advantages;
 use crate::types::RolloutGroup;
 
-/// Asks the verifier for every rollout's verdict and writes verdicts, rewards and advantages into the groups.
+/// Asks the verifier for every rollout's verdict and writes verdicts, rewards and advantages into the groups. Answers
+/// who gave the verdicts: SHA-256 of the policy, or [`BUILTIN`](crate::journal::BUILTIN).
 pub fn score(
     policies: &mut PolicySet,
     dataset: &Dataset,
     step: u32,
     advantage: Advantage,
     groups: &mut [RolloutGroup],
-) -> Result<(), Stop> {
+) -> Result<String, Stop> {
     let requests: Vec<VerifyRequest> = groups
         .iter()
         .flat_map(|group| {
@@ -27,7 +28,7 @@ pub fn score(
             })
         })
         .collect();
-    let results = policies.verify(step, &requests)?;
+    let Answered { answer: results, by } = policies.verify(step, &requests)?;
     for (rollout, result) in groups.iter_mut().flat_map(|group| &mut group.rollouts).zip(results) {
         rollout.verdict = result.verdict;
         rollout.reward = result.reward;
@@ -37,5 +38,5 @@ pub fn score(
     for group in groups {
         assign_advantages(group, advantage);
     }
-    Ok(())
+    Ok(by)
 }

@@ -24,7 +24,7 @@ fn gaussian_medium_draws_buckets_as_published() {
         for &bucket in &buckets {
             counts[bucket] = 3;
         }
-        let weights = policies.bucket_weights(1, &counts, group_size).unwrap();
+        let weights = policies.bucket_weights(1, &counts, group_size).unwrap().answer;
         let total: f64 = buckets.iter().map(|&bucket| f64::from(weights[bucket])).sum();
         for (&bucket, expected) in buckets.iter().zip(case["probability"].as_array().unwrap()) {
             let (have, expected) = (f64::from(weights[bucket]) / total, expected.as_f64().unwrap());

@@ -38,9 +38,9 @@ fn hostile_set(config: &GuestConfig, attack: &str, amount: u32) -> PolicySet {
 /// Asks for bucket weights at a step before and at one after the attack begins. Answers the typed reason of the fault.
 fn reason_of(config: &GuestConfig, attack: &str, amount: u32) -> Option<&'static str> {
     let mut set = hostile_set(config, attack, amount);
-    assert_eq!(set.bucket_weights(1, &[1, 2, 0], 2).unwrap(), [1.0, 1.0, 1.0], "{attack}");
+    assert_eq!(set.bucket_weights(1, &[1, 2, 0], 2).unwrap().answer, [1.0, 1.0, 1.0], "{attack}");
     set.drain(1);
-    let weights = set.bucket_weights(2, &[1, 2, 0], 2).unwrap();
+    let weights = set.bucket_weights(2, &[1, 2, 0], 2).unwrap().answer;
     assert_eq!(weights.len(), 3, "somebody else answers");
     assert!(weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0));
     let (decisions, events) = set.drain(1);
@@ -98,8 +98,12 @@ fn wrong_answers_are_typed() {
         step: vec![1; 2],
         extra: Vec::new(),
     };
-    assert_eq!(set.choose(1, &columns, 0).unwrap(), [Some(0)]);
-    assert_eq!(set.choose(2, &columns, 0).unwrap(), [Some(1)], "the built-in takes the lowest entropy");
+    assert_eq!(set.choose(1, &columns, 0).unwrap().answer, [Some(0)]);
+    assert_eq!(
+        set.choose(2, &columns, 0).unwrap().answer,
+        [Some(1)],
+        "the built-in takes the lowest entropy"
+    );
     let (_, events) = set.drain(1);
     assert!(events.iter().any(|event| event.reason == Some("out-of-range")), "{events:?}");
 }
@@ -120,7 +124,7 @@ fn a_reward_outside_of_its_range_costs_its_row_the_verdict() {
         ("negative", 0, (Verdict::Unscorable, f32::NAN)),
     ] {
         let mut set = hostile_set(&config(), attack, hundredths);
-        let results = set.verify(1, &requests).unwrap();
+        let results = set.verify(1, &requests).unwrap().answer;
         assert_eq!((results[0].verdict, results[2].verdict), (Verdict::Correct, Verdict::Incorrect));
         assert_eq!((results[1].verdict, results[1].reward.to_bits()), (expected.0, expected.1.to_bits()));
         let (decisions, events) = set.drain(1);
@@ -183,6 +187,7 @@ fn one_bad_row_costs_one_verdict_whatever_the_number_of_threads() {
                 let mut set = hostile_set(&GuestConfig { threads, ..config() }, attack, 0);
                 set.verify(1, &requests)
                     .unwrap()
+                    .answer
                     .into_iter()
                     .map(|result| (result.verdict, result.fuel))
                     .collect::<Vec<_>>()
@@ -298,7 +303,7 @@ fn a_row_has_its_own_fuel_and_the_same_verdict_alone_as_in_company() {
         finished: true,
     };
     let requests: Vec<VerifyRequest> = (0..150).map(|row| request(["2", "!", "3"][row % 3])).collect();
-    let needed = hostile_set(&config(), "work", 50_000).verify(1, &[request("!")]).unwrap()[0].fuel;
+    let needed = hostile_set(&config(), "work", 50_000).verify(1, &[request("!")]).unwrap().answer[0].fuel;
     for (fuel_per_request, verdict) in
         [(needed + needed / 100, Verdict::Incorrect), (needed - needed / 100, Verdict::OutOfBudget)]
     {
@@ -306,16 +311,16 @@ fn a_row_has_its_own_fuel_and_the_same_verdict_alone_as_in_company() {
         let verdicts = |results: Vec<exgrpo_host::guest::VerifyResult>| -> Vec<Verdict> {
             results.into_iter().map(|result| result.verdict).collect()
         };
-        let together = verdicts(set.verify(1, &requests).unwrap());
+        let together = verdicts(set.verify(1, &requests).unwrap().answer);
         assert_eq!(together[..3], [Verdict::Correct, verdict, Verdict::Incorrect]);
         let mut alone = Vec::new();
         for request in &requests {
-            alone.extend(verdicts(set.verify(1, std::slice::from_ref(request)).unwrap()));
+            alone.extend(verdicts(set.verify(1, std::slice::from_ref(request)).unwrap().answer));
         }
         assert_eq!(together, alone);
         let mut backwards = requests.clone();
         backwards.reverse();
-        let mut backwards = verdicts(set.verify(1, &backwards).unwrap());
+        let mut backwards = verdicts(set.verify(1, &backwards).unwrap().answer);
         backwards.reverse();
         assert_eq!(together, backwards);
     }

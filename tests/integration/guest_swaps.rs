@@ -34,7 +34,7 @@ fn candidate(loader: &Loader, file: &Path, path: Option<&str>, version: u8) -> C
 }
 
 fn weight(set: &mut PolicySet, step: u32) -> f32 {
-    let weights = set.bucket_weights(step, &[1, 1], 1).unwrap();
+    let weights = set.bucket_weights(step, &[1, 1], 1).unwrap().answer;
     assert_eq!(weights[0], weights[1]);
     weights[0]
 }
@@ -67,11 +67,11 @@ fn a_file_that_changed_replaces_itself_wholly_and_takes_nothing_from_others() {
     let before = (digests(&set), set.components());
     set.drain(1);
     let refused = set.swap(candidate(&loader, &hostile, Some("a.wasm"), 1));
-    assert!(matches!(&refused, Err(Reject::Load { detail, .. }) if detail.contains("b.wasm")), "{refused:?}");
+    assert!(matches!(&refused, Err(Reject::Slot { detail, .. }) if detail.contains("b.wasm")), "{refused:?}");
     assert_eq!((digests(&set), set.components()), before, "a refusal changes nothing");
     let (_, events) = set.drain(1);
     assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::SwapRefused]);
-    assert_eq!(events[0].reason, Some("load"));
+    assert_eq!(events[0].reason, Some("slot"));
 
     // A candidate without a path is an explicit wish and takes what it can fill.
     set.swap(candidate(&loader, &hostile, None, 2)).unwrap();
@@ -108,7 +108,7 @@ fn after_a_fault_the_slot_goes_back_to_the_last_good_one_in_a_restored_set_too()
         [source(&exgrpo_tests::policy("on_policy"), None, 0).bytes, source(&hostile, None, 0).bytes];
     let snapshots = set.snapshot();
     assert_eq!(snapshots.len(), 2, "the last good one goes into the checkpoint although it is swapped out");
-    let restored = PolicySet::restore(&bad, snapshots.into_iter().zip(sources).collect()).unwrap();
+    let restored = PolicySet::restore(&bad, snapshots.into_iter().zip(sources).collect(), &[]).unwrap();
 
     set.drain(1);
     for mut set in [set, restored] {
@@ -143,13 +143,13 @@ fn a_file_gets_a_slot_back_that_it_lost_by_a_fault() {
     set.swap(candidate(&bad, &files[1], None, 0)).unwrap();
     let mut snapshots = set.snapshot();
     snapshots[1].path = Some(PathBuf::from("b.wasm"));
-    let mut set = PolicySet::restore(&bad, snapshots.into_iter().zip(bytes(2)).collect()).unwrap();
+    let mut set = PolicySet::restore(&bad, snapshots.into_iter().zip(bytes(2)).collect(), &[]).unwrap();
     weight(&mut set, 2);
     assert_eq!(set.digest(Slot::Sampling), good, "it faulted, the first one stands in");
     set.swap(candidate(&plain(), &files[2], None, 0)).unwrap();
     assert_eq!(set.components().len(), 3, "a swap of other slots unloads nobody");
 
-    let restored = PolicySet::restore(&bad, set.snapshot().into_iter().zip(bytes(3)).collect()).unwrap();
+    let restored = PolicySet::restore(&bad, set.snapshot().into_iter().zip(bytes(3)).collect(), &[]).unwrap();
     for mut set in [set, restored] {
         let fixed = candidate(&plain(), &files[1], Some("b.wasm"), 1);
         let digest = fixed.info().digest.clone();
@@ -194,7 +194,7 @@ fn state_outlives_checkpoints_faults_and_swaps() {
     assert_eq!(serde_json::from_str::<Vec<exgrpo_host::guest::PolicySnapshot>>(&json).unwrap(), snapshots);
     let bytes = source(&counter, None, 0).bytes;
     let pairs = snapshots.into_iter().map(|snapshot| (snapshot, Arc::clone(&bytes))).collect();
-    let mut restored = PolicySet::restore(&until_5, pairs).unwrap();
+    let mut restored = PolicySet::restore(&until_5, pairs, &[]).unwrap();
     for step in [3, 4] {
         assert_eq!(weight(&mut restored, step), weight(&mut set, step));
     }
@@ -213,7 +213,7 @@ fn state_outlives_checkpoints_faults_and_swaps() {
     assert_eq!(weight(&mut set, 7), 6.0);
 
     let pairs = set.snapshot().into_iter().map(|snapshot| (snapshot, Arc::clone(&bytes))).collect();
-    let error = format!("{:#}", PolicySet::restore(&plain(), pairs).unwrap_err());
+    let error = format!("{:#}", PolicySet::restore(&plain(), pairs, &[]).unwrap_err());
     assert!(error.contains("the checkpoint names"), "other bytes than the digest's: {error}");
 }
 
@@ -267,7 +267,7 @@ fn built_in_answers_equal_those_of_the_shipped_policies_bit_for_bit() {
         })
         .collect();
     let judged = |set: &mut PolicySet| -> Vec<_> {
-        let results = set.verify(1, &requests).unwrap();
+        let results = set.verify(1, &requests).unwrap().answer;
         results.into_iter().map(|result| (result.verdict, result.reward.to_bits(), result.answer)).collect()
     };
     assert_eq!(judged(&mut built_in), judged(&mut shipped));
@@ -285,13 +285,16 @@ fn built_in_answers_equal_those_of_the_shipped_policies_bit_for_bit() {
         }
         let buckets = built_in.buckets(1, group_size).unwrap();
         assert_eq!(buckets, paper.buckets(1, group_size).unwrap());
-        let assigned = built_in.assign(1, &problems, buckets.len()).unwrap();
-        assert_eq!(assigned, paper.assign(1, &problems, buckets.len()).unwrap());
-        assert_eq!(built_in.decide(1, &problems).unwrap(), shipped.decide(1, &problems).unwrap());
+        let assigned = built_in.assign(1, &problems, buckets.len()).unwrap().answer;
+        assert_eq!(assigned, paper.assign(1, &problems, buckets.len()).unwrap().answer);
+        assert_eq!(
+            built_in.decide(1, &problems).unwrap().answer,
+            shipped.decide(1, &problems).unwrap().answer
+        );
         let counts: Vec<u32> = (0..=group_size).map(|_| next(3)).collect();
         assert_eq!(
-            built_in.bucket_weights(1, &counts, group_size).unwrap(),
-            shipped.bucket_weights(1, &counts, group_size).unwrap()
+            built_in.bucket_weights(1, &counts, group_size).unwrap().answer,
+            shipped.bucket_weights(1, &counts, group_size).unwrap().answer
         );
         assert_eq!(
             built_in.row_weights(1, &problems, &assigned).unwrap(),
@@ -314,7 +317,10 @@ fn built_in_answers_equal_those_of_the_shipped_policies_bit_for_bit() {
             }
             trajectories.offsets.push(trajectories.id.len() as u32);
         }
-        assert_eq!(built_in.choose(1, &trajectories, 3).unwrap(), paper.choose(1, &trajectories, 3).unwrap());
+        assert_eq!(
+            built_in.choose(1, &trajectories, 3).unwrap().answer,
+            paper.choose(1, &trajectories, 3).unwrap().answer
+        );
     }
     for set in [&mut shipped, &mut paper] {
         assert!(set.drain(1).1.iter().all(|event| event.kind != EventKind::Fault));

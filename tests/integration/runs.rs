@@ -41,8 +41,8 @@ fn the_on_policy_component_equals_the_built_in_baseline_bit_for_bit() {
     let plain = |rows: &[ExperienceRow]| {
         let strip = |row: &ExperienceRow| ExperienceRow {
             verifier_digest: String::new(),
-            difficulty_digest: String::new(),
-            retirement_digest: String::new(),
+            difficulty_digest: None,
+            retirement_digest: None,
             verifier_fuel: 0,
             ..row.clone()
         };

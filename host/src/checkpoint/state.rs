@@ -42,6 +42,8 @@ pub struct RunState {
     pub queue: QuestionQueue,
     /// Policies in force. In the file their own states are apart.
     pub policies: Vec<PolicySnapshot>,
+    /// Slots that somebody emptied.
+    pub emptied_slots: Vec<String>,
     /// Held-out accuracy before the first step.
     pub heldout_before: Option<f64>,
     /// What the run began with; `None` only before the first step.
@@ -86,13 +88,12 @@ impl RunState {
             if !sealed::is_sha256(&policy.digest) {
                 bail!("a policy is named {:?}, which is no SHA-256", policy.digest);
             }
-            let held =
-                [("filled", &policy.slots), ("last answered", &policy.last_good), ("lost", &policy.deposed)];
-            for (how, slot) in
-                held.into_iter().flat_map(|(how, slots)| slots.iter().map(move |slot| (how, slot)))
-            {
-                if !holders.insert((how, slot)) {
-                    bail!("the slot {slot:?} is {how} by two policies");
+            for slot in &policy.slots {
+                if !holders.insert(slot) {
+                    bail!("the slot {slot:?} is filled by two policies");
+                }
+                if self.emptied_slots.contains(slot) {
+                    bail!("the slot {slot:?} is filled although it was emptied");
                 }
             }
         }

@@ -91,6 +91,7 @@ fn state(step: u32) -> RunState {
         buckets: vec![BucketInfo { name: "all".to_owned(), level: Level::Medium }],
         queue: QuestionQueue::new(3),
         policies: vec![policy("ab", "sampling", Some(vec![5; 40_000])), policy("cd", "verifier", None)],
+        emptied_slots: Vec::new(),
         heldout_before: Some(0.25),
         identity: Some(Identity::default()),
     }

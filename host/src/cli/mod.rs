@@ -44,7 +44,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Put a policy in force in a run that goes on, between two of its steps.
+    /// Put a policy in force in a run that goes on, or empty a slot, between two of its steps.
     Swap(swap::SwapArgs),
     /// Print the configuration that a run would have, every key with its value.
     Config(train::TrainArgs),

@@ -131,6 +131,9 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
             not_demonstrable.len()
         ));
     }
+    if let Some(warning) = run.policy_warning() {
+        say(&format!("warning: {warning}"));
+    }
     let mut reporter = Reporter::new(&run, args.quiet);
     let begin = Instant::now();
     let mut summary = Summary::default();

@@ -58,7 +58,7 @@ impl Examiner<'_> {
                 });
             }
         }
-        let mut results = self.policies.verify(step, &requests)?.into_iter().zip(requests);
+        let mut results = self.policies.verify(step, &requests)?.answer.into_iter().zip(requests);
         let judged = completions.into_iter().map(|completions| {
             // Completions first: the zip ends with them and takes no result too many.
             let pairs = completions.into_iter().zip(results.by_ref());

@@ -20,6 +20,22 @@ use crate::types::Verdict;
 /// Rows of one `verify` call whose faults are journalled one by one.
 const MAX_ROW_FAULTS: usize = 8;
 
+/// An answer and who gave it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered<T> {
+    /// The answer.
+    pub answer: T,
+    /// SHA-256 of the component that gave it, or [`BUILTIN`]: after a fault not the one that was asked first.
+    pub by: String,
+}
+
+impl<T> Answered<T> {
+    /// The same giver's answer, made into something else.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Answered<U> {
+        Answered { answer: make(self.answer), by: self.by }
+    }
+}
+
 /// What is journalled of a call before it is made.
 struct Question {
     step: u32,
@@ -39,7 +55,7 @@ impl PolicySet {
         let inputs = InputsDigest::new().u32s(&[group_size]);
         let question =
             Question { step, slot: Slot::Difficulty, function: "buckets", seed: None, num_rows: 0, inputs };
-        self.ask(
+        let answered = self.ask(
             question,
             &|policy, state| policy.buckets(state, group_size),
             || builtin::buckets(group_size),
@@ -47,7 +63,8 @@ impl PolicySet {
                 let pairs: Vec<_> = buckets.iter().map(|b| (b.name.as_str(), b.level.as_str())).collect();
                 json(&pairs)
             },
-        )
+        )?;
+        Ok(answered.answer)
     }
 
     /// One bucket below `num_buckets` a question.
@@ -59,7 +76,7 @@ impl PolicySet {
         step: u32,
         problems: &ProblemColumns,
         num_buckets: usize,
-    ) -> Result<Vec<u32>, Stop> {
+    ) -> Result<Answered<Vec<u32>>, Stop> {
         let inputs = InputsDigest::new().problems(problems);
         let num_rows = problems.len();
         let question =
@@ -77,7 +94,11 @@ impl PolicySet {
     ///
     /// # Errors
     /// See [`PolicySet::assign`].
-    pub fn decide(&mut self, step: u32, problems: &ProblemColumns) -> Result<Vec<Retirement>, Stop> {
+    pub fn decide(
+        &mut self,
+        step: u32,
+        problems: &ProblemColumns,
+    ) -> Result<Answered<Vec<Retirement>>, Stop> {
         let inputs = InputsDigest::new().problems(problems).u32s(&[step]);
         let num_rows = problems.len();
         let question =
@@ -95,7 +116,12 @@ impl PolicySet {
     ///
     /// # Errors
     /// See [`PolicySet::buckets`].
-    pub fn bucket_weights(&mut self, step: u32, counts: &[u32], group_size: u32) -> Result<Vec<f32>, Stop> {
+    pub fn bucket_weights(
+        &mut self,
+        step: u32,
+        counts: &[u32],
+        group_size: u32,
+    ) -> Result<Answered<Vec<f32>>, Stop> {
         let inputs = InputsDigest::new().u32s(counts).u32s(&[group_size, step]);
         let num_rows = counts.len();
         let question =
@@ -124,12 +150,13 @@ impl PolicySet {
             Question { step, slot: Slot::Sampling, function: "row-weights", seed: None, num_rows, inputs };
         question.check(problem_lengths(problems))?;
         question.check(equal("buckets", buckets.len(), num_rows))?;
-        self.ask(
+        let answered = self.ask(
             question,
             &|policy, state| policy.row_weights(state, problems, buckets, step),
             || None,
             |weights| json(&weights.as_deref().unwrap_or_default()),
-        )
+        )?;
+        Ok(answered.answer)
     }
 
     /// Share of the batch for replay, 0 to 1. `pass_rate` is the latest step's, `configured` the run's.
@@ -154,12 +181,13 @@ impl PolicySet {
         };
         let chooses =
             [Slot::Selection, Slot::Trajectories].iter().any(|&slot| self.holder(slot).now.is_some());
-        self.ask(
+        let answered = self.ask(
             question,
             &|policy, state| policy.replay_ratio(state, step, batch, pass_rate, configured),
             || builtin::replay_ratio(configured, chooses),
             json,
-        )
+        )?;
+        Ok(answered.answer)
     }
 
     /// At most `k` different rows, or `None` when the weights decide: the slot is not filled, or its policy faulted.
@@ -172,7 +200,7 @@ impl PolicySet {
         problems: &ProblemColumns,
         k: u32,
         seed: u64,
-    ) -> Result<Option<Vec<u32>>, Stop> {
+    ) -> Result<Option<Answered<Vec<u32>>>, Stop> {
         if !self.fills_selection() {
             return Ok(None);
         }
@@ -181,7 +209,14 @@ impl PolicySet {
         let question =
             Question { step, slot: Slot::Selection, function: "select", seed: seed_used, num_rows, inputs };
         question.check(problem_lengths(problems))?;
-        self.ask(question, &|policy, state| policy.select(state, problems, k, step, seed), || None, json)
+        let chosen = self.ask(
+            question,
+            &|policy, state| policy.select(state, problems, k, step, seed),
+            || None,
+            json,
+        )?;
+        let Answered { answer, by } = chosen;
+        Ok(answer.map(|answer| Answered { answer, by }))
     }
 
     /// For each question a row of the columns inside its range of `offsets`, or `None` for no replay.
@@ -193,7 +228,7 @@ impl PolicySet {
         step: u32,
         trajectories: &TrajectoryColumns,
         seed: u64,
-    ) -> Result<Vec<Option<u32>>, Stop> {
+    ) -> Result<Answered<Vec<Option<u32>>>, Stop> {
         let inputs = InputsDigest::new().trajectories(trajectories).u32s(&[step]).u64s(&[seed]);
         let question = Question {
             step,
@@ -216,7 +251,11 @@ impl PolicySet {
     ///
     /// # Errors
     /// See [`PolicySet::buckets`]; a fault of single rows is none.
-    pub fn verify(&mut self, step: u32, requests: &[VerifyRequest]) -> Result<Vec<VerifyResult>, Stop> {
+    pub fn verify(
+        &mut self,
+        step: u32,
+        requests: &[VerifyRequest],
+    ) -> Result<Answered<Vec<VerifyResult>>, Stop> {
         let started = Instant::now();
         let slot = Slot::Verifier;
         let mut next = self.holder(slot).now;
@@ -229,7 +268,9 @@ impl PolicySet {
                 None => {
                     let rows = self.journal_rows(id, &verified);
                     fault_text = fault_text.or(rows);
-                    self.answered_well(slot, id);
+                    if verified.faults.len() < requests.len() {
+                        self.answered_well(slot, "verify");
+                    }
                     answered = Some((verified.results, digest));
                     next = None;
                 }
@@ -246,22 +287,22 @@ impl PolicySet {
         if answered.is_some() || fault_text.is_some() {
             self.journal.time += started.elapsed();
         }
-        let (results, digest) =
+        let (answer, by) =
             answered.unwrap_or_else(|| (requests.iter().map(builtin::verify).collect(), BUILTIN.to_owned()));
         self.journal.decide(Decision {
             step,
             slot,
             function: "verify",
-            digest,
+            digest: by.clone(),
             inputs_digest: InputsDigest::new().requests(requests).finish(),
             seed: None,
             num_rows: num_rows(requests.len()),
-            output: verdict_counts(&results),
-            fuel: results.iter().map(|result| result.fuel).sum(),
+            output: verdict_counts(&answer),
+            fuel: answer.iter().map(|result| result.fuel).sum(),
             duration_us: started.elapsed().as_secs_f32() * 1e6,
             fault: fault_text,
         });
-        Ok(results)
+        Ok(Answered { answer, by })
     }
 
     fn verify_with(&mut self, id: MemberId, requests: &[VerifyRequest]) -> Option<Verified> {
@@ -288,14 +329,14 @@ impl PolicySet {
         Some(format!("{} of {} rows, first {first}", faults.len(), verified.results.len()))
     }
 
-    /// Asks the slot's component, the last good one after a fault, the built-in default last; journals the call.
+    /// Asks the slot's component, its predecessors after a fault, the built-in default last; journals the call.
     fn ask<T>(
         &mut self,
         question: Question,
         call: Call<'_, T>,
         built_in: impl FnOnce() -> T,
         output: impl FnOnce(&T) -> String,
-    ) -> Result<T, Stop> {
+    ) -> Result<Answered<T>, Stop> {
         let Question { step, slot, function, seed, num_rows, inputs } = question;
         let started = Instant::now();
         let mut next = self.holder(slot).now;
@@ -307,7 +348,7 @@ impl PolicySet {
             fuel += outcome.fuel;
             match outcome.answer {
                 Ok(answer) => {
-                    self.answered_well(slot, id);
+                    self.answered_well(slot, function);
                     answered = Some((answer, self.digest_of(Some(id)).to_owned()));
                     next = None;
                 }
@@ -320,12 +361,12 @@ impl PolicySet {
         if answered.is_some() || fault_text.is_some() {
             self.journal.time += started.elapsed();
         }
-        let (answer, digest) = answered.unwrap_or_else(|| (built_in(), BUILTIN.to_owned()));
+        let (answer, by) = answered.unwrap_or_else(|| (built_in(), BUILTIN.to_owned()));
         self.journal.decide(Decision {
             step,
             slot,
             function,
-            digest,
+            digest: by.clone(),
             inputs_digest: inputs.finish(),
             seed,
             num_rows: self::num_rows(num_rows),
@@ -334,7 +375,7 @@ impl PolicySet {
             duration_us: started.elapsed().as_secs_f32() * 1e6,
             fault: fault_text,
         });
-        Ok(answer)
+        Ok(Answered { answer, by })
     }
 }
 

@@ -106,8 +106,8 @@ impl GuestConfig {
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureRule {
-    /// The last component that answered this slot well, if it is another one than the faulty: the slot goes back to it.
-    /// Otherwise the built-in default answers this one call.
+    /// The component that the faulty one took the slot from, until the faulty one has answered every function of the
+    /// slot well once: the slot goes back to it. Otherwise the built-in default answers this one call.
     KeepLastGood,
     /// The built-in default answers this one call; the component keeps the slot.
     BuiltIn,

@@ -124,15 +124,34 @@ pub enum Reject {
         /// The fault.
         fault: Fault,
     },
+    /// A slot that it fills is another file's, or nobody's by request.
+    #[error("policy {policy} can't take over: {detail}")]
+    Slot {
+        /// Path or digest.
+        policy: String,
+        /// Which slot, and what to do.
+        detail: String,
+    },
 }
 
 impl Reject {
-    /// The one word used in logs: `load`, `config` or `probe`.
+    /// The message, and the guest's frames when it trapped.
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::Probe { fault: Fault { backtrace: Some(backtrace), .. }, .. } => {
+                format!("{self}\n{}", backtrace.trim_end())
+            }
+            _ => self.to_string(),
+        }
+    }
+
+    /// The one word used in logs: `load`, `config`, `probe` or `slot`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Load { .. } => "load",
             Self::Config { .. } => "config",
             Self::Probe { .. } => "probe",
+            Self::Slot { .. } => "slot",
         }
     }
 }

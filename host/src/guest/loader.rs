@@ -1,6 +1,7 @@
 //! From bytes to a candidate that may take over.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::Engine;
@@ -32,6 +33,7 @@ struct Shared {
 }
 
 /// A policy that has passed its probe and may be put in a [`PolicySet`](super::PolicySet).
+#[derive(Clone)]
 pub struct Candidate {
     pub(super) policy: Arc<GuestPolicy>,
     pub(super) initial_state: Option<Vec<u8>>,
@@ -42,6 +44,16 @@ impl Candidate {
     /// Name, digest, parameters and the slots that it can fill.
     pub fn info(&self) -> &ComponentInfo {
         &self.policy.info
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> &[LogLine] {
+        &self.log
+    }
+
+    /// File that it was read from.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.policy.info.path.as_deref()
     }
 }
 
@@ -130,6 +142,15 @@ impl Loader {
         Ok(candidate)
     }
 
+    /// A candidate that was accepted before, with the lines that it logged then: not probed again, because the pool is
+    /// another one now.
+    ///
+    /// # Errors
+    /// As for `prepare`, short of the probe.
+    pub fn prepare_again(&self, source: &PolicySource, log: Vec<LogLine>) -> Result<Candidate, Reject> {
+        Ok(Candidate { log, ..self.load(source, &mut Vec::new())? })
+    }
+
     /// Everything but the probe: for a policy that a run used before. What the policy logs goes to `log`.
     pub(super) fn load(&self, source: &PolicySource, log: &mut Vec<LogLine>) -> Result<Candidate, Reject> {
         let Shared { engine, linker, settings, params, .. } = &*self.shared;
@@ -140,6 +161,11 @@ impl Loader {
             fault,
         })?;
         Ok(Candidate { policy: Arc::new(policy), initial_state, log: Vec::new() })
+    }
+
+    /// Most bytes of a policy's file.
+    pub fn most_file_bytes(&self) -> u64 {
+        self.config().most_file_bytes()
     }
 
     /// Why instances are not pooled, when they are not (slower, otherwise equal).

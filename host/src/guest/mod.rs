@@ -32,6 +32,7 @@ mod loader;
 mod params;
 mod policy_set;
 mod probe;
+mod slot_table;
 mod snapshot;
 mod store;
 mod swap;
@@ -40,6 +41,7 @@ mod verify;
 
 use crate::types::Verdict;
 
+pub use answers::Answered;
 pub use component::{ComponentInfo, PolicySource};
 pub use config::{FailureRule, GuestConfig};
 pub use error::{Fault, FaultKind, PolicySetError, Reject, Stop};

@@ -4,9 +4,11 @@
 //!
 //! When a component faults in a call, the fault is journalled and, by the run's [`FailureRule`]:
 //!
-//! * `keep-last-good`: if the last component that answered this slot well is another one (the slot was swapped since),
-//!   the slot goes back to it for good and it answers this call, with the built-in default behind it. Otherwise the
-//!   built-in default answers this one call and the component keeps the slot.
+//! * `keep-last-good`: if the component has not proven itself and took the slot from another one, the slot goes back to
+//!   that predecessor for good and it answers this call, with its own predecessor and the built-in default behind it.
+//!   A component has proven itself in a slot once it has answered every function of the slot well since it took over:
+//!   one that answers `row-weights` and always traps in `bucket-weights` does not keep the slot. Otherwise the built-in
+//!   default answers this one call and the component keeps the slot.
 //! * `built-in`: the built-in default answers this one call and the component keeps the slot.
 //! * `stop`: the call is an error.
 //!
@@ -15,7 +17,7 @@
 //! component's fault and the rule applies; and where `keep-last-good` finds no other component, the rows stay as they
 //! are, because the built-in verifier's rules are other rules and its `incorrect` would be a wrong reward.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::calls::{Call, Outcome};
@@ -43,19 +45,51 @@ pub(super) struct Member {
     pub(super) policy: Arc<GuestPolicy>,
     /// What the component asked to be remembered.
     pub(super) state: Option<Vec<u8>>,
-    /// False for one that was swapped out and is kept as the last good one of a slot.
+    /// False for one that was swapped out and is kept as a predecessor, or stands in again.
     pub(super) loaded: bool,
 }
 
 /// Who answers for a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Holder {
     /// `None` for the built-in default.
     pub(super) now: Option<MemberId>,
-    /// The last component that answered well.
-    pub(super) last_good: Option<MemberId>,
-    /// The component that the slot was taken from because it faulted; its file's next version may have it back.
-    pub(super) deposed: Option<MemberId>,
+    /// Functions that `now` has answered well since it took over.
+    pub(super) answered: BTreeSet<&'static str>,
+    /// Who had the slot before and gets it back when `now` faults, the latest last. Empty once `now` has proven itself.
+    pub(super) predecessors: Vec<MemberId>,
+    /// Components that the slot was taken from because they faulted; their files' next versions may have it back.
+    pub(super) deposed: Vec<MemberId>,
+    /// True when somebody emptied the slot: then it stays empty until somebody asks for a component that fills it.
+    pub(super) emptied: bool,
+}
+
+/// A slot that nobody ever filled.
+static BUILT_IN: Holder = Holder {
+    now: None,
+    answered: BTreeSet::new(),
+    predecessors: Vec::new(),
+    deposed: Vec::new(),
+    emptied: false,
+};
+
+/// Most predecessors of a slot's holder that are kept. Several wait only where none has proven itself, as when replay
+/// has not begun.
+const MAX_PREDECESSORS: usize = 4;
+
+impl Holder {
+    /// The holder after `id` took over from this one.
+    pub(super) fn taken_over_by(&self, id: MemberId) -> Self {
+        let mut predecessors = self.predecessors.clone();
+        // One that was never asked says nothing about itself; those behind it are the better choice.
+        let is_known = !self.answered.is_empty() || predecessors.is_empty();
+        predecessors.extend(self.now.filter(|_| is_known));
+        if predecessors.len() > MAX_PREDECESSORS {
+            // The first is the one that has proven itself, if any has.
+            predecessors.remove(1);
+        }
+        Self { now: Some(id), predecessors, ..Self::default() }
+    }
 }
 
 impl std::fmt::Debug for PolicySet {
@@ -91,6 +125,7 @@ impl PolicySet {
             }
         }
         set.check_params()?;
+        set.note_override();
         Ok(set)
     }
 
@@ -132,8 +167,8 @@ impl PolicySet {
         id
     }
 
-    pub(super) fn holder(&self, slot: Slot) -> Holder {
-        self.slots.get(&slot).copied().unwrap_or_default()
+    pub(super) fn holder(&self, slot: Slot) -> &Holder {
+        self.slots.get(&slot).unwrap_or(&BUILT_IN)
     }
 
     /// SHA-256 of the component that fills `slot`, [`BUILTIN`] when none does.
@@ -206,11 +241,11 @@ impl PolicySet {
             FailureRule::Stop => Err(Stop::Fault { step, slot, function, digest, fault: fault.clone() }),
             FailureRule::BuiltIn => Ok(None),
             FailureRule::KeepLastGood => {
-                let Some(good) = self.holder(slot).last_good.filter(|&good| good != id) else {
-                    return Ok(None);
-                };
                 let holder = self.slots.entry(slot).or_default();
-                (holder.now, holder.deposed) = (Some(good), Some(id));
+                let Some(good) = holder.predecessors.pop() else { return Ok(None) };
+                holder.now = Some(good);
+                holder.answered.clear();
+                holder.deposed.push(id);
                 let good_digest = self.digest_of(Some(good)).to_owned();
                 let detail = format!("the slot goes back from {digest} to {good_digest}, the last good one");
                 self.journal.note(Note {
@@ -241,11 +276,13 @@ impl PolicySet {
         });
     }
 
-    /// Notes that `id` answered `slot` well, and forgets components that nothing refers to any more.
-    pub(super) fn answered_well(&mut self, slot: Slot, id: MemberId) {
+    /// Notes that the holder of `slot` answered `function` well, and lets its predecessors go once it has proven itself.
+    pub(super) fn answered_well(&mut self, slot: Slot, function: &'static str) {
         let holder = self.slots.entry(slot).or_default();
-        if holder.last_good != Some(id) {
-            holder.last_good = Some(id);
+        let is_new = holder.answered.insert(function);
+        let has_proven = slot.functions().iter().all(|function| holder.answered.contains(function));
+        if is_new && has_proven && !holder.predecessors.is_empty() {
+            holder.predecessors.clear();
             self.forget_unused();
         }
     }
@@ -253,8 +290,8 @@ impl PolicySet {
     pub(super) fn forget_unused(&mut self) {
         let slots = &self.slots;
         self.members.retain(|id, member| {
-            member.loaded
-                || slots.values().any(|holder| holder.now == Some(*id) || holder.last_good == Some(*id))
+            let stands = |holder: &Holder| holder.now == Some(*id) || holder.predecessors.contains(id);
+            member.loaded || slots.values().any(stands)
         });
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::component::PolicySource;
 use super::loader::Loader;
-use super::policy_set::{Holder, Member, PolicySet};
+use super::policy_set::{Holder, Member, MemberId, PolicySet};
 use crate::journal::Slot;
 
 /// What a checkpoint keeps of one component; its bytes are kept elsewhere, by digest.
@@ -20,11 +20,13 @@ pub struct PolicySnapshot {
     pub path: Option<PathBuf>,
     /// Slots that it fills.
     pub slots: Vec<String>,
-    /// Slots that it was the last to answer well.
-    pub last_good: Vec<String>,
+    /// Functions that it has answered well since it took their slots over, as `slot.function`.
+    pub answered: Vec<String>,
+    /// Slots that it gets back when who took them over does not prove itself.
+    pub predecessor: Vec<String>,
     /// Slots that were taken from it because it faulted.
     pub deposed: Vec<String>,
-    /// False when it was swapped out and is kept as a last good one.
+    /// False when it was swapped out and is kept as a predecessor, or stands in again.
     pub loaded: bool,
     /// Its own state, when it keeps one.
     pub state: Option<Vec<u8>>,
@@ -33,7 +35,7 @@ pub struct PolicySnapshot {
 impl PolicySet {
     /// Everything that a checkpoint needs to go on as if nothing had happened, the bytes of the components aside.
     pub fn snapshot(&self) -> Vec<PolicySnapshot> {
-        let names = |is_named: &dyn Fn(Holder) -> bool| {
+        let names = |is_named: &dyn Fn(&Holder) -> bool| -> Vec<String> {
             let slots = Slot::ALL.into_iter().filter(|&slot| is_named(self.holder(slot)));
             slots.map(|slot| slot.as_str().to_owned()).collect()
         };
@@ -43,19 +45,35 @@ impl PolicySet {
                 digest: member.policy.info.digest.clone(),
                 path: member.policy.info.path.clone(),
                 slots: names(&|holder| holder.now == Some(id)),
-                last_good: names(&|holder| holder.last_good == Some(id)),
-                deposed: names(&|holder| holder.deposed == Some(id)),
+                answered: self.answered_by(id),
+                predecessor: names(&|holder| holder.predecessors.contains(&id)),
+                deposed: names(&|holder| holder.deposed.contains(&id)),
                 loaded: member.loaded,
                 state: member.state.clone(),
             })
             .collect()
     }
 
-    /// A set as it was when `snapshots` were taken, each given with its component's bytes.
+    fn answered_by(&self, id: MemberId) -> Vec<String> {
+        let slots = self.slots_of(id).into_iter();
+        slots
+            .flat_map(|slot| {
+                let functions = self.holder(slot).answered.iter();
+                functions.map(move |function| format!("{}.{function}", slot.as_str()))
+            })
+            .collect()
+    }
+
+    /// A set as it was when `snapshots` were taken, each given with its component's bytes, and the names of the
+    /// [emptied slots](PolicySet::emptied_slots).
     ///
     /// # Errors
     /// When the bytes are not those of the digest, a component no longer loads, or a snapshot names an unknown slot.
-    pub fn restore(loader: &Loader, snapshots: Vec<(PolicySnapshot, Arc<[u8]>)>) -> anyhow::Result<Self> {
+    pub fn restore(
+        loader: &Loader,
+        snapshots: Vec<(PolicySnapshot, Arc<[u8]>)>,
+        emptied: &[String],
+    ) -> anyhow::Result<Self> {
         let mut set = Self::empty(loader);
         for (snapshot, bytes) in snapshots {
             let source = PolicySource { path: snapshot.path.clone(), bytes };
@@ -78,15 +96,33 @@ impl PolicySet {
             for slot in parse_slots(&snapshot.slots)? {
                 set.slots.entry(slot).or_default().now = Some(id);
             }
-            for slot in parse_slots(&snapshot.last_good)? {
-                set.slots.entry(slot).or_default().last_good = Some(id);
+            for name in &snapshot.answered {
+                let (slot, function) = parse_function(name)?;
+                set.slots.entry(slot).or_default().answered.insert(function);
+            }
+            // Members come in the order in which they took over, and so do predecessors.
+            for slot in parse_slots(&snapshot.predecessor)? {
+                set.slots.entry(slot).or_default().predecessors.push(id);
             }
             for slot in parse_slots(&snapshot.deposed)? {
-                set.slots.entry(slot).or_default().deposed = Some(id);
+                set.slots.entry(slot).or_default().deposed.push(id);
             }
+        }
+        for slot in parse_slots(emptied)? {
+            set.slots.entry(slot).or_default().emptied = true;
         }
         Ok(set)
     }
+}
+
+fn parse_function(name: &str) -> anyhow::Result<(Slot, &'static str)> {
+    let find = |slot: &str, function: &str| {
+        let slot = Slot::ALL.into_iter().find(|known| known.as_str() == slot)?;
+        Some((slot, *slot.functions().iter().find(|known| **known == function)?))
+    };
+    name.split_once('.')
+        .and_then(|(slot, function)| find(slot, function))
+        .with_context(|| format!("unknown function `{name}` in a policy snapshot"))
 }
 
 fn parse_slots(names: &[String]) -> anyhow::Result<Vec<Slot>> {

@@ -1,8 +1,9 @@
 //! Changing policies between two steps.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::error::{Fault, Reject};
+use super::error::Reject;
 use super::journal::Note;
 use super::loader::Candidate;
 use super::policy_set::{Holder, MemberId, PolicySet};
@@ -15,42 +16,75 @@ impl PolicySet {
     /// * A candidate with the path of a loaded component replaces it wholly: slots that it no longer fills fall to the
     ///   built-in default. It can't take a slot that a component from another path fills.
     /// * Any other candidate takes its slots from whoever fills them; a component left without a slot is dropped.
+    /// * A candidate with a path leaves a slot alone that somebody emptied; one without is an explicit wish and fills it.
     ///
     /// State is carried over from the component that it replaces, or displaces, under the same path or the same name
-    /// when both keep one. The component that answered a slot well last is remembered for `keep-last-good`.
+    /// when both keep one. Whoever had a slot before is remembered for `keep-last-good`.
     ///
     /// # Errors
     /// When a slot is another file's or the state is refused. The set stays as it was; the refusal is journalled.
-    pub fn swap(&mut self, mut candidate: Candidate) -> Result<(), Reject> {
-        let replaced = self.loaded_from(candidate.policy.info.path.as_deref());
-        let checked =
-            self.check_slots(&candidate, replaced).and_then(|()| self.carry_state(&mut candidate, replaced));
-        if let Err(reject) = checked {
-            let info = &candidate.policy.info;
-            let (digest, log) = (info.digest.clone(), std::mem::take(&mut candidate.log));
-            self.record_refusal(Some(&digest), &reject, log);
-            return Err(reject);
+    pub fn swap(&mut self, candidate: Candidate) -> Result<(), Reject> {
+        match self.obstacle(&candidate, &BTreeSet::new()) {
+            Some(detail) => Err(self.refuse(candidate, |policy| Reject::Slot { policy, detail })),
+            None => self.take_over(candidate),
         }
+    }
 
+    /// Positions in `waiting`, candidates from different paths, of those that could all take over now, one after the
+    /// other. So files that move a slot from one to another, or exchange slots, find each other.
+    pub fn ready(&self, waiting: &[&Candidate]) -> Vec<usize> {
+        let mut ready: Vec<usize> = (0..waiting.len()).collect();
+        loop {
+            let vacated: BTreeSet<MemberId> =
+                ready.iter().filter_map(|&index| self.loaded_from(waiting[index].path())).collect();
+            let claims = |slot: Slot| {
+                ready.iter().filter(|&&index| waiting[index].policy.info.slots.contains(&slot)).count()
+            };
+            let kept: Vec<usize> = ready
+                .iter()
+                .copied()
+                .filter(|&index| {
+                    let is_claimed_twice = |&slot: &Slot| claims(slot) > 1;
+                    self.obstacle(waiting[index], &vacated).is_none()
+                        && !waiting[index].policy.info.slots.iter().any(is_claimed_twice)
+                })
+                .collect();
+            if kept.len() == ready.len() {
+                return ready;
+            }
+            ready = kept;
+        }
+    }
+
+    /// [`swap`](Self::swap) without asking whose the slots are: for a candidate that is [`ready`](Self::ready), and for
+    /// a swap that is on record as accepted.
+    ///
+    /// # Errors
+    /// When the state is refused. The set stays as it was; the refusal is journalled.
+    pub fn take_over(&mut self, mut candidate: Candidate) -> Result<(), Reject> {
+        let replaced = self.loaded_from(candidate.path());
+        if let Err(reject) = self.carry_state(&mut candidate, replaced) {
+            return Err(self.refuse(candidate, |_| reject));
+        }
         let policy = std::sync::Arc::clone(&candidate.policy);
         let id = self.insert(candidate);
         let mut displaced = Vec::from_iter(replaced);
         for slot in Slot::ALL {
             let holder = self.holder(slot);
-            let fills = policy.info.slots.contains(&slot);
+            let fills = policy.info.slots.contains(&slot) && !(holder.emptied && policy.info.path.is_some());
             if !fills && (holder.now.is_none() || holder.now != replaced) {
                 continue;
             }
-            displaced.extend(holder.now);
-            displaced.extend(holder.deposed);
             let before = self.digest_of(holder.now).to_owned();
-            let now = fills.then_some(id);
-            self.slots.insert(slot, Holder { now, last_good: holder.last_good, deposed: None });
-            let after = if fills { policy.info.digest.as_str() } else { BUILTIN };
+            let after = if fills { policy.info.digest.as_str() } else { BUILTIN }.to_owned();
+            let next = if fills { holder.taken_over_by(id) } else { Holder::default() };
+            displaced.extend(holder.now);
+            displaced.extend(&holder.deposed);
+            self.slots.insert(slot, next);
             self.journal.note(Note {
                 kind: EventKind::Swap,
                 slot: Some(slot),
-                digest: Some(after.to_owned()),
+                digest: Some(after),
                 reason: None,
                 detail: format!(
                     "{} {} ({}) takes over from {before}",
@@ -64,51 +98,116 @@ impl PolicySet {
         Ok(())
     }
 
+    /// Gives `slot` back to the built-in default, until somebody asks for a component that fills it. Must be called
+    /// between two steps.
+    pub fn empty_slot(&mut self, slot: Slot) {
+        let holder = self.holder(slot);
+        let before = self.digest_of(holder.now).to_owned();
+        let mut displaced = holder.deposed.clone();
+        displaced.extend(holder.now);
+        self.slots.insert(slot, Holder { emptied: true, ..Holder::default() });
+        self.journal.note(Note {
+            kind: EventKind::Swap,
+            slot: Some(slot),
+            digest: Some(BUILTIN.to_owned()),
+            reason: Some("emptied"),
+            detail: format!("the slot is emptied: the built-in default takes over from {before}"),
+        });
+        self.unload(None, &displaced);
+    }
+
+    /// Slots that somebody emptied.
+    pub fn emptied_slots(&self) -> Vec<Slot> {
+        Slot::ALL.into_iter().filter(|&slot| self.holder(slot).emptied).collect()
+    }
+
     /// Journals that a candidate was refused, one that never got past [`Loader::prepare`](super::Loader::prepare) say,
     /// and what it had logged by then.
     pub fn record_refusal(&mut self, digest: Option<&str>, reject: &Reject, log: Vec<LogLine>) {
+        self.record_refusal_as(digest, reject.reason(), reject.in_full(), log);
+    }
+
+    /// Journals a refusal that is on record: the same event again.
+    pub fn record_refusal_as(
+        &mut self,
+        digest: Option<&str>,
+        reason: &'static str,
+        detail: String,
+        log: Vec<LogLine>,
+    ) {
         self.journal.log(None, digest, log);
-        let mut detail = reject.to_string();
-        if let Reject::Probe { fault: Fault { backtrace: Some(backtrace), .. }, .. } = reject {
-            detail.push('\n');
-            detail.push_str(backtrace.trim_end());
-        }
         self.journal.note(Note {
             kind: EventKind::SwapRefused,
             slot: None,
             digest: digest.map(str::to_owned),
-            reason: Some(reject.reason()),
+            reason: Some(reason),
             detail,
         });
     }
 
-    fn loaded_from(&self, path: Option<&Path>) -> Option<MemberId> {
+    /// Journals something that a person may not have meant or could not be told.
+    pub fn warn(&mut self, reason: &'static str, detail: String) {
+        self.journal.note(Note {
+            kind: EventKind::Warning,
+            slot: None,
+            digest: None,
+            reason: Some(reason),
+            detail,
+        });
+    }
+
+    /// Journals that `candidate` is not [`ready`](Self::ready), and what it had logged by then, once.
+    pub fn refuse_slots(&mut self, candidate: &mut Candidate) -> Reject {
+        let detail = self.obstacle(candidate, &BTreeSet::new()).unwrap_or_else(|| {
+            "a slot that it fills is claimed by another file that changed too: leave it out of one of the two".to_owned()
+        });
+        let log = std::mem::take(&mut candidate.log);
+        let reject = Reject::Slot { policy: candidate.policy.label(), detail };
+        self.record_refusal(Some(&candidate.policy.info.digest), &reject, log);
+        reject
+    }
+
+    fn refuse(&mut self, candidate: Candidate, reject: impl FnOnce(String) -> Reject) -> Reject {
+        let reject = reject(candidate.policy.label());
+        self.record_refusal(Some(&candidate.policy.info.digest), &reject, candidate.log);
+        reject
+    }
+
+    /// SHA-256 of the loaded component from `path`.
+    pub fn loaded_digest(&self, path: &Path) -> Option<&str> {
+        self.loaded_from(Some(path)).map(|id| self.digest_of(Some(id)))
+    }
+
+    /// The loaded component from `path`.
+    pub(super) fn loaded_from(&self, path: Option<&Path>) -> Option<MemberId> {
         let path = path?;
         let mut loaded = self.members.iter().filter(|(_, member)| member.loaded);
         loaded.find(|(_, member)| member.policy.info.path.as_deref() == Some(path)).map(|(&id, _)| id)
     }
 
-    /// A file that changed can't take what another file fills; only a candidate of its own can. What it lost by a
-    /// fault is still its own.
-    fn check_slots(&self, candidate: &Candidate, replaced: Option<MemberId>) -> Result<(), Reject> {
-        let Some(replaced) = replaced else { return Ok(()) };
-        for &slot in &candidate.policy.info.slots {
-            let Holder { now, deposed, .. } = self.holder(slot);
-            if now == Some(replaced) || deposed == Some(replaced) {
-                continue;
-            }
-            let Some(other) = now.and_then(|id| self.members.get(&id)) else { continue };
-            // A last good version of this very file stands in for it and gives way.
-            if other.loaded && other.policy.info.path != candidate.policy.info.path {
-                let detail = format!(
-                    "slot `{}` is filled by {}: leave it out of one of the two",
-                    slot.as_str(),
-                    other.policy.label()
-                );
-                return Err(Reject::Load { policy: candidate.policy.label(), detail });
-            }
+    /// Why `candidate` can't have all its slots once the components `vacated` have been replaced. A file that changed
+    /// can't take what another file fills; only a candidate of its own can. What it lost by a fault is still its own.
+    fn obstacle(&self, candidate: &Candidate, vacated: &BTreeSet<MemberId>) -> Option<String> {
+        let info = &candidate.policy.info;
+        info.path.as_ref()?;
+        if info.slots.iter().all(|&slot| self.holder(slot).emptied) {
+            let names: Vec<&str> = info.slots.iter().map(|slot| slot.as_str()).collect();
+            return Some(format!("nothing is left for it: {} was emptied by request", names.join(", ")));
         }
-        Ok(())
+        let replaced = self.loaded_from(candidate.path())?;
+        info.slots.iter().find_map(|&slot| {
+            let Holder { now, deposed, .. } = self.holder(slot);
+            let now =
+                now.filter(|id| *id != replaced && !vacated.contains(id) && !deposed.contains(&replaced))?;
+            // A last good version of this very file stands in for it and gives way.
+            let other =
+                self.members.get(&now).filter(|other| other.loaded && other.policy.info.path != info.path)?;
+            Some(format!(
+                "slot `{}` is filled by {}: leave it out of one of the two",
+                slot.as_str(),
+                other.policy.label()
+            ))
+        })
     }
 
     /// Gives the candidate the state of its predecessor, if there is one that keeps state.

@@ -25,7 +25,7 @@ macro_rules! words {
 words!(Origin: Fresh, Replayed, Demonstrated);
 words!(Verdict: Correct, Incorrect, Unscorable, OutOfBudget);
 words!(Slot: Difficulty, Retirement, Sampling, Selection, Trajectories, Verifier);
-words!(EventKind: Swap, SwapRefused, Fault, ReplayStart, Checkpoint, GuestLog);
+words!(EventKind: Swap, SwapRefused, Fault, ReplayStart, Checkpoint, GuestLog, Slots, Warning);
 words!(ProblemChange: Retired, Revived, Bucket, Stored, Weight);
 
 table! {
@@ -99,16 +99,18 @@ table! {
         pub ratio_max: Option<f32>,
         /// Share of those ratios that were clipped.
         pub clip_fraction: Option<f32>,
-        /// Digest of the policy that scored the completion.
+        /// Digest of the policy that answered with the verdict, `builtin` for the host's own verifier.
         pub verifier_digest: String,
-        /// Digest of the policy that drew the question, when it was drawn for replay (`sampling` or `selection`).
+        /// Digest of the policy that drew the question, when it was drawn for replay: that of `selection` where it
+        /// chose, else that whose bucket weights it was drawn by.
         pub sampling_digest: Option<String>,
         /// Digest of the policy that chose the stored trajectory, when one was.
         pub trajectories_digest: Option<String>,
-        /// Digest of the policy that assigned the bucket.
-        pub difficulty_digest: String,
-        /// Digest of the policy that decides on retirement.
-        pub retirement_digest: String,
+        /// Digest of the policy that assigned the bucket at this step; null when none was asked about the question, so that
+        /// its bucket, if it has one, is an earlier step's.
+        pub difficulty_digest: Option<String>,
+        /// Digest of the policy that decided on retirement at this step; null as for `difficulty_digest`.
+        pub retirement_digest: Option<String>,
         /// Fuel that the verification used.
         pub verifier_fuel: u64,
     }

@@ -247,8 +247,8 @@ fn group(
             verifier_digest: BUILTIN.to_owned(),
             sampling_digest: drawn_from_bucket.map(|_| sampling_digest.to_owned()),
             trajectories_digest: replayed.map(|_| BUILTIN.to_owned()),
-            difficulty_digest: BUILTIN.to_owned(),
-            retirement_digest: BUILTIN.to_owned(),
+            difficulty_digest: Some(BUILTIN.to_owned()),
+            retirement_digest: Some(BUILTIN.to_owned()),
             verifier_fuel: 0,
         });
     }

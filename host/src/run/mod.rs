@@ -6,6 +6,7 @@ mod replay_start;
 mod report;
 mod resume;
 mod step;
+mod swaps;
 
 use std::path::Path;
 
@@ -54,6 +55,7 @@ pub struct Run {
     /// What was found and done when the run was opened.
     notes: Vec<String>,
     control: Control,
+    swaps: swaps::Swaps,
     progress: Progress,
 }
 
@@ -112,6 +114,11 @@ impl Run {
     /// The policies in force.
     pub fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    /// What the policies in force do that a person may not have meant.
+    pub fn policy_warning(&self) -> Option<String> {
+        self.policies.override_warning()
     }
 
     /// Datasets that have rows that can't be used, and those rows.

@@ -8,10 +8,12 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use super::resume::{self, Found};
+use super::step::probe_of;
+use super::swaps::{Swaps, stored_policy};
 use super::{Progress, Run, identity};
 use crate::checkpoint::{self, GuestStates, RunState, Schedule, Writer};
 use crate::config::{Config, Engine, RunToml};
-use crate::control::Control;
+use crate::control::{Content, Control};
 use crate::dataset::{Dataset, Mapping, QuestionQueue};
 use crate::guest::{Loader, PolicySet, PolicySource, Probe};
 use crate::identity::Identity;
@@ -92,11 +94,18 @@ impl Run {
             step => ModelSource::read(&dir.checkpoint(step).to_string_lossy())?,
         };
         let inputs = Inputs::read(config, source)?;
+        let digests = recorded_policies(&run_toml);
         let start = match found.checkpoint.take() {
             Some((state, pool)) => Start::restored(&inputs, &dir, state, pool)?,
             // Killed before the first step was in a checkpoint: nothing is lost by starting over.
             None => {
-                let start = Start::fresh(&inputs, &dir, inputs.load_policies()?)?;
+                let policies = load(&inputs.config, &inputs.loader, |path, index| {
+                    let digest = digests.get(index).with_context(|| {
+                        format!("{} does not say which policies the run began with", dir.config().display())
+                    })?;
+                    Ok(PolicySource { path: Some(path.to_owned()), bytes: stored_policy(&dir, digest)? })
+                })?;
+                let start = Start::fresh(&inputs, &dir, policies)?;
                 if let Some(recorded) = identity::of_run_toml(&run_toml)? {
                     identity::check(&dir, &recorded, &start.identity.without_settings())?;
                 }
@@ -107,6 +116,7 @@ impl Run {
             format!("run.toml was written by an older version, which had no {key}; that default counts")
         });
         found.notes.extend(new);
+        let start = Start { began_with: began_with(&inputs.config, &digests), ..start };
         Self::assemble(inputs, dir, lock, start, run_toml, guest_states, Some(found))
     }
 
@@ -133,9 +143,16 @@ impl Run {
         if start.state.step > 0 {
             checkpoints.add_readable(start.state.step);
         }
-        let watched = if config.policy.watch { config.policy.files.clone() } else { Vec::new() };
-        let control = Control::start(loader, watched, dir.root())?;
-        let Start { state, pool, policies, actor, identity } = start;
+        let Start { state, pool, mut policies, actor, identity, mut began_with } = start;
+        if !config.policy.watch {
+            began_with.clear();
+        }
+        let swaps = Swaps::open(&dir, &loader, state.step, &began_with)?;
+        let probe = probe_of(&pool, &train, config.rollout.group_size, state.step);
+        let (control, problem) = Control::start(swaps.watch(loader, began_with), dir.root(), probe)?;
+        if let Some(problem) = problem {
+            policies.warn("control", problem);
+        }
         Ok(Self {
             streams: Streams::new(state.seed),
             dataset: train,
@@ -153,6 +170,7 @@ impl Run {
             saved: state.step,
             notes,
             control,
+            swaps,
             progress: Progress {
                 step: state.step,
                 weights_version: state.weights_version,
@@ -209,7 +227,7 @@ impl Inputs {
     }
 
     fn load_policies(&self) -> anyhow::Result<Policies> {
-        load(&self.config, &self.loader)
+        load(&self.config, &self.loader, |path, _| read_policy(&self.config, path))
     }
 
     fn identity(&self) -> anyhow::Result<Identity> {
@@ -233,6 +251,8 @@ struct Start {
     policies: PolicySet,
     actor: Actor,
     identity: Identity,
+    /// Files of policies, each with the digest that the run began with.
+    began_with: Vec<(PathBuf, Option<String>)>,
 }
 
 impl Start {
@@ -249,6 +269,7 @@ impl Start {
             buckets: Vec::new(),
             queue: QuestionQueue::new(inputs.train.len()),
             policies: Vec::new(),
+            emptied_slots: Vec::new(),
             heldout_before: None,
             identity: None,
         };
@@ -256,7 +277,12 @@ impl Start {
             .recorded_at(inputs.config.score_temperature());
         let mut identity = inputs.identity()?;
         identity.add_weights(&inputs.source.weights);
-        Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor()?, identity })
+        let files = inputs.config.policy.files.iter();
+        let began_with = files
+            .zip(&policies.bytes)
+            .map(|(path, bytes)| (path.clone(), Content::of(bytes).digest().map(str::to_owned)));
+        let began_with = began_with.collect();
+        Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor()?, identity, began_with })
     }
 
     fn restored(
@@ -283,8 +309,8 @@ impl Start {
         actor.load_optimizer(&dir.checkpoint(state.step).join(checkpoint::OPTIMIZER))?;
         let file_limit = inputs.config.guest.file_mib << 20;
         let snapshots = checkpoint::policy_bytes(dir, state.policies.clone(), file_limit)?;
-        let policies = PolicySet::restore(&inputs.loader, snapshots)?;
-        Ok(Self { state, pool, policies, actor, identity })
+        let policies = PolicySet::restore(&inputs.loader, snapshots, &state.emptied_slots)?;
+        Ok(Self { state, pool, policies, actor, identity, began_with: Vec::new() })
     }
 }
 
@@ -293,20 +319,40 @@ impl Start {
 /// # Errors
 /// A file can't be read or is refused; two claim one slot; a parameter is taken by none.
 pub fn load_policies(config: &Config) -> anyhow::Result<PolicySet> {
-    Ok(load(config, &loader(config)?)?.set)
+    Ok(load(config, &loader(config)?, |path, _| read_policy(config, path))?.set)
 }
 
-fn load(config: &Config, loader: &Loader) -> anyhow::Result<Policies> {
+fn read_policy(config: &Config, path: &Path) -> anyhow::Result<PolicySource> {
+    PolicySource::read(path, config.guest.most_file_bytes()).with_context(|| {
+        format!(
+            "can't use policy {}\nhint: `cargo xtask policies` builds the shipped policies into policies/",
+            path.display()
+        )
+    })
+}
+
+/// Digests of the policies that the run of this run.toml began with, in the order of its files.
+fn recorded_policies(run_toml: &RunToml) -> Vec<String> {
+    let policies = run_toml.run.get("policies").and_then(toml::Value::as_array);
+    let digest = |policy: &toml::Value| Some(policy.get("digest")?.as_str()?.to_owned());
+    policies.into_iter().flatten().filter_map(digest).collect()
+}
+
+fn began_with(config: &Config, digests: &[String]) -> Vec<(PathBuf, Option<String>)> {
+    let files = config.policy.files.iter().enumerate();
+    files.map(|(index, path)| (path.clone(), digests.get(index).cloned())).collect()
+}
+
+/// Loads and probes the configured policies, each from what `read` makes of its file and position.
+fn load(
+    config: &Config,
+    loader: &Loader,
+    read: impl Fn(&Path, usize) -> anyhow::Result<PolicySource>,
+) -> anyhow::Result<Policies> {
     let probe = Probe { group_size: config.rollout.group_size, step: 1, ..Probe::default() };
-    let read = |path: &PathBuf| {
-        PolicySource::read(path, config.guest.most_file_bytes()).with_context(|| {
-            format!(
-                "can't use policy {}\nhint: `cargo xtask policies` builds the shipped policies into policies/",
-                path.display()
-            )
-        })
-    };
-    let sources: Vec<PolicySource> = config.policy.files.iter().map(read).collect::<anyhow::Result<_>>()?;
+    let files = config.policy.files.iter().enumerate();
+    let sources: Vec<PolicySource> =
+        files.map(|(index, path)| read(path, index)).collect::<anyhow::Result<_>>()?;
     let candidates = loader.prepare_all(&sources, &probe).into_iter().collect::<Result<_, _>>()?;
     let bytes = sources.into_iter().map(|source| source.bytes).collect();
     Ok(Policies { set: PolicySet::new(loader, candidates)?, bytes })

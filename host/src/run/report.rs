@@ -1,12 +1,15 @@
 //! What a step and a run tell people, and the rows that a step leaves in the log.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::batch::DropReason;
+use crate::changes::Deciders;
 use crate::columns::BucketInfo;
-use crate::guest::PolicySet;
-use crate::journal::Slot;
 use crate::log::ExperienceRow;
 use crate::metrics::Metrics;
 use crate::pool::ExperiencePool;
+use crate::select::Plan;
 use crate::types::{Origin, Question, RolloutGroup};
 use crate::update::UpdateReport;
 
@@ -61,7 +64,12 @@ pub(super) struct RolloutRows<'a> {
     pub(super) groups: &'a [RolloutGroup],
     pub(super) pool: &'a ExperiencePool,
     pub(super) buckets: &'a [BucketInfo],
-    pub(super) policies: &'a PolicySet,
+    /// Who drew the replayed questions and chose their trajectories.
+    pub(super) plan: &'a Plan,
+    /// Who gave the verdicts.
+    pub(super) verified_by: &'a str,
+    /// Who assigned buckets and decided on retirement.
+    pub(super) deciders: &'a BTreeMap<u32, Arc<Deciders>>,
     pub(super) dropped: &'a [Option<DropReason>],
     pub(super) update: &'a UpdateReport,
 }
@@ -81,9 +89,7 @@ impl RolloutRows<'_> {
     fn row(&self, group_index: usize, group: &RolloutGroup, member: usize, index: usize) -> ExperienceRow {
         let rollout = &group.rollouts[member];
         let question = &self.questions[group.row as usize];
-        let digest = |slot| self.policies.digest(slot).to_owned();
-        let drawn = group.drawn_from.is_some();
-        let drawn_by = if self.policies.fills_selection() { Slot::Selection } else { Slot::Sampling };
+        let deciders = self.deciders.get(&group.row);
         let bucket = self.pool.problem(group.row).bucket();
         let logprobs = &rollout.completion.logprobs;
         let ratios = self.update.rollouts.get(index).copied().flatten();
@@ -122,11 +128,13 @@ impl RolloutRows<'_> {
             ratio_mean: ratios.and_then(|ratios| finite(ratios.ratio_mean)),
             ratio_max: ratios.and_then(|ratios| finite(ratios.ratio_max)),
             clip_fraction: ratios.and_then(|ratios| finite(ratios.clip_fraction)),
-            verifier_digest: digest(Slot::Verifier),
-            sampling_digest: drawn.then(|| digest(drawn_by)),
-            trajectories_digest: (rollout.origin == Origin::Replayed).then(|| digest(Slot::Trajectories)),
-            difficulty_digest: digest(Slot::Difficulty),
-            retirement_digest: digest(Slot::Retirement),
+            verifier_digest: self.verified_by.to_owned(),
+            sampling_digest: group.drawn_from.and_then(|_| self.plan.drawn_by.clone()),
+            trajectories_digest: Some(rollout.origin)
+                .filter(|origin| *origin == Origin::Replayed)
+                .and_then(|_| self.plan.chosen_by.clone()),
+            difficulty_digest: deciders.map(|deciders| deciders.difficulty.clone()),
+            retirement_digest: deciders.map(|deciders| deciders.retirement.clone()),
             verifier_fuel: rollout.verifier_fuel,
         }
     }

@@ -1,6 +1,5 @@
 //! One step of training, its stages in order. Nothing here computes: the stages do.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Run;
@@ -8,13 +7,13 @@ use super::replay_start;
 use super::report::{RolloutRows, StepReport};
 use crate::checkpoint::{Prepared, RunState};
 use crate::config::Clip;
-use crate::control::Proposal;
 use crate::curriculum::{self, Outcome};
+use crate::dataset::Dataset;
 use crate::eval::Evaluation;
 use crate::guest::{Probe, VerifyRequest};
 use crate::journal::{Decision, Event, EventKind};
-use crate::log::ProblemRow;
 use crate::metrics::Metrics;
+use crate::pool::ExperiencePool;
 use crate::rollout::Sampler;
 use crate::select::{Plan, Selection};
 use crate::types::RolloutGroup;
@@ -28,7 +27,7 @@ impl Run {
     pub fn step(&mut self) -> anyhow::Result<StepReport> {
         let step = self.progress.step + 1;
         let mut metrics = Metrics::default();
-        let mut problems = self.take_swaps(step)?;
+        let mut changes = self.take_swaps(step)?;
         if step == 1 && self.config.eval.enabled {
             // No step is under way yet, and an evaluation may take many minutes.
             let _not_waited_for = signals::nothing_to_lose();
@@ -39,7 +38,7 @@ impl Run {
 
         let plan = timed(&mut metrics, "time/select_s", || self.select(step))?;
         let mut groups = timed(&mut metrics, "time/rollout_s", || self.rollout(step, &plan))?;
-        timed(&mut metrics, "time/verify_s", || {
+        let verified_by = timed(&mut metrics, "time/verify_s", || {
             let advantage = self.config.objective.advantage;
             verify::score(&mut self.policies, &self.dataset, step, advantage, &mut groups)
         })?;
@@ -50,7 +49,7 @@ impl Run {
             weights_version: self.progress.weights_version,
             is_mixed: plan.is_mixed,
         };
-        merge_problems(&mut problems, outcome.absorb(&groups, &mut self.pool, &mut self.policies)?);
+        changes.extend(outcome.absorb(&groups, &mut self.pool, &mut self.policies)?);
         let batch = batch::assemble(&groups, &self.dataset, &self.config.objective);
         let clip = match self.config.objective.clip {
             Clip::BeforeReplay => !plan.is_mixed,
@@ -76,12 +75,14 @@ impl Run {
             groups: &groups,
             pool: &self.pool,
             buckets: &self.buckets,
-            policies: &self.policies,
+            plan: &plan,
+            verified_by: &verified_by,
+            deciders: &changes.deciders,
             dropped: &batch.dropped,
             update: &updated,
         };
         self.log.append_experiences(rows.rows());
-        self.log.append_problems(problems.into_values());
+        self.log.append_problems(changes.problems.into_values());
         drop(batch);
         let opened = self.open_replay(&groups);
         metrics.set("time/step_s", begin.elapsed().as_secs_f64());
@@ -121,40 +122,6 @@ impl Run {
             weights_version: self.progress.weights_version,
         };
         sampler.sample(&self.actor, plan)
-    }
-
-    /// Puts accepted candidates in force, the only place where a policy changes.
-    fn take_swaps(&mut self, step: u32) -> anyhow::Result<BTreeMap<u32, ProblemRow>> {
-        let mut is_changed = self.buckets.is_empty();
-        for Proposal { bytes, candidate, log, requester } in self.control.ready() {
-            let digest = self.dir.store_policy(&bytes)?;
-            let taken = match candidate {
-                Ok(candidate) => self.policies.swap(candidate),
-                Err(reject) => {
-                    self.policies.record_refusal(Some(&digest), &reject, log);
-                    Err(reject)
-                }
-            };
-            is_changed |= taken.is_ok();
-            match taken {
-                Ok(()) => requester.reply(true, format!("in force from step {step} on: policy {digest}"))?,
-                Err(reject) => requester.reply(false, reject.to_string())?,
-            }
-        }
-        let mut problems = BTreeMap::new();
-        if is_changed {
-            let outcome = Outcome {
-                config: &self.config,
-                dataset: &self.dataset,
-                step,
-                weights_version: self.progress.weights_version,
-                is_mixed: false,
-            };
-            let (buckets, rows) = outcome.reindex(&mut self.pool, &mut self.policies)?;
-            self.buckets = buckets;
-            merge_problems(&mut problems, rows);
-        }
-        Ok(problems)
     }
 
     /// Notes the step's pass rate, and opens replay when it is high enough. Replay never closes again.
@@ -197,15 +164,6 @@ impl Run {
 
     /// Gives candidate policies a sample of the live pool to be probed with.
     fn set_probe(&self, groups: &[RolloutGroup], step: u32) {
-        let mut rows = self.pool.drawable_rows();
-        rows.truncate(PROBE_ROWS);
-        let entropy = rows
-            .iter()
-            .flat_map(|&row| self.pool.experiences(row))
-            .map(|experience| {
-                experience.old_entropies.iter().sum::<f32>() / experience.old_entropies.len() as f32
-            })
-            .collect();
         let requests = groups.iter().take(8).map(|group| {
             let question = &self.dataset.questions[group.row as usize];
             let rollout = &group.rollouts[0];
@@ -216,13 +174,8 @@ impl Run {
                 finished: rollout.completion.finished,
             }
         });
-        self.control.set_probe(Probe {
-            problems: curriculum::columns(&self.pool, &self.dataset, &rows),
-            trajectories: self.pool.trajectory_columns(&rows, entropy),
-            requests: requests.collect(),
-            group_size: self.config.rollout.group_size,
-            step,
-        });
+        let probe = probe_of(&self.pool, &self.dataset, self.config.rollout.group_size, step);
+        self.control.set_probe(Probe { requests: requests.collect(), ..probe });
     }
 
     /// Writes the step's part of the log, and a checkpoint when one is due. Its bytes are on the disk before the log
@@ -284,10 +237,32 @@ impl Run {
             buckets: self.buckets.clone(),
             queue: self.queue.clone(),
             policies: self.policies.snapshot(),
+            emptied_slots: self
+                .policies
+                .emptied_slots()
+                .iter()
+                .map(|slot| slot.as_str().to_owned())
+                .collect(),
             heldout_before: progress.heldout_before,
             identity: Some(self.identity.clone()),
         };
         self.checkpoints.prepare(state, &self.actor, &self.pool)
+    }
+}
+
+/// A sample of the pool after `step`, without responses to verify.
+pub(super) fn probe_of(pool: &ExperiencePool, dataset: &Dataset, group_size: u32, step: u32) -> Probe {
+    let mut rows = pool.drawable_rows();
+    rows.truncate(PROBE_ROWS);
+    let mean = |entropies: &[f32]| entropies.iter().sum::<f32>() / entropies.len() as f32;
+    let experiences = rows.iter().flat_map(|&row| pool.experiences(row));
+    let entropy = experiences.map(|experience| mean(&experience.old_entropies)).collect();
+    Probe {
+        problems: curriculum::columns(pool, dataset, &rows),
+        trajectories: pool.trajectory_columns(&rows, entropy),
+        requests: Vec::new(),
+        group_size,
+        step,
     }
 }
 
@@ -297,14 +272,4 @@ fn timed<T>(metrics: &mut Metrics, key: &str, stage: impl FnOnce() -> T) -> T {
     let result = stage();
     metrics.set(key, begin.elapsed().as_secs_f64());
     result
-}
-
-/// Keeps one row a question and step: the latest, with the bucket from before the first.
-fn merge_problems(problems: &mut BTreeMap<u32, ProblemRow>, rows: Vec<ProblemRow>) {
-    for mut row in rows {
-        if let Some(earlier) = problems.get(&row.question_row) {
-            row.bucket_before = earlier.bucket_before;
-        }
-        problems.insert(row.question_row, row);
-    }
 }

@@ -5,7 +5,7 @@ mod clock;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::atomic::{self, AtomicError};
 use crate::sealed;
@@ -245,6 +245,23 @@ impl RunDir {
         self.root.join("run.lock")
     }
 
+    /// True while a process writes the run.
+    ///
+    /// # Errors
+    /// The lock can't be looked at.
+    pub fn is_being_written(&self) -> Result<bool, RunDirError> {
+        let path = self.lock_file();
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file.map_err(io_error("open", &path))?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(RunDirError::Io { action: "lock", path, source }),
+        }
+    }
+
     /// Takes the lock and writes down who holds it. The file stays when the lock goes; an unlocked one means nothing.
     fn lock(&self) -> Result<RunLock, RunDirError> {
         let path = self.lock_file();
@@ -255,7 +272,16 @@ impl RunDir {
             .truncate(false)
             .open(&path)
             .map_err(io_error("open", &path))?;
-        match file.try_lock() {
+        // Somebody may be looking whether it is taken, which takes a moment: look again.
+        let mut locked = file.try_lock();
+        for _ in 0..10 {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();

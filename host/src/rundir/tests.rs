@@ -8,9 +8,11 @@ fn a_run_is_never_overwritten_and_has_one_writer() {
     assert!(matches!(RunDir::create(&root), Err(RunDirError::Locked { .. })));
     fs::write(run.config(), "").unwrap();
     assert!(matches!(RunDir::create(&root), Err(RunDirError::Exists(_))));
+    assert!(run.is_being_written().unwrap());
     let error = RunDir::open(&root).unwrap_err();
     assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     drop(lock);
+    assert!(!run.is_being_written().unwrap());
     RunDir::open(&root).unwrap();
     assert!(matches!(RunDir::create(&root), Err(RunDirError::Exists(_))));
 }

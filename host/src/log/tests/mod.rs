@@ -318,11 +318,9 @@ fn measure_a_step() {
                 row.old_logprobs = (0..60).map(|_| -source.random::<f32>()).collect();
                 (row.answer, row.drop_reason) = (Some("66".to_owned()), None);
                 row.bucket_level = Some("hard".to_owned());
-                for digest in
-                    [&mut row.verifier_digest, &mut row.difficulty_digest, &mut row.retirement_digest]
-                {
-                    *digest = "ab1e".repeat(16);
-                }
+                row.verifier_digest = "ab1e".repeat(16);
+                row.difficulty_digest = Some("ab1e".repeat(16));
+                row.retirement_digest = Some("ab1e".repeat(16));
                 (row.sampling_digest, row.trajectories_digest) = (Some("5eed".repeat(16)), None);
                 row
             })
