@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod batch;
+pub mod bounded;
 pub mod builtin;
 pub mod checkpoint;
 pub mod cli;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod control;
 pub mod curriculum;
 pub mod dataset;
+pub mod escape;
 pub mod eval;
 pub mod guest;
 pub mod identity;

@@ -10,6 +10,7 @@ use clap::Args;
 use super::say;
 use crate::atomic;
 use crate::control::{REQUESTS, Reply};
+use crate::escape::entry;
 
 /// Arguments of `swap`.
 #[derive(Debug, Args)]
@@ -51,7 +52,7 @@ pub(super) fn swap(args: &SwapArgs) -> anyhow::Result<ExitCode> {
     let _ = std::fs::remove_file(&answer);
     let reply: Reply = serde_json::from_slice(&text).context("the run's answer is unreadable")?;
     if reply.accepted {
-        say(&reply.message);
+        say(&entry(&reply.message));
         return Ok(ExitCode::SUCCESS);
     }
     bail!("the run refuses {}: {}", args.file.display(), reply.message)
