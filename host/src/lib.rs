@@ -1,5 +1,6 @@
 //! exgrpo: a research sandbox for learning from experience.
 
+mod allocator;
 pub mod atomic;
 pub mod batch;
 pub mod bounded;
@@ -8,11 +9,14 @@ pub mod checkpoint;
 pub mod cli;
 pub mod columns;
 pub mod config;
+pub mod contain;
 pub mod control;
 pub mod curriculum;
 pub mod dataset;
 pub mod escape;
 pub mod eval;
+#[cfg(test)]
+mod fuzz;
 pub mod guest;
 pub mod identity;
 pub mod journal;
