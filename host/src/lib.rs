@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod model;
 pub mod model_source;
 pub mod objective;
+mod parquet_footer;
 pub mod pool;
 pub mod pretrain;
 pub mod prompt;

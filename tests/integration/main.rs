@@ -12,6 +12,7 @@ mod guest_limits;
 mod guest_log;
 mod guest_swaps;
 mod heldout;
+mod hostile_inputs;
 mod hostile_text;
 mod identity;
 mod interruptions;
