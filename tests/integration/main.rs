@@ -20,6 +20,7 @@ mod models;
 mod modules;
 #[cfg(target_os = "linux")]
 mod output;
+mod policy_files;
 mod pool_rules;
 mod process;
 mod ratios;
