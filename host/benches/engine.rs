@@ -14,9 +14,6 @@ use std::time::Instant;
 use exgrpo_host::model::Precision;
 use work::{GROUP_SIZE, SHAPES, Shape, peak_memory};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let (bf16, wanted): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).partition(|arg| arg == "bf16");

@@ -22,9 +22,6 @@ const GROUP_SIZE: u32 = 8;
 const BATCH: usize = 128;
 const STEPS: u32 = 30;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> anyhow::Result<()> {
     let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/gaussian_medium.wasm");
     let loader = Loader::new(&GuestConfig::default(), &BTreeMap::new())?;

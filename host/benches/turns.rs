@@ -12,9 +12,6 @@ use exgrpo_host::model::{Precision, Sequence};
 
 use work::{GROUP_SIZE, Shape};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let (work, shape, precision) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {

@@ -1,17 +1,23 @@
 //! exgrpo: a research sandbox for learning from experience.
 
+mod allocator;
 pub mod atomic;
 pub mod batch;
+pub mod bounded;
 pub mod builtin;
 pub mod changes;
 pub mod checkpoint;
 pub mod cli;
 pub mod columns;
 pub mod config;
+pub mod contain;
 pub mod control;
 pub mod curriculum;
 pub mod dataset;
+pub mod escape;
 pub mod eval;
+#[cfg(test)]
+mod fuzz;
 pub mod guest;
 pub mod identity;
 pub mod journal;
@@ -20,6 +26,7 @@ pub mod metrics;
 pub mod model;
 pub mod model_source;
 pub mod objective;
+mod parquet_footer;
 pub mod pool;
 pub mod pretrain;
 pub mod prompt;

@@ -72,6 +72,11 @@ impl<'a> Prompts<'a> {
         }
     }
 
+    /// Most bytes that a text of `tokens` tokens can have.
+    pub fn most_bytes(&self, tokens: usize) -> usize {
+        self.tokenizer.most_bytes(tokens)
+    }
+
     /// Token ids of the prompt for `question`; `system` is the row's own system message.
     ///
     /// # Errors

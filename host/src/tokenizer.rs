@@ -1,55 +1,137 @@
-//! Text to token ids and back.
+//! Text to token ids and back: the only place that calls `tokenizers`, and that contains what a stranger's
+//! tokenizer.json can make of it.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use tokenizers::models::ModelWrapper;
 
+use crate::contain::{self, Breach, Budget};
+use crate::escape::{foreign, quoted};
+use crate::model_source::EMBEDDED_TOKENIZER;
 use crate::types::TokenId;
 
 /// A text that every tokenizer can express.
 const PROBE: &str = "1";
 
+/// What reading a file may take: this for every byte of it, and this besides.
+const READING_PER_BYTE: usize = 100;
+const READING: Budget = Budget { memory: 64 << 20, time: Duration::from_secs(120) };
+/// What a text may take: about 200 bytes a byte of it, so that megabytes fit.
+const ENCODING: Budget = Budget { memory: 400 << 20, time: Duration::from_secs(60) };
+/// What an answer may take.
+const DECODING: Budget = Budget { memory: 256 << 20, time: Duration::from_secs(10) };
+
+/// Bytes up to which our own tokenizer needs no budget.
+const SHORT_TEXT: usize = 64 << 10;
+
+/// Bytes of text that a token stands for at most, unless the vocabulary has a longer one: where a tokenizer shortens the
+/// text first, by joining spaces say, that is the room it gets.
+const TEXT_BYTES: usize = 256;
+
 /// A `tokenizers` file, with the ids that sampling needs.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Arc<tokenizers::Tokenizer>,
     unknown: Option<TokenId>,
+    /// Bytes of the longest token as the vocabulary spells it.
+    longest_token: usize,
+    trust: Trust,
+}
+
+/// What a tokenizer file can do to the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// The file that ships: nothing.
+    Ours,
+    /// Decoding makes no more of tokens than they are.
+    PlainDecoder,
+    /// Decoding replaces text by other text.
+    None,
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`; `origin` names it in errors.
+    /// Reads a `tokenizer.json`; `origin` names it in errors. Padding, truncation and dropout are for training batches
+    /// elsewhere: what the file remembers of them is left aside, as transformers leaves it for prompts.
     pub fn from_bytes(bytes: &[u8], origin: &str) -> anyhow::Result<Self> {
-        let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| {
+        let is_ours = bytes == EMBEDDED_TOKENIZER;
+        let owned = bytes.to_vec();
+        let memory = (READING.memory + READING_PER_BYTE * bytes.len()).min(2 << 30);
+        let read = contain::run(Budget { memory, ..READING }, move || read(&owned)).map_err(|breach| {
+            anyhow!("{} can't be read as a tokenizer file: {breach}\nhint: fetch it again from where it was published", foreign(origin))
+        })?;
+        let (inner, longest_token) = read.map_err(|error| {
             anyhow!(
-                "{origin} is not a tokenizer file: {error}\n\
-                     hint: a download that was cut short reads like this: fetch it again"
+                "{} is not a tokenizer file: {}\n\
+                     hint: a download that was cut short reads like this: fetch it again",
+                foreign(origin),
+                foreign(&error)
             )
         })?;
         let unknown = inner.token_to_id("<unk>");
-        Ok(Self { inner, unknown })
+        let decoder = serde_json::to_string(&inner.get_decoder()).unwrap_or_default();
+        let trust = match is_ours {
+            true => Trust::Ours,
+            false if decoder.contains("Replace") => Trust::None,
+            false => Trust::PlainDecoder,
+        };
+        Ok(Self { inner: Arc::new(inner), unknown, longest_token, trust })
     }
 
     /// Token ids of `text`, without special tokens. An error names text that the vocabulary can't express.
     pub fn encode(&self, text: &str) -> anyhow::Result<Vec<TokenId>> {
-        let encoding =
-            self.inner.encode(text, false).map_err(|error| anyhow!("can't tokenize {text:?}: {error}"))?;
-        let ids = encoding.get_ids().to_vec();
-        if let Some(position) = self.unknown.and_then(|unknown| ids.iter().position(|&id| id == unknown)) {
-            let (start, end) = encoding.get_offsets()[position];
+        let Encoded { ids, unknown } = self.encode_with(text, false)?;
+        if let Some((start, end)) = unknown {
             bail!(
-                "{:?} in {text:?} is not in the tokenizer's vocabulary",
-                &text.get(start..end).unwrap_or("?")
+                "{} in {} is not in the tokenizer's vocabulary",
+                quoted(text.get(start..end).unwrap_or("?")),
+                quoted(text)
             );
         }
         Ok(ids)
     }
 
+    fn encode_with(&self, text: &str, special: bool) -> anyhow::Result<Encoded> {
+        let unknown = self.unknown;
+        let encoded = match self.trust {
+            Trust::Ours if text.len() <= SHORT_TEXT => Ok(encode(&self.inner, text, special, unknown)),
+            _ => {
+                let (inner, text) = (Arc::clone(&self.inner), text.to_owned());
+                contain::run(ENCODING, move || encode(&inner, &text, special, unknown))
+            }
+        };
+        flat(encoded).map_err(|error| anyhow!("can't tokenize {}: {}", quoted(text), foreign(&error)))
+    }
+
     /// Text of `ids`, special tokens left out.
     pub fn decode(&self, ids: &[TokenId]) -> anyhow::Result<String> {
-        self.inner.decode(ids, true).map_err(|error| anyhow!("can't decode {} token ids: {error}", ids.len()))
+        self.decode_with(ids, true)
+    }
+
+    fn decode_with(&self, ids: &[TokenId], skip_special: bool) -> anyhow::Result<String> {
+        let decode = move |inner: &tokenizers::Tokenizer, ids: &[TokenId]| {
+            inner.decode(ids, skip_special).map_err(|error| error.to_string())
+        };
+        let text = match self.trust {
+            Trust::Ours => Ok(decode(&self.inner, ids)),
+            Trust::PlainDecoder => contain::catch_panic(|| decode(&self.inner, ids)),
+            Trust::None => {
+                let (inner, ids) = (Arc::clone(&self.inner), ids.to_vec());
+                contain::run(DECODING, move || decode(&inner, &ids))
+            }
+        };
+        flat(text).map_err(|error| anyhow!("can't decode {} token ids: {}", ids.len(), foreign(&error)))
+    }
+
+    /// Most bytes that a text of `tokens` tokens can have. A longer one needs no tokenizing to be told too long.
+    pub fn most_bytes(&self, tokens: usize) -> usize {
+        tokens.saturating_mul(self.longest_token.max(TEXT_BYTES))
     }
 
     /// Id of a token that must exist.
     pub fn id(&self, token: &str) -> anyhow::Result<TokenId> {
-        self.inner.token_to_id(token).with_context(|| format!("the tokenizer has no token {token:?}"))
+        self.inner.token_to_id(token).with_context(|| format!("the tokenizer has no token {}", quoted(token)))
     }
 
     /// Token with the id `id`.
@@ -68,13 +150,7 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer can't encode a letter.
     pub fn prefix(&self) -> anyhow::Result<Vec<TokenId>> {
-        let ids = |special: bool| {
-            let encoding = self.inner.encode(PROBE, special);
-            encoding
-                .map(|encoding| encoding.get_ids().to_vec())
-                .map_err(|error| anyhow!("can't tokenize {PROBE:?}: {error}"))
-        };
-        let (with, without) = (ids(true)?, ids(false)?);
+        let (with, without) = (self.encode_with(PROBE, true)?.ids, self.encode_with(PROBE, false)?.ids);
         let begin = with.windows(without.len().max(1)).position(|window| window == without.as_slice());
         Ok(with[..begin.unwrap_or(0)].to_vec())
     }
@@ -84,24 +160,51 @@ impl Tokenizer {
     /// # Errors
     /// An id can't be decoded.
     pub fn decode_all(&self, ids: &[TokenId]) -> anyhow::Result<String> {
-        self.inner
-            .decode(ids, false)
-            .map_err(|error| anyhow!("can't decode {} token ids: {error}", ids.len()))
+        self.decode_with(ids, false)
     }
+}
+
+/// A tokenizer, and the bytes of its longest token.
+fn read(bytes: &[u8]) -> Result<(tokenizers::Tokenizer, usize), String> {
+    let text = |error: tokenizers::Error| error.to_string();
+    let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(text)?;
+    inner.with_padding(None);
+    inner.with_truncation(None).map_err(text)?;
+    let with_dropout = match inner.get_model() {
+        ModelWrapper::BPE(bpe) if bpe.dropout.is_some() => Some(bpe.clone()),
+        _ => None,
+    };
+    if let Some(mut bpe) = with_dropout {
+        bpe.dropout = None;
+        inner.with_model(bpe);
+    }
+    let longest_token = inner.get_vocab(true).keys().map(String::len).max().unwrap_or(0);
+    Ok((inner, longest_token))
+}
+
+struct Encoded {
+    ids: Vec<TokenId>,
+    /// Where the text has the first piece that the vocabulary lacks, in bytes.
+    unknown: Option<(usize, usize)>,
+}
+
+fn encode(
+    inner: &tokenizers::Tokenizer,
+    text: &str,
+    special: bool,
+    unknown: Option<TokenId>,
+) -> Result<Encoded, String> {
+    let encoding = inner.encode(text, special).map_err(|error| error.to_string())?;
+    let ids = encoding.get_ids().to_vec();
+    let position = unknown.and_then(|unknown| ids.iter().position(|&id| id == unknown));
+    let unknown = position.and_then(|position| encoding.get_offsets().get(position).copied());
+    Ok(Encoded { ids, unknown })
+}
+
+fn flat<T>(outcome: Result<Result<T, String>, Breach>) -> Result<T, String> {
+    outcome.map_err(|breach| breach.to_string()).flatten()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model_source::EMBEDDED_TOKENIZER;
-
-    #[test]
-    fn text_survives_and_unknown_text_is_named() {
-        let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded").unwrap();
-        let ids = tokenizer.encode("38+47=85;66").unwrap();
-        assert_eq!(ids.len(), 11);
-        assert_eq!(tokenizer.decode(&ids).unwrap(), "38+47=85;66");
-        let error = tokenizer.encode("3x").unwrap_err().to_string();
-        assert!(error.contains("\"x\" in \"3x\""), "{error}");
-    }
-}
+#[path = "tokenizer_tests.rs"]
+mod tests;

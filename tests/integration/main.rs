@@ -13,12 +13,15 @@ mod guest_log;
 mod guest_slots;
 mod guest_swaps;
 mod heldout;
+mod hostile_inputs;
+mod hostile_text;
 mod identity;
 mod interruptions;
 mod models;
 mod modules;
 #[cfg(target_os = "linux")]
 mod output;
+mod policy_files;
 mod pool_rules;
 mod process;
 mod random_kills;

@@ -139,7 +139,7 @@ fn a_signal_ends_what_has_not_begun_to_train() {
         "--set",
         "guest.compile_mib=8192",
     ];
-    let mut training = start_with(&[policy.clone()], &out, "1");
+    let mut training = start_with(std::slice::from_ref(&policy), &out, "1");
     training.args(limits);
     let mut evaluation = host(&["eval", "--dataset", "embedded:arithmetic/test", "--verifier", &path]);
     evaluation.args(limits).current_dir(dir.path());

@@ -127,4 +127,6 @@ fn config_copy(dir: &RunDir) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -63,7 +63,7 @@ fn tiny_actor() -> Actor {
     Actor::cpu(config, &weights, Precision::F32, 1).unwrap()
 }
 
-fn pool() -> ExperiencePool {
+pub(super) fn pool() -> ExperiencePool {
     let mut pool = ExperiencePool::new([7, 8, 9].into_iter());
     pool.reset_buckets(1);
     pool.record(1, 1, 4, 1);
@@ -74,7 +74,7 @@ fn pool() -> ExperiencePool {
     pool
 }
 
-fn state(step: u32) -> RunState {
+pub(super) fn state(step: u32) -> RunState {
     let policy = |digest: &str, slot: &str, state: Option<Vec<u8>>| PolicySnapshot {
         digest: digest.repeat(32),
         slots: vec![slot.to_owned()],

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
+use crate::bounded;
 use crate::model::{Actor, ModelConfig, Precision, Weights};
 use crate::model_source::{EMBEDDED_CONFIG, EMBEDDED_TOKENIZER};
 use crate::pretrain::{Pretraining, random_weights, successes};
@@ -140,7 +141,8 @@ fn report(actor: &Actor, tokenizer: &Tokenizer, rows: &[Row], streams: &Streams)
 }
 
 fn read_rows(path: &Path) -> anyhow::Result<Vec<Row>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let text = bounded::read_text(path, bounded::ROWS_BYTES)
+        .with_context(|| format!("can't read {}", path.display()))?;
     text.lines()
         .enumerate()
         .map(|(index, line)| {

@@ -9,7 +9,9 @@ use serde_json::json;
 
 use super::restart::without_spinning_pool;
 use super::{print, say};
+use crate::bounded;
 use crate::config::{Config, Engine};
+use crate::escape;
 use crate::model::{Actor, SampleRequest, Sampling, ScoreGrads, Sequence, WEIGHTS_FILE, Weights};
 use crate::model_source::{Message, ModelSource};
 use crate::prompt::Prompts;
@@ -153,7 +155,7 @@ pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
         if args.logits {
             row["logits"] = actor.next_logits(ids)?.into();
         }
-        print(&row.to_string())?;
+        print(&escape::json(&row.to_string()))?;
     }
     Ok(())
 }
@@ -276,7 +278,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
 }
 
 fn read_rows<T: for<'de> Deserialize<'de>>(path: &Path) -> anyhow::Result<Vec<T>> {
-    let text = std::fs::read_to_string(path)
+    let text = bounded::read_text(path, bounded::ROWS_BYTES)
         .map_err(|error| anyhow!("can't read {}: {error}\nhint: give a JSONL file", path.display()))?;
     text.lines()
         .enumerate()

@@ -1,21 +1,30 @@
 //! What the command line says: messages for people on standard error, data on standard output, and errors in one line.
 
-use std::io::{self, ErrorKind, Write};
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::Context;
 
+use crate::escape;
+
 /// A line for people: standard error, so that standard output stays free for data. That nobody can hear it is no reason
-/// to stop: what is said here is said again by the log, the exit code or the command when it is repeated.
+/// to stop: what is said here is said again by the log, the exit code or the command when it is repeated. What others
+/// wrote in it can't steer the terminal, nor begin a line that looks like one of ours.
 pub(super) fn say(message: &str) {
-    let _ = writeln!(io::stderr(), "{message}");
+    let _ = writeln!(io::stderr(), "{}", escape::notice(message));
 }
 
-/// Data: standard output. A reader that has seen enough, such as `head`, is no error.
+/// Data: standard output, as it is for programs, escaped for a terminal. A reader that has seen enough, such as `head`,
+/// is no error.
 ///
 /// # Errors
 /// It can't be written, because the disk is full say.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
+    let text = match stdout.is_terminal() {
+        true => escape::lines(text).into(),
+        false => Cow::Borrowed(text),
+    };
     reached(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
+use crate::escape::{entry, foreign, lines};
 use crate::journal::Slot;
 use crate::run::{Run, StepReport};
 
@@ -36,7 +37,8 @@ impl Reporter {
         ));
         for info in run.policies().components() {
             let slots: Vec<&str> = info.slots.iter().map(|slot| slot.as_str()).collect();
-            say(&format!("{} {} ({}): {}", info.name, info.version, &info.digest[..12], slots.join(", ")));
+            let (name, version) = (foreign(&info.name), foreign(&info.version));
+            say(&format!("{name} {version} ({}): {}", &info.digest[..12], slots.join(", ")));
         }
         let built_in: Vec<&str> = Slot::ALL
             .into_iter()
@@ -48,7 +50,7 @@ impl Reporter {
         }
         if !run.extra_columns().is_empty() {
             let names: Vec<String> = run.extra_columns().iter().map(|name| format!("{name:?}")).collect();
-            say(&format!("policies see of the dataset: {}", names.join(", ")));
+            say(&format!("policies see of the dataset: {}", foreign(&names.join(", "))));
         }
         for kept in run.kept_back() {
             say(&format!("policies don't see {:?}: {}", kept.name, kept.reason));
@@ -69,12 +71,13 @@ impl Reporter {
             return;
         }
         for event in &report.events {
+            let event = entry(event);
             match &self.bar {
                 Some(bar) => bar.println(event),
-                None => say(event),
+                None => say(&event),
             }
         }
-        let line = describe(report);
+        let line = lines(&describe(report));
         match &self.bar {
             Some(bar) => {
                 bar.set_message(line);

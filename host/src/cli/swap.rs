@@ -10,6 +10,7 @@ use clap::Args;
 use super::say;
 use crate::config::Config;
 use crate::control::{GivenUp, Kind, Reply, Request};
+use crate::escape::entry;
 use crate::guest::read_policy_file;
 use crate::journal::{BUILTIN, Slot};
 use crate::rundir::RunDir;
@@ -73,7 +74,7 @@ pub(super) fn swap(args: &SwapArgs) -> anyhow::Result<ExitCode> {
         }
     };
     if reply.accepted {
-        say(&reply.message);
+        say(&entry(&reply.message));
         return Ok(ExitCode::SUCCESS);
     }
     bail!("the run refuses {}: {}", args.file.display(), reply.message)

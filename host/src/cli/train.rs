@@ -159,8 +159,9 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 
 fn summarize(run: &Run, summary: &Summary, seconds: f64) {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    say("");
     say(&format!(
-        "\n{} steps in {seconds:.0} s ({:.0} s training, {:.0} tokens/s sampled and trained)",
+        "{} steps in {seconds:.0} s ({:.0} s training, {:.0} tokens/s sampled and trained)",
         summary.steps,
         summary.step_s,
         summary.tokens / summary.step_s.max(1e-9),

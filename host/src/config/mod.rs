@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::dataset::{Columns, Mapping};
 use crate::guest::GuestConfig;
 use crate::model::Precision;
@@ -80,7 +81,7 @@ impl Config {
     pub fn resolve(file: Option<&Path>, overrides: &[String]) -> anyhow::Result<Self> {
         let mut table = match file {
             None => toml::Table::new(),
-            Some(path) => std::fs::read_to_string(path)
+            Some(path) => bounded::read_text(path, bounded::CONFIG_BYTES)
                 .with_context(|| format!("can't read configuration {}", path.display()))?
                 .parse()
                 .with_context(|| format!("configuration {} is not TOML", path.display()))?,

@@ -5,13 +5,14 @@ mod layout;
 mod queue;
 mod rows;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
+use crate::escape::quoted;
 use crate::prompt::Prompts;
 use crate::types::{Question, TokenId};
 
@@ -21,6 +22,9 @@ pub use queue::QuestionQueue;
 
 /// Prefix of the names of data that ships inside the binary.
 pub const EMBEDDED: &str = "embedded:";
+
+/// Most columns of numbers that are kept for policies: each has a value a row.
+const MAX_EXTRA: usize = 1_000;
 
 const ARITHMETIC_TRAIN: &str = include_str!("../../../datasets/arithmetic/train.jsonl");
 const ARITHMETIC_TEST: &str = include_str!("../../../datasets/arithmetic/test.jsonl");
@@ -127,14 +131,22 @@ impl Dataset {
             prompts,
             layout: mapping.layout,
             known: HashSet::new(),
+            columns: HashMap::new(),
+            one_too_many: None,
             dataset: Self::empty(),
         };
-        for (index, row) in rows.enumerate() {
+        for row in rows {
+            let (number, row) = row.with_context(|| format!("dataset {source} can't be read to its end"))?;
             match row {
-                Ok((number, row)) => reader.add(number, &row),
-                Err(error) => {
-                    reader.dataset.unusable.add(index + 1, "not readable".to_owned(), format!("{error:#}"));
-                }
+                Ok(row) => reader.add(number, &row),
+                Err(reason) => reader.dataset.unusable.add(number, "not readable".to_owned(), reason),
+            }
+            if let Some(name) = &reader.one_too_many {
+                bail!(
+                    "dataset {source} has more than {MAX_EXTRA} columns of numbers, {} in row {number} is one too many\n\
+                     hint: leave out those that no policy reads",
+                    quoted(name)
+                );
             }
         }
         let mut dataset = reader.dataset;
@@ -182,6 +194,10 @@ struct Reader<'a> {
     prompts: &'a Prompts<'a>,
     layout: Layout,
     known: HashSet<u64>,
+    /// Places of the columns in `dataset.extra`.
+    columns: HashMap<String, usize>,
+    /// The column of numbers that goes beyond [`MAX_EXTRA`].
+    one_too_many: Option<String>,
     dataset: Dataset,
 }
 
@@ -203,14 +219,18 @@ impl Reader<'_> {
         if self.known.contains(&id) {
             return Err(shared("the same question and answer as an earlier row".to_owned()));
         }
+        let longest = self.mapping.max_prompt_tokens;
+        let too_long = format!("a prompt longer than rollout.max_prompt_tokens = {longest}");
+        let bytes = content.question.len() + content.system.as_ref().map_or(0, String::len);
+        if longest > 0 && bytes > self.prompts.most_bytes(longest) {
+            return Err((too_long, format!("{bytes} bytes")));
+        }
         let prompt_ids = self
             .prompts
             .encode(&content.question, content.system.as_deref())
             .map_err(|error| ("not expressible as a prompt".to_owned(), format!("{error:#}")))?;
-        let longest = self.mapping.max_prompt_tokens;
         if prompt_ids.is_empty() || (longest > 0 && prompt_ids.len() > longest) {
-            let reason = format!("a prompt longer than rollout.max_prompt_tokens = {longest}");
-            return Err((reason, format!("{} tokens", prompt_ids.len())));
+            return Err((too_long, format!("{} tokens", prompt_ids.len())));
         }
         self.known.insert(id);
         let demonstration_ids = self.demonstration(number, content.solution);
@@ -227,6 +247,12 @@ impl Reader<'_> {
 
     fn demonstration(&mut self, number: usize, solution: Option<String>) -> Option<Vec<TokenId>> {
         let longest = self.mapping.max_demonstration_tokens?;
+        let too_long = format!("longer than rollout.max_new_tokens = {longest}");
+        let most = self.prompts.most_bytes(longest);
+        if let Some(solution) = solution.as_ref().filter(|solution| solution.len() > most) {
+            self.dataset.not_demonstrable.add(number, too_long, format!("{} bytes", solution.len()));
+            return None;
+        }
         let ids = match solution.map(|solution| self.prompts.encode_answer(&solution)) {
             Some(Ok(ids)) => ids,
             Some(Err(error)) => {
@@ -240,8 +266,7 @@ impl Reader<'_> {
             }
         };
         if ids.len() > longest {
-            let reason = format!("longer than rollout.max_new_tokens = {longest}");
-            self.dataset.not_demonstrable.add(number, reason, format!("{} tokens", ids.len()));
+            self.dataset.not_demonstrable.add(number, too_long, format!("{} tokens", ids.len()));
             return None;
         }
         Some(ids)
@@ -251,11 +276,19 @@ impl Reader<'_> {
         let Dataset { questions, extra_names, extra, .. } = &mut self.dataset;
         for (name, value) in row {
             let Some(value) = value.as_f64() else { continue };
-            let position = extra_names.iter().position(|known| known == name).unwrap_or_else(|| {
-                extra_names.push(name.clone());
-                extra.push(Vec::new());
-                extra.len() - 1
-            });
+            let position = match self.columns.get(name) {
+                Some(&position) => position,
+                None if extra.len() == MAX_EXTRA => {
+                    self.one_too_many.get_or_insert_with(|| name.clone());
+                    continue;
+                }
+                None => {
+                    extra_names.push(name.clone());
+                    extra.push(Vec::new());
+                    self.columns.insert(name.clone(), extra.len() - 1);
+                    extra.len() - 1
+                }
+            };
             extra[position].resize(questions.len(), f32::NAN);
             extra[position].push(value as f32);
         }

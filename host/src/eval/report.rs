@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Benchmark;
+use crate::escape::foreign;
 use crate::log::EvaluationRow;
 use crate::types::Verdict;
 
@@ -80,7 +81,8 @@ impl Report {
         for score in &self.scores {
             text.push_str(&format!(
                 "| {} | {} | {} | {} | {} | {:.0} | {} | {} | {} | {} |\n",
-                score.name,
+                // A name is one cell.
+                foreign(&score.name).to_string().replace('|', "\\|"),
                 score.questions,
                 score.samples,
                 percent(score.average, score.average_interval),

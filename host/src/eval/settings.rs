@@ -170,7 +170,7 @@ impl Settings {
     }
 
     fn read(path: &Path) -> anyhow::Result<Self> {
-        let table: toml::Table = std::fs::read_to_string(path)?.parse()?;
+        let table: toml::Table = crate::bounded::read_text(path, crate::bounded::CONFIG_BYTES)?.parse()?;
         match table.get("version").and_then(toml::Value::as_integer) {
             Some(version) if version == i64::from(VERSION) => Ok(toml::Value::Table(table).try_into()?),
             Some(version) => bail!("it has layout version {version}, this program reads {VERSION}"),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Schema};
@@ -11,8 +12,13 @@ use super::metrics::{self, MetricsRow};
 use super::part::Part;
 use super::table::{Columns, Row, SCHEMA_VERSION, TABLE_KEY, VERSION_KEY};
 use super::{LogError, io_error};
+use crate::contain::{self, Budget};
+use crate::{bounded, parquet_footer};
 
 pub use super::part::parts;
+
+/// What reading a part may take.
+const READING: Budget = Budget { memory: 4 << 30, time: Duration::from_secs(600) };
 
 /// Rows of a table in the run at `run_dir`, in the order of their steps.
 pub fn rows<R: Row>(run_dir: &Path) -> Result<Vec<R>, LogError> {
@@ -62,7 +68,7 @@ fn metrics_rows(batch: &RecordBatch) -> Result<Vec<MetricsRow>, String> {
 
 /// Schema of a part.
 pub fn part_schema(part: &Part) -> Result<Schema, LogError> {
-    Ok(open(part)?.schema().as_ref().clone())
+    contained(part, |part| Ok(open(part)?.schema().as_ref().clone()))
 }
 
 /// What a part's metadata say of each of `keys`. The part itself is checked.
@@ -70,8 +76,11 @@ pub(super) fn part_metadata<const N: usize>(
     part: &Part,
     keys: [&str; N],
 ) -> Result<[Option<String>; N], LogError> {
-    let reader = open(part)?;
-    Ok(keys.map(|key| metadata_value(&reader, key)))
+    let keys = keys.map(str::to_owned);
+    contained(part, move |part| {
+        let reader = open(part)?;
+        Ok(keys.map(|key| metadata_value(&reader, &key)))
+    })
 }
 
 fn metadata_value(reader: &ParquetRecordBatchReaderBuilder<File>, key: &str) -> Option<String> {
@@ -81,13 +90,25 @@ fn metadata_value(reader: &ParquetRecordBatchReaderBuilder<File>, key: &str) -> 
 
 /// A part as batches of rows.
 pub fn part_batches(part: &Part) -> Result<Vec<RecordBatch>, LogError> {
-    let reader = open(part)?.build().map_err(|error| part.broken(error))?;
-    reader.collect::<Result<_, _>>().map_err(|error| part.broken(error))
+    contained(part, |part| {
+        let reader = open(part)?.build().map_err(|error| part.broken(error))?;
+        reader.collect::<Result<_, _>>().map_err(|error| part.broken(error))
+    })
+}
+
+/// Reads a part where it can do no harm: the reader panics over some damaged files, and allocates by what they announce.
+fn contained<T: Send + 'static>(
+    part: &Part,
+    read: impl FnOnce(&Part) -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    let copy = part.clone();
+    contain::run(READING, move || read(&copy)).map_err(|breach| part.broken(breach))?
 }
 
 /// Opens a part and checks that it is what its place says, in a version that this program knows.
 fn open(part: &Part) -> Result<ParquetRecordBatchReaderBuilder<File>, LogError> {
-    let file = File::open(&part.path).map_err(io_error("open", &part.path))?;
+    let (mut file, len) = bounded::open(&part.path).map_err(io_error("open", &part.path))?;
+    parquet_footer::check(&mut file, len).map_err(|problem| part.broken(problem))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| part.broken(error))?;
     let value = |key: &str| metadata_value(&reader, key);
     match value(TABLE_KEY) {

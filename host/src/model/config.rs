@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::config_file::ConfigFile;
+use crate::bounded;
 
 /// Family of decoders; they differ in biases and in norms on queries and keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,7 +142,7 @@ impl ModelConfig {
     /// # Errors
     /// The file can't be read, or what [`ModelConfig::validate`] says of it.
     pub fn from_file(path: &Path) -> Result<Self, ModelConfigError> {
-        let text = std::fs::read_to_string(path)
+        let text = bounded::read_text(path, bounded::CONFIG_BYTES)
             .map_err(|source| ModelConfigError::Read { path: path.to_owned(), source })?;
         serde_json::from_str(&text)
             .map_err(|source| ModelConfigError::Parse { path: path.to_owned(), source })
@@ -241,7 +242,18 @@ impl ModelConfig {
                 return invalid(format!("`{key}` is {value}, it must be between 1 and {MAX_DIMENSION}"));
             }
         }
+        if self.num_hidden_layers > MAX_LAYERS {
+            return invalid(format!(
+                "`num_hidden_layers` is {}, at most {MAX_LAYERS} are known",
+                self.num_hidden_layers
+            ));
+        }
         let (heads, key_heads) = (self.num_attention_heads, self.num_key_value_heads);
+        if heads.max(key_heads).saturating_mul(self.head_dim) > MAX_WIDTH
+            || self.hidden_size.max(self.intermediate_size) > MAX_WIDTH
+        {
+            return invalid(format!("a layer is wider than {MAX_WIDTH}"));
+        }
         if !heads.is_multiple_of(key_heads) {
             return invalid(format!(
                 "`num_attention_heads` ({heads}) must be a multiple of `num_key_value_heads` ({key_heads})"
@@ -292,3 +304,6 @@ impl Llama3Rope {
 
 /// Keeps products of two dimensions far from overflow.
 const MAX_DIMENSION: usize = 1 << 28;
+/// Most layers, and widest layer: the sum of all parameters stays far from overflow, and their list short.
+const MAX_LAYERS: usize = 4096;
+const MAX_WIDTH: usize = 1 << 22;

@@ -24,7 +24,7 @@ pub use actor::Actor;
 pub use batch::micro_batches;
 pub use config::{Architecture, Llama3Rope, ModelConfig, ModelConfigError, ParameterShape};
 pub use optim::Update;
-pub use tensor_file::{NamedTensor, TensorFileError};
+pub use tensor_file::{NamedTensor, TensorFileError, is_plain_name};
 pub use weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, Weights};
 
 /// What a product's operands are rounded to; sums are in f32 always, and so are the weights that the optimizer moves.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::config::ModelConfig;
 use super::tensor_file::{NamedTensor, TensorFile, TensorFileError, write_tensors};
-use super::weights::{refuse_unexpected, take_parameters};
+use super::weights::{largest_file, refuse_unexpected, take_parameters};
 
 /// What [`super::Actor::apply`] did.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +44,7 @@ impl OptimState {
     }
 
     pub(super) fn load(path: &Path, config: &ModelConfig) -> Result<Self, TensorFileError> {
-        let mut file = TensorFile::read(path)?;
+        let mut file = TensorFile::read(path, 2 * largest_file(config))?;
         let name = path.display().to_string();
         let step = file.metadata.get(STEP).and_then(|step| step.parse().ok());
         let step = step.ok_or_else(|| TensorFileError::Tensor {

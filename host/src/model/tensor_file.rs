@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 use serde::Deserialize;
 
+use crate::bounded;
+use crate::escape::{self, foreign};
+
 /// A tensor on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedTensor {
@@ -79,7 +82,11 @@ impl TensorFile {
         for (name, view) in parsed.iter() {
             let data = to_f32(view.dtype(), view.data()).ok_or_else(|| TensorFileError::Tensor {
                 file: file.to_owned(),
-                reason: format!("tensor `{name}` is {:?}, supported are F32, BF16 and F16", view.dtype()),
+                reason: format!(
+                    "tensor `{}` is {:?}, supported are F32, BF16 and F16",
+                    foreign(name),
+                    view.dtype()
+                ),
             })?;
             let tensor = NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), data };
             tensors.insert(name.to_owned(), tensor);
@@ -87,15 +94,16 @@ impl TensorFile {
         Ok(Self { tensors, metadata: header.metadata().clone().unwrap_or_default() })
     }
 
-    /// Reads one file.
-    pub(super) fn read(path: &Path) -> Result<Self, TensorFileError> {
-        let bytes = std::fs::read(path).map_err(|source| io_error("read", path, source))?;
+    /// Reads one file of at most `most` bytes.
+    pub(super) fn read(path: &Path, most: u64) -> Result<Self, TensorFileError> {
+        let bytes = bounded::read(path, most).map_err(|source| io_error("read", path, source))?;
         Self::from_bytes(&bytes, &path.display().to_string())
     }
 
-    /// Reads every shard that a `model.safetensors.index.json` names.
-    pub(super) fn read_shards(index: &Path) -> Result<Self, TensorFileError> {
-        let text = std::fs::read_to_string(index).map_err(|source| io_error("read", index, source))?;
+    /// Reads every shard that a `model.safetensors.index.json` names, none of more than `most` bytes.
+    pub(super) fn read_shards(index: &Path, most: u64) -> Result<Self, TensorFileError> {
+        let text = bounded::read_text(index, bounded::CONFIG_BYTES)
+            .map_err(|source| io_error("read", index, source))?;
         let shards: ShardIndex = serde_json::from_str(&text)
             .map_err(|source| TensorFileError::Index { path: index.to_owned(), source })?;
         let folder = index.parent().unwrap_or(Path::new("."));
@@ -103,17 +111,20 @@ impl TensorFile {
         let files: std::collections::BTreeSet<&String> = shards.weight_map.values().collect();
         for file in files {
             // A shard is a neighbour of its index; anything else isn't a checkpoint as published.
-            if Path::new(file).file_name().is_none_or(|name| name != file.as_str()) {
+            if !is_plain_name(file) {
                 return Err(TensorFileError::Tensor {
                     file: index.display().to_string(),
-                    reason: format!("shard `{file}` is not a plain file name"),
+                    reason: format!("shard `{}` is not a plain file name", foreign(file)),
                 });
             }
-            for (name, tensor) in Self::read(&folder.join(file))?.tensors {
+            for (name, tensor) in Self::read(&folder.join(file), most)?.tensors {
                 if shards.weight_map.get(&name) != Some(file) {
                     return Err(TensorFileError::Tensor {
                         file: index.display().to_string(),
-                        reason: format!("shard `{file}` holds `{name}`, which the index places elsewhere"),
+                        reason: format!(
+                            "shard `{file}` holds `{}`, which the index places elsewhere",
+                            foreign(&name)
+                        ),
                     });
                 }
                 all.tensors.insert(name, tensor);
@@ -124,11 +135,16 @@ impl TensorFile {
         {
             return Err(TensorFileError::Tensor {
                 file: index.display().to_string(),
-                reason: format!("tensor `{name}` is missing from its shard `{file}`"),
+                reason: format!("tensor `{}` is missing from its shard `{file}`", foreign(name)),
             });
         }
         Ok(all)
     }
+}
+
+/// True for what can only name a neighbour in the same folder, and for people.
+pub fn is_plain_name(name: &str) -> bool {
+    Path::new(name).file_name().is_some_and(|file| file == name) && !name.chars().any(escape::is_hidden)
 }
 
 /// Writes f32 tensors beside `path` and renames them into place, so that a reader never sees half a file. At most

@@ -7,6 +7,7 @@ use rand_chacha::rand_core::RngCore;
 
 use super::config::ModelConfig;
 use super::tensor_file::{NamedTensor, TensorFile, TensorFileError, write_tensors};
+use crate::escape::foreign;
 
 /// One file of weights in a checkpoint's folder.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
@@ -57,7 +58,8 @@ impl Weights {
             false => path,
         };
         let is_index = path.extension().is_some_and(|extension| extension == "json");
-        let file = if is_index { TensorFile::read_shards(path) } else { TensorFile::read(path) }?;
+        let most = largest_file(config);
+        let file = if is_index { TensorFile::read_shards(path, most) } else { TensorFile::read(path, most) }?;
         Self::from_file(file, &path.display().to_string(), config)
     }
 
@@ -159,9 +161,20 @@ pub(super) fn refuse_unexpected(file: &TensorFile, file_name: &str) -> Result<()
         None => Ok(()),
         Some(name) => Err(TensorFileError::Tensor {
             file: file_name.to_owned(),
-            reason: format!("tensor `{name}` is unexpected, the configuration has no such parameter"),
+            reason: format!(
+                "tensor `{}` is unexpected, the configuration has no such parameter",
+                foreign(name)
+            ),
         }),
     }
+}
+
+/// Bytes that one file of a checkpoint of `config` can have: its parameters in f32, with room for a head that repeats the
+/// embedding, for rotary frequencies and for a header.
+pub(super) fn largest_file(config: &ModelConfig) -> u64 {
+    const HEADER_BYTES: u64 = 128 << 20;
+    let head = config.vocab_size as u64 * config.hidden_size as u64;
+    (config.num_parameters() as u64 + head) * size_of::<f32>() as u64 + HEADER_BYTES
 }
 
 /// Some published checkpoints repeat what the configuration implies: the tied head, and the rotary frequencies.

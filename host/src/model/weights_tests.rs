@@ -196,3 +196,47 @@ proptest! {
         prop_assert!(error_chain(&error).contains("damaged"));
     }
 }
+
+#[test]
+fn no_safetensors_file_makes_loading_panic_or_grow() {
+    let config = tiny();
+    let path = tempfile::NamedTempFile::new().unwrap();
+    Weights::random(&config, &mut ChaCha8Rng::seed_from_u64(3)).save(path.path()).unwrap();
+    let seed = std::fs::read(path.path()).unwrap();
+    let words =
+        ["\"F16\"", "\"BF16\"", "\"F8_E4M3\"", "[0]", "[]", "18446744073709551615", "\"__metadata__\":{},"];
+    crate::fuzz::run("safetensors", &[seed], &words, move |bytes| {
+        if let Err(error) = Weights::from_bytes(bytes, "fuzz", &config) {
+            assert!(error_chain(&error).len() < 10_000);
+        }
+    });
+}
+
+#[test]
+fn no_config_makes_reading_panic_or_grow() {
+    let seeds = [serde_json::to_string(&tiny()).unwrap(), r#"{"model_type": "llama", "vocab_size": 11, "hidden_size": 8,
+        "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 32,
+        "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192}}"#.to_owned()];
+    let words = [
+        "\"qwen3\"",
+        "268435456",
+        "4096",
+        "null",
+        "1e308",
+        "-1",
+        "0",
+        "[]",
+        "{}",
+        "\"head_dim\": 4294967296,",
+    ];
+    crate::fuzz::run("config.json", &seeds.map(String::into_bytes), &words, |bytes| {
+        let Ok(config) = serde_json::from_slice::<ModelConfig>(bytes) else { return };
+        let shapes = config.parameter_shapes();
+        let exact: u128 =
+            shapes.iter().map(|shape| shape.shape.iter().map(|&n| n as u128).product::<u128>()).sum();
+        assert_eq!(config.num_parameters() as u128, exact);
+        assert_eq!(u128::from(largest_file(&config)) / 4 >= exact, true);
+        assert_eq!(config.rope_frequencies().len(), config.head_dim / 2);
+    });
+}

@@ -1,15 +1,25 @@
 //! Chat templates: the Jinja text that ships with a model, rendered as transformers renders it.
 
-use anyhow::{Context, anyhow};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
 use chrono::NaiveDate;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use serde::{Deserialize, Serialize};
 
 use super::python_json;
+use crate::bounded::TEMPLATE_BYTES;
+use crate::contain::{self, Budget};
+use crate::escape::foreign;
 
-/// Work that one rendering may do: templates come from strangers. A long conversation takes a hundredth of it.
+/// Work that one rendering may do, 64 bytes of text made a unit: templates come from strangers. A long conversation takes a
+/// hundredth of it.
 const FUEL: u64 = 5_000_000;
+/// What compiling and rendering may take in all: what minijinja's fuel doesn't see, the filters and methods of other
+/// crates and our own, included.
+const BUDGET: Budget = Budget { memory: 384 << 20, time: Duration::from_secs(10) };
 /// Name of the one template in an environment.
 const NAME: &str = "chat template";
 
@@ -45,7 +55,7 @@ pub struct SpecialTokens {
 /// A compiled chat template.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
     source: String,
     tokens: SpecialTokens,
 }
@@ -57,17 +67,15 @@ impl ChatTemplate {
     /// # Errors
     /// The text is not a template; the line is named.
     pub fn new(source: &str, tokens: SpecialTokens, date: NaiveDate) -> anyhow::Result<Self> {
-        let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.context("the chat templates' syntax is refused")?);
-        environment.set_fuel(Some(FUEL));
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_filter("tojson", python_json::to_json);
-        environment.add_function("raise_exception", refuse);
-        environment.add_function("strftime_now", move |format: String| format_date(date, &format));
-        environment
-            .add_template_owned(NAME, without_generation_tags(source))
-            .map_err(|error| anyhow!("the chat template can't be compiled: {error:#}"))?;
+        if source.len() as u64 > TEMPLATE_BYTES {
+            bail!("the chat template has {} bytes, at most {TEMPLATE_BYTES} are taken", source.len());
+        }
+        let text = without_generation_tags(source);
+        let compiled = contain::run(BUDGET, move || environment(text, date).map(Arc::new));
+        let environment =
+            compiled.map_err(|breach| anyhow!("the chat template can't be compiled: {breach}"))?.map_err(
+                |error| anyhow!("the chat template can't be compiled: {}", foreign(&format!("{error:#}"))),
+            )?;
         Ok(Self { environment, source: source.to_owned(), tokens })
     }
 
@@ -82,7 +90,6 @@ impl ChatTemplate {
     /// # Errors
     /// The template refuses the conversation, or fails.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> anyhow::Result<String> {
-        let template = self.environment.get_template(NAME).context("the chat template is gone")?;
         let turns = messages.iter().map(|Message { role, content }| {
             context! { role => role.as_str(), content => content.as_str() }
         });
@@ -102,8 +109,26 @@ impl ChatTemplate {
         if let Some(pad) = pad {
             variables = context! { pad_token => pad.as_str(), ..variables };
         }
-        template.render(variables).map_err(|error| anyhow!("the chat template fails: {error:#}"))
+        let environment = Arc::clone(&self.environment);
+        let rendered = contain::run(BUDGET, move || environment.get_template(NAME)?.render(variables));
+        rendered
+            .map_err(|breach| anyhow!("the chat template fails: {breach}"))?
+            .map_err(|error| anyhow!("the chat template fails: {}", foreign(&format!("{error:#}"))))
     }
+}
+
+/// An environment with one template, set up as transformers sets its own up.
+fn environment(text: String, date: NaiveDate) -> anyhow::Result<Environment<'static>> {
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.context("the chat templates' syntax is refused")?);
+    environment.set_fuel(Some(FUEL));
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.add_filter("tojson", python_json::to_json);
+    environment.add_function("raise_exception", refuse);
+    environment.add_function("strftime_now", move |format: String| format_date(date, &format));
+    environment.add_template_owned(NAME, text)?;
+    Ok(environment)
 }
 
 /// `{% generation %}` marks what the assistant said for transformers' training masks and writes nothing. It becomes a
@@ -114,7 +139,8 @@ fn without_generation_tags(source: &str) -> String {
     while let Some(start) = rest.find("{%") {
         let (before, tag) = rest.split_at(start);
         text.push_str(before);
-        let Some(end) = tag.find("%}").map(|end| end + 2) else {
+        // `{%}` opens a tag and closes none.
+        let Some(end) = tag[2..].find("%}").map(|end| end + 4) else {
             rest = tag;
             break;
         };

@@ -70,6 +70,7 @@ fn a_template_that_refuses_fails_or_never_ends_says_so() {
     for (source, expected) in [
         ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
         ("{% for m in messages %}", "can't be compiled"),
+        ("{%}", "can't be compiled"),
         ("{{ messages[9].content.x }}", "fails"),
         ("{% for a in range(10000) %}{% for b in range(10000) %}{{ b }}{% endfor %}{% endfor %}", "fuel"),
         ("{{ strftime_now('%Q') }}", "not a format"),
@@ -77,4 +78,90 @@ fn a_template_that_refuses_fails_or_never_ends_says_so() {
         let error = format!("{:#}", render(source, &conversation(), true).unwrap_err());
         assert!(error.contains(expected), "{source}: {error}");
     }
+}
+
+/// Templates that want gigabytes or years, each by another way that fuel alone doesn't see or sees too late.
+#[test]
+fn a_template_that_wants_all_memory_or_time_is_refused() {
+    let doubled = "{% set s = s ~ s %}".repeat(60);
+    for source in [
+        "{{ messages|tojson(indent=10000000000) }}".to_owned(),
+        "{{ [1, 2, 3]|tojson(separators=['x' * 100000000, ':']) }}".to_owned(),
+        "{{ '%10000000000d'|format(1) }}".to_owned(),
+        "{{ '{:>10000000000}'.format(1) }}".to_owned(),
+        "{{ ('%s' * 100000)|format(messages) }}".to_owned(),
+        "{{ 'x' * 10000000000 }}".to_owned(),
+        "{{ ('x' * 100000000) ~ ('y' * 100000000) ~ ('z' * 100000000) ~ ('x' * 100000000) }}".to_owned(),
+        "{{ range(1000000000)|list|length }}".to_owned(),
+        "{{ 'x'.center(10000000000) }}{{ 'x'.ljust(10000000000) }}{{ 'x'.zfill(10000000000) }}".to_owned(),
+        "{{ (['x' * 1000] * 1000000)|join('y' * 100000) }}".to_owned(),
+        "{{ ('x' * 1000000)|replace('x', 'y' * 1000000) }}".to_owned(),
+        "{{ ('x' * 1000000).replace('', 'y' * 1000000) }}".to_owned(),
+        "{{ ('x\n' * 1000000)|indent(1000000000) }}".to_owned(),
+        "{{ ([1] * 100000000)|tojson }}".to_owned(),
+        format!("{{% set s = 'x' %}}{doubled}{{{{ s|length }}}}"),
+        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}".to_owned(),
+        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set t %}{{ ns.s }}{{ ns.s }}{% endset %}{% set ns.s = t %}{% endfor %}"
+            .to_owned(),
+        "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}{{ ns.l|tojson }}"
+            .to_owned(),
+        "{% macro m(n) %}{{ m(n + 1) }}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}".to_owned(),
+    ] {
+        let error = format!("{:#}", render(&source, &conversation(), true).unwrap_err());
+        assert!(error.contains("fails: ") && error.len() < 3_000, "{source}: {error}");
+    }
+    let long = "x".repeat(TEMPLATE_BYTES as usize + 1);
+    assert!(render(&long, &[], true).unwrap_err().to_string().contains("bytes"), "a long source");
+    // Afterwards as before.
+    assert_eq!(render("{{ messages[3].content }}", &conversation(), true).unwrap(), "Sure?");
+}
+
+#[test]
+fn no_template_makes_rendering_panic_or_grow() {
+    let seeds = [
+        "{% for m in messages %}{% if m.role == 'user' %}U:{{ m['content'] }}{% endif %}{% endfor %}",
+        "{% set ns = namespace(n=0, s='') %}{% for m in messages[::-1] %}{% set ns.s = ns.s ~ m.content %}{% endfor %}{{ ns.s }}",
+        "{{ messages|tojson(indent=2) }}{{ messages[0].content.split('x')[-1].strip().replace('a', 'b') }}",
+        "{% macro m(a, b=2) %}[{{ a }}{% generation %}{{ b * 3 }}{% endgeneration %}]{% endmacro %}{{ m(1) }}{{ m('x', b='y') }}",
+        "{{ '%s-%5d'|format('a', 3) }}{{ strftime_now('%d %b %Y') }}{{ range(3)|join(',') }}{{ [1, 2]|sum ** 3 }}",
+    ];
+    let words = [
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "#}",
+        " * 10000000000",
+        " ** 99999",
+        "'x' * 9999999",
+        "|tojson(indent=99999999)",
+        ".center(9999999999)",
+        "|format(1)",
+        "%99999999d",
+        "range(1000000000)",
+        "|join",
+        "|list",
+        "|batch(99999999999)",
+        "|indent(9999999999)",
+        ".replace('', 'yyyy')",
+        "|map('upper')",
+        "{% for a in range(99999) %}",
+        "{% endfor %}",
+        "{% set messages = messages + messages %}",
+        "{% set s = s ~ s %}",
+        "loop(messages)",
+        " recursive",
+        "-1",
+        "|slice(0)",
+        "strftime_now('%999999999d')",
+        "|groupby('role')",
+        "|sort",
+        "|urlencode",
+        "(((((((((",
+        "[[[[[[[[[[",
+    ];
+    crate::fuzz::run("chat template", &seeds.map(|seed| seed.as_bytes().to_vec()), &words, |bytes| {
+        let _ = render(&String::from_utf8_lossy(bytes), &conversation(), true);
+    });
 }

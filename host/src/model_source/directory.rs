@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, Value};
 
 use super::parts::{Parts, WeightsFrom};
+use crate::bounded;
 
 /// The shape of the network.
 pub(super) const CONFIG: &str = "config.json";
@@ -70,10 +71,18 @@ fn missing(directory: &Path, name: &str) -> String {
 /// The bytes of a file, none where there is no such file.
 fn read(directory: &Path, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
     let path = directory.join(name);
-    match std::fs::read(&path) {
+    let most = match name {
+        TOKENIZER => bounded::TOKENIZER_BYTES,
+        CHAT_TEMPLATE => bounded::TEMPLATE_BYTES,
+        _ => bounded::CONFIG_BYTES,
+    };
+    match bounded::read(&path, most) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => bail!("can't read {}: {error}\nhint: may this user read it?", path.display()),
+        Err(error) => bail!(
+            "can't read {}: {error}\nhint: is it the file that was published, and may this user read it?",
+            path.display()
+        ),
     }
 }
 

@@ -11,6 +11,7 @@ use candle_core::quantized::gguf_file::{Content, Value};
 
 use super::parts::{Parts, WeightsFrom};
 use super::{gguf_header, gguf_tokenizer};
+use crate::bounded;
 use crate::model::{Architecture, Llama3Rope, ModelConfig, NamedTensor, ParameterShape, Weights};
 
 /// Divisors of the rotary frequencies, which llama.cpp stores in place of Llama 3's rule.
@@ -36,7 +37,7 @@ impl std::fmt::Debug for GgufFile {
 /// # Errors
 /// The file can't be read, is cut short, or holds a model or a tokenizer of a kind that isn't supported.
 pub(super) fn open(path: &Path) -> anyhow::Result<Parts> {
-    let file = File::open(path).map_err(|error| {
+    let (file, _) = bounded::open(path).map_err(|error| {
         anyhow!("can't read {}: {error}\nhint: a GGUF file is given by its path", path.display())
     })?;
     let mut reader = BufReader::new(file);
@@ -278,7 +279,7 @@ fn config(metadata: &Metadata<'_>, content: &Content) -> anyhow::Result<ModelCon
 
 fn rope_divisors(path: &Path, content: &Content) -> anyhow::Result<Vec<f32>> {
     let read = || -> candle_core::Result<Vec<f32>> {
-        let mut reader = BufReader::new(File::open(path)?);
+        let mut reader = BufReader::new(bounded::open(path)?.0);
         content.tensor(&mut reader, ROPE_DIVISORS, &Device::Cpu)?.dequantize(&Device::Cpu)?.to_vec1()
     };
     read().map_err(|error| damaged(path, &error))

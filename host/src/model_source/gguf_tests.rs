@@ -224,3 +224,22 @@ fn a_file_that_cannot_be_used_says_why_and_what_to_do() {
     wrong.write(&path, &weights, GgmlDType::F32);
     assert!(failure(&path).contains("its metadata asks for"));
 }
+
+#[test]
+fn no_gguf_file_makes_reading_panic_or_grow() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.gguf");
+    let seeds =
+        [(Architecture::Llama, "smollm", GgmlDType::F32), (Architecture::Qwen2, "qwen2", GgmlDType::Q8_0)]
+            .map(|(architecture, pre, dtype)| {
+                let fixture = Fixture::new(architecture, pre);
+                fixture.write(&path, &fixture.weights(), dtype);
+                std::fs::read(&path).unwrap()
+            });
+    let words = ["general.alignment", "split.count", "rope_freqs.weight", "tokenizer.ggml.pre", "llama-bpe"];
+    crate::fuzz::run("GGUF", &seeds, &words, move |bytes| {
+        std::fs::write(&path, bytes).unwrap();
+        let _ = ModelSource::read(&path.to_string_lossy());
+        let _keep = &dir;
+    });
+}

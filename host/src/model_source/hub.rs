@@ -8,7 +8,8 @@ use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
 
 use super::directory::{CHAT_TEMPLATE, CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG};
-use crate::model::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE};
+use crate::bounded;
+use crate::model::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, is_plain_name};
 
 /// The branch that is taken when none is named.
 const DEFAULT_REVISION: &str = "main";
@@ -91,7 +92,7 @@ fn repo(id: &HubId, revision: &str) -> Repo {
 fn cached(root: &Path, id: &HubId) -> Option<PathBuf> {
     let cache = Cache::new(root.to_owned()).repo(repo(id, &id.revision));
     let folder = root.join(repo(id, &id.revision).folder_name());
-    let reference = std::fs::read_to_string(folder.join("refs").join(&id.revision));
+    let reference = bounded::read_text(&folder.join("refs").join(&id.revision), bounded::CONFIG_BYTES);
     // A revision without a reference is a commit.
     let commit = reference.as_ref().map_or(id.revision.as_str(), |commit| commit.trim());
     let directory = cache.pointer_path(commit);
@@ -106,7 +107,7 @@ fn is_complete(directory: &Path) -> bool {
     if directory.join(WEIGHTS_FILE).exists() {
         return true;
     }
-    match std::fs::read(directory.join(WEIGHTS_INDEX_FILE)) {
+    match bounded::read(&directory.join(WEIGHTS_INDEX_FILE), bounded::CONFIG_BYTES) {
         Ok(index) => shards(&index).is_some_and(|shards| {
             !shards.is_empty() && shards.iter().all(|shard| directory.join(shard).exists())
         }),
@@ -114,7 +115,8 @@ fn is_complete(directory: &Path) -> bool {
     }
 }
 
-/// File names in an index of shards, each once.
+/// File names in an index of shards, each once; none when one of them is no plain name, which must not become a path of
+/// the cache.
 fn shards(index: &[u8]) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Index {
@@ -124,7 +126,7 @@ fn shards(index: &[u8]) -> Option<Vec<String>> {
         serde_json::from_slice::<Index>(index).ok()?.weight_map.into_values().collect();
     names.sort();
     names.dedup();
-    Some(names)
+    names.iter().all(|name| is_plain_name(name)).then_some(names)
 }
 
 fn download(root: &Path, id: &HubId) -> Result<PathBuf, ApiError> {
@@ -150,7 +152,7 @@ fn download(root: &Path, id: &HubId) -> Result<PathBuf, ApiError> {
     files.get(TOKENIZER)?;
     if has(WEIGHTS_INDEX_FILE) && !has(WEIGHTS_FILE) {
         let index = files.get(WEIGHTS_INDEX_FILE)?;
-        for shard in shards(&std::fs::read(index)?).unwrap_or_default() {
+        for shard in shards(&bounded::read(&index, bounded::CONFIG_BYTES)?).unwrap_or_default() {
             files.get(&shard)?;
         }
     } else {

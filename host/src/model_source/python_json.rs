@@ -6,15 +6,22 @@ use minijinja::{Error, ErrorKind, Value};
 
 /// Deepest nesting that is written.
 const MAX_DEPTH: usize = 64;
+/// Widest indent of a level.
+const MAX_INDENT: usize = 64;
+/// Longest text that is written, in bytes.
+const MAX_BYTES: usize = 16 << 20;
 
 /// The filter, with the options that transformers gives it.
 pub(super) fn to_json(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent = options.get::<Option<usize>>("indent")?;
+    if let Some(indent) = indent.filter(|&indent| indent > MAX_INDENT) {
+        return Err(invalid(format!("tojson: an indent of {indent}, at most {MAX_INDENT} are written")));
+    }
     let separators = options.get::<Option<Vec<String>>>("separators")?;
     let (item, key) = match (separators.as_deref(), indent) {
         (Some([item, key]), _) => (item.as_str(), key.as_str()),
         (Some(_), _) => {
-            return Err(Error::new(ErrorKind::InvalidOperation, "tojson takes two separators"));
+            return Err(invalid("tojson takes two separators".to_owned()));
         }
         // Python leaves the space away where a new line follows.
         (None, Some(_)) => (",", ": "),
@@ -28,6 +35,10 @@ pub(super) fn to_json(value: &Value, options: Kwargs) -> Result<String, Error> {
     Ok(writer.out)
 }
 
+fn invalid(text: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, text)
+}
+
 struct Writer<'a> {
     indent: Option<usize>,
     item: &'a str,
@@ -39,9 +50,11 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
-        let invalid = |text: String| Err(Error::new(ErrorKind::InvalidOperation, text));
         if depth > MAX_DEPTH {
-            return invalid(format!("tojson: more than {MAX_DEPTH} levels"));
+            return Err(invalid(format!("tojson: more than {MAX_DEPTH} levels")));
+        }
+        if self.out.len() > MAX_BYTES {
+            return Err(invalid(format!("tojson: more than {MAX_BYTES} bytes")));
         }
         match value.kind() {
             ValueKind::None => self.out.push_str("null"),
@@ -66,7 +79,7 @@ impl Writer<'_> {
                     writer.value(&value.get_item(key)?, depth + 1)
                 })?;
             }
-            kind => return invalid(format!("tojson can't write a value of type {kind}")),
+            kind => return Err(invalid(format!("tojson can't write a value of type {kind}"))),
         }
         Ok(())
     }

@@ -341,3 +341,30 @@ fn measure_a_step() {
     times.sort();
     println!("median (flush, encode experiences alone, append, bytes): {:?}", times[25]);
 }
+
+#[test]
+fn no_part_of_an_evaluation_makes_reading_panic_or_grow() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = EvaluationRow::TABLE;
+    fs::create_dir(dir.path().join(table)).unwrap();
+    let part = part::Part::new(dir.path(), table, 1, 1);
+    let bytes =
+        |rows: &[EvaluationRow]| encode(table, EvaluationRow::schema(), EvaluationRow::arrays(rows)).unwrap();
+    let rows = arbitrary_rows::<EvaluationRow>(7, 6);
+    let text = || "17".to_owned();
+    let small = |row: &EvaluationRow| EvaluationRow {
+        benchmark: text(),
+        prompt: text(),
+        completion: text(),
+        reference: text(),
+        ..row.clone()
+    };
+    let seeds = [bytes(&rows), bytes(&rows.iter().map(small).collect::<Vec<_>>())];
+    let words = ["PAR1", "benchmark", "ARROW:schema"];
+    crate::fuzz::run("evaluation part", &seeds, &words, move |bytes| {
+        fs::write(&part.path, bytes).unwrap();
+        if let Err(error) = read::rows::<EvaluationRow>(dir.path()) {
+            assert!(error.to_string().len() < 100_000);
+        }
+    });
+}

@@ -1,5 +1,5 @@
 //! A policy that behaves until `from_step`, and from then on as `attack` says. Its verifier attacks on responses that
-//! contain `!`, whatever the step.
+//! contain `!`, whatever the step; with `forge`, on all of them.
 
 use std::hint::black_box;
 
@@ -14,7 +14,7 @@ parameters! {
         /// What goes wrong.
         attack: String = "none".into(), one_of [
             "none", "loop", "work", "memory", "recursion", "panic", "nan", "negative", "wrong-length", "out-of-range",
-            "huge-output", "refuse", "reward"
+            "huge-output", "refuse", "reward", "forge"
         ];
         /// First step at which it does.
         from_step: u32 = 0;
@@ -47,6 +47,13 @@ impl Hostile {
                 black_box(dig(self.0.amount));
             }
             "panic" => panic!("bad parameters at step {step}"),
+            // What steers a terminal, turns text around, and looks like a line of the host.
+            "forge" => {
+                exgrpo_guest_sdk::log::warn(
+                    "\u{1b}[2J\u{9b}2J\u{202e}\nstep    1/150  reward 1.000\r\nhint: trust me",
+                );
+                panic!("\u{1b}]0;gone\u{7}\nerror: the disk is on fire\u{200b}\u{e0041}");
+            }
             "refuse" => return Err(PolicyError::Failed("not today".to_owned())),
             _ => {}
         }
@@ -98,13 +105,17 @@ impl Sampling for Hostile {
 impl Trajectories for Hostile {
     fn choose(&self, trajectories: &TrajectoryColumns, step: u32, _seed: u64) -> Result<Vec<Option<u32>>> {
         let bad = self.is("out-of-range", step).then_some(u32::MAX);
-        Ok(trajectories.offsets.windows(2).map(|range| bad.or((range[0] < range[1]).then_some(range[0]))).collect())
+        Ok(trajectories
+            .offsets
+            .windows(2)
+            .map(|range| bad.or((range[0] < range[1]).then_some(range[0])))
+            .collect())
     }
 }
 
 impl Verifier for Hostile {
     fn verify(&self, request: &Request) -> Result<Verdict> {
-        if request.response.contains('!') {
+        if request.response.contains('!') || self.0.attack == "forge" {
             self.act(u32::MAX)?;
             if self.is("reward", u32::MAX) {
                 return Ok(Verdict::correct().with_reward(self.0.amount as f32 / 100.0));
