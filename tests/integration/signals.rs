@@ -5,17 +5,22 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use exgrpo_host::log::read;
+use exgrpo_host::journal::EventKind;
+use exgrpo_host::log::{EventRow, read};
 use exgrpo_host::rundir::RunDir;
 
 use crate::modules;
 use crate::process::{host, start, start_with};
 
-/// Rounds over all candidates; `EXGRPO_SIGNALS=10 cargo xtask test signals` does more.
+/// Rounds over all candidates; `EXGRPO_SIGNALS=13 cargo xtask test signals` does more than fifty.
 const ROUNDS: u64 = 1;
 
 /// Far more than a step and two seconds take, far less than the candidates would.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Lets a huge function be compiled for as long as it takes.
+const SLOW_COMPILER: [&str; 6] =
+    ["--set", "guest.function_kib=16384", "--set", "guest.compile_s=600", "--set", "guest.compile_mib=8192"];
 
 /// What lies in the place of a watched policy.
 enum Worst {
@@ -87,41 +92,60 @@ fn a_signal_ends_a_run_after_its_step_whatever_a_candidate_does() {
     let shipped = exgrpo_tests::policy("gaussian_medium");
     for round in 0..rounds() {
         for (kind, worst) in Worst::ALL.into_iter().enumerate() {
-            for name in ["-INT", "-TERM"] {
-                let dir = tempfile::tempdir().unwrap();
-                let (out, watched) = (dir.path().join("run"), dir.path().join("watched.wasm"));
-                std::fs::copy(&shipped, &watched).unwrap();
-                let mut command =
-                    start_with(&[watched.clone(), exgrpo_tests::policy("exact_answer")], &out, "100000");
-                // Nothing but the signal ends what the candidate does.
-                for setting in [
-                    "guest.deadline_ms=600000",
-                    "guest.fuel_per_call=1000000000000000",
-                    "guest.function_kib=16384",
-                    "guest.compile_s=600",
-                    "guest.compile_mib=8192",
-                ] {
-                    command.args(["--set", setting]);
-                }
-                let mut child = command.spawn().unwrap();
-                wait_for(&mut child, &out.join("checkpoints/000002"));
-                worst.put(&watched);
-                // From before the change is noticed to well within its trial.
-                std::thread::sleep(Duration::from_millis(50 + 250 * (round % 4)));
-                signal(&child, name);
-                assert_eq!(soon(&mut child).code(), Some(130), "candidate {kind}, {name}");
+            let name = if (round + kind as u64).is_multiple_of(2) { "-INT" } else { "-TERM" };
+            let dir = tempfile::tempdir().unwrap();
+            let (out, watched) = (dir.path().join("run"), dir.path().join("watched.wasm"));
+            std::fs::copy(&shipped, &watched).unwrap();
+            let mut command =
+                start_with(&[watched.clone(), exgrpo_tests::policy("exact_answer")], &out, "100000");
+            // Nothing but the signal ends what the candidate does.
+            command.args(["--set", "guest.deadline_ms=600000"]);
+            command.args(["--set", "guest.fuel_per_call=1000000000000000"]);
+            command.args(SLOW_COMPILER);
+            let mut child = command.spawn().unwrap();
+            wait_for(&mut child, &out.join("checkpoints/000002"));
+            worst.put(&watched);
+            // From before the change is noticed to well within its trial.
+            std::thread::sleep(Duration::from_millis(50 + 250 * ((round + 2) % 4)));
+            signal(&child, name);
+            assert_eq!(soon(&mut child).code(), Some(130), "candidate {kind}, {name}");
 
-                let steps = read::metrics(&out).unwrap().len() as u32;
-                assert_eq!(RunDir::at(&out).checkpoint_steps().unwrap().last(), Some(&steps));
-                std::fs::copy(&shipped, dir.path().join("back")).unwrap();
-                std::fs::rename(dir.path().join("back"), &watched).unwrap();
-                let more = (steps + 1).to_string();
-                let resumed = host(&["--quiet", "--steps", &more, "--resume"]).arg(&out).output().unwrap();
-                assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
-                assert_eq!(read::metrics(&out).unwrap().len() as u32, steps + 1);
-            }
+            let steps = read::metrics(&out).unwrap().len() as u32;
+            assert_eq!(RunDir::at(&out).checkpoint_steps().unwrap().last(), Some(&steps));
+            std::fs::copy(&shipped, dir.path().join("back")).unwrap();
+            std::fs::rename(dir.path().join("back"), &watched).unwrap();
+            let more = (steps + 1).to_string();
+            let resumed = host(&["--quiet", "--steps", &more, "--resume"]).arg(&out).output().unwrap();
+            assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+            assert_eq!(read::metrics(&out).unwrap().len() as u32, steps + 1);
         }
     }
+}
+
+/// The compiler is a process of its own, which takes no thread of the run's.
+#[test]
+fn training_goes_on_while_a_candidate_is_compiled() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, watched) = (dir.path().join("run"), dir.path().join("watched.wasm"));
+    std::fs::copy(exgrpo_tests::policy("gaussian_medium"), &watched).unwrap();
+    let mut command = start_with(&[watched.clone(), exgrpo_tests::policy("exact_answer")], &out, "100000");
+    command.args(SLOW_COMPILER);
+    let mut child = command.spawn().unwrap();
+    wait_for(&mut child, &out.join("checkpoints/000002"));
+    Worst::Huge.put(&watched);
+    // Well after the change is noticed, well before it is compiled.
+    std::thread::sleep(Duration::from_millis(500));
+    let steps = read::metrics(&out).unwrap().len();
+    let begin = Instant::now();
+    while read::metrics(&out).unwrap().len() < steps + 20 && begin.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let more = read::metrics(&out).unwrap().len() - steps;
+    signal(&child, "-INT");
+    assert_eq!(soon(&mut child).code(), Some(130));
+    assert!(more >= 20, "{more} steps in {PATIENCE:?}");
+    let events: Vec<EventRow> = read::rows(&out).unwrap();
+    assert!(events.iter().all(|event| event.kind != EventKind::SwapRefused), "it is still being compiled");
 }
 
 /// Nothing is made yet that would have to be finished: the system's default holds.
@@ -131,18 +155,10 @@ fn a_signal_ends_what_has_not_begun_to_train() {
     let (out, policy) = (dir.path().join("run"), dir.path().join("huge.wasm"));
     Worst::Huge.put(&policy);
     let path = policy.to_string_lossy().into_owned();
-    let limits = [
-        "--set",
-        "guest.function_kib=16384",
-        "--set",
-        "guest.compile_s=600",
-        "--set",
-        "guest.compile_mib=8192",
-    ];
     let mut training = start_with(std::slice::from_ref(&policy), &out, "1");
-    training.args(limits);
+    training.args(SLOW_COMPILER);
     let mut evaluation = host(&["eval", "--dataset", "embedded:arithmetic/test", "--verifier", &path]);
-    evaluation.args(limits).current_dir(dir.path());
+    evaluation.args(SLOW_COMPILER).current_dir(dir.path());
     for mut command in [training, evaluation] {
         let mut child = command.spawn().unwrap();
         std::thread::sleep(Duration::from_millis(500));

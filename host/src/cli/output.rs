@@ -45,7 +45,7 @@ pub(super) fn describe(error: &anyhow::Error) -> String {
     let mut hints: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = match cause.downcast_ref::<candle_core::Error>() {
-            Some(error) => without_backtrace(error).to_string(),
+            Some(error) => without_backtrace(error),
             None => cause.to_string(),
         };
         let (advice, message): (Vec<&str>, Vec<&str>) =
@@ -67,10 +67,13 @@ pub(super) fn describe(error: &anyhow::Error) -> String {
     said
 }
 
-fn without_backtrace(error: &candle_core::Error) -> &candle_core::Error {
+fn without_backtrace(error: &candle_core::Error) -> String {
+    use candle_core::Error;
     match error {
-        candle_core::Error::WithBacktrace { inner, .. } => without_backtrace(inner),
-        other => other,
+        Error::WithBacktrace { inner, .. } => without_backtrace(inner),
+        Error::Context { inner, context } => format!("{context}: {}", without_backtrace(inner)),
+        Error::WithPath { inner, path } => format!("{}: {}", path.display(), without_backtrace(inner)),
+        other => other.to_string(),
     }
 }
 
@@ -111,8 +114,7 @@ mod tests {
     fn candles_backtraces_are_left_out() {
         let inner = Box::new(candle_core::Error::Msg("shapes differ".to_owned()));
         let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
-        let error =
-            anyhow::Error::new(candle_core::Error::WithBacktrace { inner, backtrace }).context("step 3");
-        assert_eq!(describe(&error), "step 3: shapes differ");
+        let error = candle_core::Error::WithBacktrace { inner, backtrace }.context("layer 2");
+        assert_eq!(describe(&anyhow::Error::new(error).context("step 3")), "step 3: layer 2: shapes differ");
     }
 }
