@@ -1,5 +1,5 @@
 //! A policy that behaves until `from_step`, and from then on as `attack` says. Its verifier attacks on responses that
-//! contain `!`, whatever the step; with `forge`, on all of them.
+//! contain `!`, whatever the step; with `forge`, on all but those to the question that the host probes with.
 
 use std::hint::black_box;
 
@@ -115,7 +115,7 @@ impl Trajectories for Hostile {
 
 impl Verifier for Hostile {
     fn verify(&self, request: &Request) -> Result<Verdict> {
-        if request.response.contains('!') || self.0.attack == "forge" {
+        if request.response.contains('!') || (self.0.attack == "forge" && request.prompt != "1+1=") {
             self.act(u32::MAX)?;
             if self.is("reward", u32::MAX) {
                 return Ok(Verdict::correct().with_reward(self.0.amount as f32 / 100.0));
