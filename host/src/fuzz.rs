@@ -181,7 +181,6 @@ pub(crate) fn run(
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what a long run found, for whoever started it")]
 fn report(name: &str, cases: u32, slowest_us: u64) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("peak memory not known");
