@@ -26,6 +26,7 @@ mod pool_rules;
 mod process;
 mod random_kills;
 mod ratios;
+mod recorded;
 mod run_directory;
 mod runs;
 mod scarcity;
