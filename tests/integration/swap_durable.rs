@@ -267,7 +267,11 @@ fn whoever_asks_a_run_that_does_not_answer_is_told_what_becomes_of_the_request()
     });
     let request = loop {
         let mut files = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
-        if let Some(path) = files.find(|path| path.extension().is_some_and(|extension| extension == "slot")) {
+        // One that is still being written has its ending already.
+        let is_whole = |path: &PathBuf| !exgrpo_host::atomic::is_temp(path);
+        if let Some(path) =
+            files.find(|path| path.extension().is_some_and(|ending| ending == "slot") && is_whole(path))
+        {
             break path;
         }
         std::thread::sleep(Duration::from_millis(5));
