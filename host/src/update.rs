@@ -44,7 +44,7 @@ pub fn run(
             actor.apply(&optimizer(config), config.optim.max_grad_norm)?;
             report.num_applied += 1;
         } else {
-            actor.zero_grad();
+            actor.zero_grad()?;
             report.num_skipped += 1;
         }
     }

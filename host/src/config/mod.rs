@@ -151,8 +151,8 @@ impl Config {
         if self.model.threads > 0 && self.model.engine != Engine::Cpu {
             bail!("model.threads is for model.engine = \"cpu\"; candle takes a thread a core, a GPU none");
         }
-        if self.model.precision != Precision::F32 && self.model.engine != Engine::Cpu {
-            bail!("model.precision is for model.engine = \"cpu\"; candle computes in f32");
+        if self.model.precision != Precision::F32 && self.model.engine == Engine::Candle {
+            bail!("model.precision is for model.engine = \"cpu\" or \"cuda\"; candle computes in f32");
         }
         if self.rollout.group_size < 2 {
             bail!(

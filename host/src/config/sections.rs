@@ -30,7 +30,7 @@ pub enum Engine {
     Cpu,
     /// candle's differentiable operations on the processor: the reference.
     Candle,
-    /// The same on the first NVIDIA GPU, by a binary built with the feature `cuda`.
+    /// exgrpo's own engine on the first NVIDIA GPU, by a binary built with the feature `cuda`.
     Cuda,
 }
 
@@ -43,7 +43,8 @@ pub struct ModelSection {
     pub path: String,
     /// Engine.
     pub engine: Engine,
-    /// `f32`, or `bf16` for products in half the time on the `cpu` engine, where the processor has AVX512_BF16.
+    /// `f32`, or `bf16`: for products in half the time on the `cpu` engine, where the processor has AVX512_BF16; for
+    /// weights and activations on the `cuda` engine, with master weights and sums in f32.
     pub precision: Precision,
     /// Threads of the `cpu` engine; 0 uses all cores. Results don't depend on it.
     pub threads: usize,

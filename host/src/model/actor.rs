@@ -7,20 +7,45 @@ use candle_core::Device;
 use super::batch::check_temperature;
 use super::candle::CandleActor;
 use super::cpu::CpuActor;
+use super::gpu::GpuActor;
 use super::optim::Update;
 use super::{
-    AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError,
+    AdamW, DeviceMemory, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError,
     Weights,
 };
 use crate::types::{Completion, TokenId};
 
-/// The network being trained, with its gradient and its optimizer's state.
-pub enum Actor {
-    /// On candle, on any of its devices.
-    Candle(Box<CandleActor>),
-    /// On the engine of our own, on the processor.
-    Cpu(Box<CpuActor>),
+/// What an engine does; see [`Actor`], method by method.
+pub(super) trait Engine: Send {
+    fn config(&self) -> &ModelConfig;
+    fn accumulate(
+        &mut self,
+        temperature: f32,
+        batch: &[Sequence<'_>],
+        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
+    ) -> anyhow::Result<()>;
+    fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>>;
+    fn grad_norm(&self) -> anyhow::Result<f64>;
+    fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update>;
+    fn zero_grad(&mut self) -> anyhow::Result<()>;
+    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores>;
+    fn sample(
+        &self,
+        requests: Vec<SampleRequest<'_>>,
+        sampling: &Sampling,
+    ) -> anyhow::Result<Vec<Vec<Completion>>>;
+    fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>>;
+    fn weights(&self) -> anyhow::Result<Weights>;
+    fn save_optimizer(&self, path: &Path) -> anyhow::Result<()>;
+    fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()>;
+    fn gradients(&self) -> anyhow::Result<Vec<(String, Vec<f32>)>>;
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        None
+    }
 }
+
+/// The network being trained, with its gradient and its optimizer's state, on some engine.
+pub struct Actor(Box<dyn Engine>);
 
 impl Actor {
     /// An Actor on candle with the given weights and a fresh optimizer.
@@ -28,7 +53,7 @@ impl Actor {
     /// # Errors
     /// The device has no room.
     pub fn candle(config: ModelConfig, weights: Weights, device: Device) -> anyhow::Result<Self> {
-        Ok(Self::Candle(Box::new(CandleActor::new(config, weights, device)?)))
+        Ok(Self(Box::new(CandleActor::new(config, weights, device)?)))
     }
 
     /// An Actor on the engine of our own with the given weights and a fresh optimizer, computed by `threads` threads;
@@ -43,15 +68,37 @@ impl Actor {
         precision: Precision,
         threads: usize,
     ) -> anyhow::Result<Self> {
-        Ok(Self::Cpu(Box::new(CpuActor::new(config, weights, precision, threads)?)))
+        Ok(Self(Box::new(CpuActor::new(config, weights, precision, threads)?)))
+    }
+
+    /// An Actor on the NVIDIA GPU that the process computes on (see [`super::gpu`]), with the given weights and a fresh
+    /// optimizer.
+    ///
+    /// # Errors
+    /// The binary was built without the feature `cuda`, no GPU can be used, or it has no room.
+    #[cfg_attr(not(feature = "cuda"), expect(unused_variables, reason = "there is no GPU to place them on"))]
+    pub fn gpu(config: ModelConfig, weights: &Weights, precision: Precision) -> anyhow::Result<Self> {
+        #[cfg(feature = "cuda")]
+        return Ok(Self(Box::new(GpuActor::on_gpu(config, weights, precision)?)));
+        #[cfg(not(feature = "cuda"))]
+        super::candle::cuda().and_then(|_| anyhow::bail!("there is no GPU"))
+    }
+
+    /// The passes of [`Actor::gpu`] on the processor: slow, exact about every buffer and rounding, for tests.
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn gpu_on_processor(
+        config: ModelConfig,
+        weights: &Weights,
+        precision: Precision,
+    ) -> anyhow::Result<Self> {
+        Ok(Self(Box::new(GpuActor::on_processor(config, weights, precision)?)))
     }
 
     /// Shape of the network.
     pub fn config(&self) -> &ModelConfig {
-        match self {
-            Self::Candle(actor) => actor.config(),
-            Self::Cpu(actor) => actor.config(),
-        }
+        self.0.config()
     }
 
     /// Number of trained values.
@@ -85,22 +132,14 @@ impl Actor {
         loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
     ) -> anyhow::Result<()> {
         check_temperature(temperature)?;
-        match self {
-            Self::Candle(actor) => actor.accumulate(temperature, batch, loss),
-            Self::Cpu(actor) => actor.accumulate(temperature, batch, loss),
-        }
+        self.0.accumulate(temperature, batch, loss)
     }
 
     /// Splits a mini-batch into micro-batches for [`Self::accumulate`]: indices into `batch`, in an order that suits
     /// the engine, at most `token_budget` tokens each (a longer sequence is alone); the engine of our own takes fewer
     /// when what it has to keep of them would exceed 512 MiB and the size of the parameters.
     pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
-        let lengths: Vec<usize> =
-            batch.iter().map(|sequence| sequence.prompt.len() + sequence.completion.len()).collect();
-        match self {
-            Self::Candle(_) => super::micro_batches(&lengths, token_budget),
-            Self::Cpu(actor) => actor.micro_batches(batch, token_budget),
-        }
+        self.0.micro_batches(batch, token_budget)
     }
 
     /// Global L2 norm of the accumulated gradient.
@@ -108,10 +147,7 @@ impl Actor {
     /// # Errors
     /// The device fails.
     pub fn grad_norm(&self) -> anyhow::Result<f64> {
-        match self {
-            Self::Candle(actor) => actor.grad_norm(),
-            Self::Cpu(actor) => Ok(actor.grad_norm()),
-        }
+        self.0.grad_norm()
     }
 
     /// Clips the accumulated gradient to a global L2 norm of `max_norm`, takes one step of AdamW and zeroes the
@@ -120,18 +156,15 @@ impl Actor {
     /// # Errors
     /// The device fails.
     pub fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update> {
-        match self {
-            Self::Candle(actor) => actor.apply(optim, max_norm),
-            Self::Cpu(actor) => Ok(actor.apply(optim, max_norm)),
-        }
+        self.0.apply(optim, max_norm)
     }
 
     /// Forgets the accumulated gradient.
-    pub fn zero_grad(&mut self) {
-        match self {
-            Self::Candle(actor) => actor.zero_grad(),
-            Self::Cpu(actor) => actor.zero_grad(),
-        }
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn zero_grad(&mut self) -> anyhow::Result<()> {
+        self.0.zero_grad()
     }
 
     /// Scores of any number of sequences without a gradient, in the order of `batch`.
@@ -139,10 +172,7 @@ impl Actor {
     /// # Errors
     /// An empty or too long sequence, an unknown token id, no room on the device.
     pub fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
-        match self {
-            Self::Candle(actor) => actor.score(batch),
-            Self::Cpu(actor) => actor.score(batch),
-        }
+        self.0.score(batch)
     }
 
     /// One completion a stream of every request, in the requests' order.
@@ -155,10 +185,7 @@ impl Actor {
         requests: Vec<SampleRequest<'_>>,
         sampling: &Sampling,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
-        match self {
-            Self::Candle(actor) => actor.sample(requests, sampling),
-            Self::Cpu(actor) => actor.sample(requests, sampling),
-        }
+        self.0.sample(requests, sampling)
     }
 
     /// Logits of the token that follows `tokens`. `[V]`
@@ -166,10 +193,7 @@ impl Actor {
     /// # Errors
     /// No or too many tokens, an unknown one, no room on the device.
     pub fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
-        match self {
-            Self::Candle(actor) => actor.next_logits(tokens),
-            Self::Cpu(actor) => actor.next_logits(tokens),
-        }
+        self.0.next_logits(tokens)
     }
 
     /// A copy of the weights on the host.
@@ -177,10 +201,7 @@ impl Actor {
     /// # Errors
     /// The device fails.
     pub fn weights(&self) -> anyhow::Result<Weights> {
-        match self {
-            Self::Candle(actor) => actor.weights(),
-            Self::Cpu(actor) => actor.weights(),
-        }
+        self.0.weights()
     }
 
     /// Writes the weights as one safetensors file in one rename.
@@ -196,10 +217,7 @@ impl Actor {
     /// # Errors
     /// The file can't be written.
     pub fn save_optimizer(&self, path: &Path) -> anyhow::Result<()> {
-        match self {
-            Self::Candle(actor) => actor.save_optimizer(path),
-            Self::Cpu(actor) => actor.save_optimizer(path),
-        }
+        self.0.save_optimizer(path)
     }
 
     /// Replaces AdamW's state by a saved one; an error leaves it as it was.
@@ -207,10 +225,12 @@ impl Actor {
     /// # Errors
     /// The file can't be read or belongs to a network of another shape.
     pub fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()> {
-        match self {
-            Self::Candle(actor) => actor.load_optimizer(path),
-            Self::Cpu(actor) => actor.load_optimizer(path),
-        }
+        self.0.load_optimizer(path)
+    }
+
+    /// Memory of the device, where the engine has one of its own.
+    pub fn device_memory(&self) -> Option<DeviceMemory> {
+        self.0.device_memory()
     }
 
     /// A copy of the accumulated gradient by parameter, in the order of [`ModelConfig::parameter_shapes`]; all zero
@@ -219,10 +239,7 @@ impl Actor {
     /// # Errors
     /// The device fails.
     pub fn gradients(&self) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
-        match self {
-            Self::Candle(actor) => actor.gradients(),
-            Self::Cpu(actor) => Ok(actor.gradients()),
-        }
+        self.0.gradients()
     }
 }
 

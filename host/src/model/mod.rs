@@ -10,6 +10,7 @@ pub mod candle;
 mod config;
 mod config_file;
 pub mod cpu;
+mod gpu;
 mod optim;
 mod sampler;
 mod tensor_file;
@@ -90,6 +91,17 @@ pub struct SampleRequest<'a> {
     pub prompt: &'a [TokenId],
     /// One generator a completion.
     pub streams: Vec<ChaCha8Rng>,
+}
+
+/// Memory of a device, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// Allocated now.
+    pub now: usize,
+    /// The most that was allocated at once.
+    pub most: usize,
+    /// What the device has.
+    pub total: usize,
 }
 
 /// AdamW's constants (Loshchilov & Hutter, arXiv 1711.05101).

@@ -78,12 +78,22 @@ fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow:
     })
 }
 
-/// Takes one 64-bit number from `stream` unless the temperature is 0, walks the cumulative distribution in the order
-/// of the vocabulary, in f64.
+/// Takes one 64-bit number from `stream` unless the temperature is 0.
 fn pick(
     logits: &[f32],
     sampling: &Sampling,
     stream: &mut ChaCha8Rng,
+    weights: &mut Vec<f32>,
+) -> anyhow::Result<usize> {
+    pick_at(logits, sampling.temperature, sampling.top_p, || unit_interval(stream), weights)
+}
+
+/// Walks the cumulative distribution in the order of the vocabulary, in f64, up to a number that is uniform in [0, 1).
+pub(super) fn pick_at(
+    logits: &[f32],
+    temperature: f32,
+    top_p: f32,
+    uniform: impl FnOnce() -> f64,
     weights: &mut Vec<f32>,
 ) -> anyhow::Result<usize> {
     ensure!(!logits.is_empty(), "there is no token to draw from");
@@ -91,15 +101,15 @@ fn pick(
         let id = logits.iter().position(|logit| !logit.is_finite()).unwrap_or_default();
         bail!("the logit of token {id} is {}: have the weights diverged?", logits[id]);
     };
-    if sampling.temperature == 0.0 {
+    if temperature == 0.0 {
         return Ok(logits.iter().position(|logit| *logit == max).unwrap_or_default());
     }
     weights.resize(logits.len(), 0.0);
-    softmax_weights(logits, max, sampling.temperature, weights);
-    if sampling.top_p < 1.0 {
-        keep_nucleus(weights, sampling.top_p);
+    softmax_weights(logits, max, temperature, weights);
+    if top_p < 1.0 {
+        keep_nucleus(weights, top_p);
     }
-    Ok(walk(weights, unit_interval(stream)))
+    Ok(walk(weights, uniform()))
 }
 
 /// Zeroes all but the smallest set of likeliest tokens that holds `top_p` of the weight; among equal weights the

@@ -19,7 +19,6 @@ use serde_json::{Map, Value};
 use crate::atomic;
 use crate::config::{Engine, ModelSection, PromptSection};
 use crate::dataset::EMBEDDED;
-use crate::model::candle::cuda;
 use crate::model::{Actor, ModelConfig, Weights};
 use crate::tokenizer::Tokenizer;
 use crate::types::TokenId;
@@ -88,7 +87,7 @@ impl ModelSource {
         let (config, weights) = (self.config.clone(), &self.weights);
         match section.engine {
             Engine::Candle => Actor::candle(config, weights.clone(), candle_core::Device::Cpu),
-            Engine::Cuda => Actor::candle(config, weights.clone(), cuda()?),
+            Engine::Cuda => Actor::gpu(config, weights, section.precision),
             Engine::Cpu => Actor::cpu(config, weights, section.precision, section.threads),
         }
     }

@@ -58,7 +58,7 @@ fn every_tensor_receives_a_gradient() {
                 let size = gradient.iter().map(|g| g.abs()).fold(0.0, f32::max);
                 assert!(size > 1e-6, "{case}: {name} has no gradient ({size})");
             }
-            actor.zero_grad();
+            actor.zero_grad().unwrap();
         }
     }
 }
@@ -89,7 +89,7 @@ fn sequences_of_one_batch_do_not_see_each_other() {
 
         // The gradient of the batch is the sum of its sequences' gradients.
         let whole = actor.gradients().unwrap();
-        actor.zero_grad();
+        actor.zero_grad().unwrap();
         let grads = coefficients(together.logprobs.len());
         let mut start = 0;
         for sequence in &batch {
@@ -147,7 +147,7 @@ fn scores_at_a_temperature_and_their_gradient_are_those_of_divided_logits() {
             close(&trained.entropies, &scores.entropies, room, &case);
 
             let gradients = actor.gradients().unwrap();
-            actor.zero_grad();
+            actor.zero_grad().unwrap();
             for tensor in [0, gradients.len() / 2, gradients.len() - 1] {
                 let (name, gradient) = &gradients[tensor];
                 let largest = (0..gradient.len())

@@ -10,7 +10,6 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
-use crate::model::candle::cuda;
 use crate::types::TokenId;
 
 type Build = fn(&ModelConfig, Weights) -> Actor;
@@ -22,10 +21,11 @@ fn engines() -> Vec<(&'static str, Build)> {
         ("candle", |config, weights| Actor::candle(config.clone(), weights, Device::Cpu).unwrap()),
         ("cpu", |config, weights| Actor::cpu(config.clone(), &weights, Precision::F32, 0).unwrap()),
     ];
+    engines.push(("gpu on the processor", |config, weights| {
+        Actor::gpu_on_processor(config.clone(), &weights, Precision::F32).unwrap()
+    }));
     if cfg!(feature = "cuda") {
-        engines.push(("cuda", |config, weights| {
-            Actor::candle(config.clone(), weights, cuda().unwrap()).unwrap()
-        }));
+        engines.push(("cuda", |config, weights| Actor::gpu(config.clone(), &weights, Precision::F32).unwrap()));
     }
     engines
 }

@@ -9,6 +9,7 @@ use super::decoder;
 use super::layers::{Kernels, Network, Rotation};
 use super::optim::{Moments, norm};
 use super::scores::token_scores;
+use crate::model::actor::Engine;
 use crate::model::batch::{check_grads, check_requests, check_sequences, micro_batches};
 use crate::model::optim::{OptimState, Update, clip_factor};
 use crate::model::{
@@ -69,148 +70,6 @@ impl CandleActor {
         })
     }
 
-    /// See [`super::super::Actor::config`].
-    pub fn config(&self) -> &ModelConfig {
-        &self.config
-    }
-
-    /// See [`super::super::Actor::accumulate_at`].
-    pub fn accumulate(
-        &mut self,
-        temperature: f32,
-        batch: &[Sequence<'_>],
-        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
-    ) -> anyhow::Result<()> {
-        check_sequences(&self.config, batch)?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let padded = Padded::new(batch, &self.device)?;
-        let stream = self.stream(&self.trained, &padded)?;
-        let mut logits = self.trained.logits(&stream)?;
-        if temperature != 1.0 {
-            logits = (logits * f64::from(1.0 / temperature))?;
-        }
-        let (logprobs, entropies) = token_scores(&logits, &padded.targets)?;
-        let scores = Scores { logprobs: logprobs.to_vec1()?, entropies: entropies.to_vec1()? };
-        let grads = loss(&scores);
-        check_grads(&scores, &grads)?;
-        if grads.logprobs.iter().chain(&grads.entropies).all(|grad| *grad == 0.0) {
-            return Ok(());
-        }
-        let product = |scores: Tensor, grads: Vec<f32>| -> Result<Tensor> {
-            (scores * Tensor::new(grads, &self.device)?)?.sum_all()
-        };
-        let objective = (product(logprobs, grads.logprobs)? + product(entropies, grads.entropies)?)?;
-        let mut store = objective.backward()?;
-        for (parameter, gradient) in self.parameters.iter().zip(&mut self.gradients) {
-            *gradient = match (gradient.take(), store.remove(parameter.as_tensor())) {
-                (Some(sum), Some(new)) => Some((sum + new)?),
-                (sum, new) => sum.or(new),
-            };
-        }
-        Ok(())
-    }
-
-    /// See [`super::super::Actor::grad_norm`].
-    pub fn grad_norm(&self) -> anyhow::Result<f64> {
-        Ok(norm(&self.gradients)?)
-    }
-
-    /// See [`super::super::Actor::apply`].
-    pub fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update> {
-        let grad_norm = self.grad_norm()?;
-        let applied = grad_norm.is_finite();
-        if applied {
-            let scale = clip_factor(grad_norm, max_norm);
-            self.moments.apply(optim, &self.parameters, &self.gradients, scale)?;
-        }
-        self.zero_grad();
-        Ok(Update { grad_norm, applied })
-    }
-
-    /// See [`super::super::Actor::zero_grad`].
-    pub fn zero_grad(&mut self) {
-        self.gradients.fill(None);
-    }
-
-    /// See [`super::super::Actor::score`].
-    pub fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
-        check_sequences(&self.config, batch)?;
-        let lengths: Vec<usize> = batch.iter().map(|s| s.prompt.len() + s.completion.len()).collect();
-        let mut by_sequence: Vec<(Vec<f32>, Vec<f32>)> = vec![Default::default(); batch.len()];
-        for indices in micro_batches(&lengths, SCORE_TOKENS) {
-            let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
-            let Scores { logprobs, entropies } = self.score_padded(&sequences)?;
-            let mut start = 0;
-            for index in indices {
-                let end = start + batch[index].completion.len();
-                by_sequence[index] = (logprobs[start..end].to_vec(), entropies[start..end].to_vec());
-                start = end;
-            }
-        }
-        let mut scores = Scores::default();
-        for (logprobs, entropies) in by_sequence {
-            scores.logprobs.extend(logprobs);
-            scores.entropies.extend(entropies);
-        }
-        Ok(scores)
-    }
-
-    /// See [`super::super::Actor::sample`].
-    pub fn sample(
-        &self,
-        requests: Vec<SampleRequest<'_>>,
-        sampling: &Sampling,
-    ) -> anyhow::Result<Vec<Vec<Completion>>> {
-        check_requests(&self.config, &requests, sampling)?;
-        decoder::sample(&self.frozen, &self.config, &self.device, requests, sampling)
-    }
-
-    /// See [`super::super::Actor::next_logits`].
-    pub fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
-        let sequence = [Sequence { prompt: tokens, completion: &[0] }];
-        check_sequences(&self.config, &sequence)?;
-        let stream = self.stream(&self.frozen, &Padded::new(&sequence, &self.device)?)?;
-        Ok(self.frozen.logits(&stream)?.flatten_all()?.to_vec1()?)
-    }
-
-    /// See [`super::super::Actor::weights`].
-    pub fn weights(&self) -> anyhow::Result<Weights> {
-        let tensors: Vec<Tensor> = self.parameters.iter().map(Var::as_detached_tensor).collect();
-        Ok(Weights::from_tensors(self.named(&tensors)?, "the actor", &self.config)?)
-    }
-
-    /// See [`super::super::Actor::save_optimizer`].
-    pub fn save_optimizer(&self, path: &Path) -> anyhow::Result<()> {
-        let Moments { step, first, second } = &self.moments;
-        let state = OptimState { step: *step, first: self.named(first)?, second: self.named(second)? };
-        Ok(state.save(path)?)
-    }
-
-    /// See [`super::super::Actor::load_optimizer`].
-    pub fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()> {
-        let OptimState { step, first, second } = OptimState::load(path, &self.config)?;
-        let place = |tensors: Vec<NamedTensor>| -> Result<Vec<Tensor>> {
-            tensors.into_iter().map(|t| Tensor::from_vec(t.data, t.shape, &self.device)).collect()
-        };
-        self.moments = Moments { step, first: place(first)?, second: place(second)? };
-        Ok(())
-    }
-
-    /// See [`super::super::Actor::gradients`].
-    pub fn gradients(&self) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
-        let mut named = Vec::with_capacity(self.gradients.len());
-        for (parameter, gradient) in self.config.parameter_shapes().into_iter().zip(&self.gradients) {
-            let values = match gradient {
-                Some(gradient) => gradient.flatten_all()?.to_vec1()?,
-                None => vec![0.0; parameter.num_values()],
-            };
-            named.push((parameter.name, values));
-        }
-        Ok(named)
-    }
-
     fn score_padded(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
         let padded = Padded::new(batch, &self.device)?;
         let stream = self.stream(&self.frozen, &padded)?;
@@ -248,6 +107,145 @@ impl CandleActor {
         let rotation = Rotation::new(&self.config, tokens.len(), &self.device)?;
         let tokens = Tensor::new(tokens, &self.device)?.unsqueeze(0)?;
         network.logits(&network.forward(&tokens, &rotation)?)
+    }
+}
+
+/// See [`crate::model::Actor`], method by method.
+impl Engine for CandleActor {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn accumulate(
+        &mut self,
+        temperature: f32,
+        batch: &[Sequence<'_>],
+        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
+    ) -> anyhow::Result<()> {
+        check_sequences(&self.config, batch)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let padded = Padded::new(batch, &self.device)?;
+        let stream = self.stream(&self.trained, &padded)?;
+        let mut logits = self.trained.logits(&stream)?;
+        if temperature != 1.0 {
+            logits = (logits * f64::from(1.0 / temperature))?;
+        }
+        let (logprobs, entropies) = token_scores(&logits, &padded.targets)?;
+        let scores = Scores { logprobs: logprobs.to_vec1()?, entropies: entropies.to_vec1()? };
+        let grads = loss(&scores);
+        check_grads(&scores, &grads)?;
+        if grads.logprobs.iter().chain(&grads.entropies).all(|grad| *grad == 0.0) {
+            return Ok(());
+        }
+        let product = |scores: Tensor, grads: Vec<f32>| -> Result<Tensor> {
+            (scores * Tensor::new(grads, &self.device)?)?.sum_all()
+        };
+        let objective = (product(logprobs, grads.logprobs)? + product(entropies, grads.entropies)?)?;
+        let mut store = objective.backward()?;
+        for (parameter, gradient) in self.parameters.iter().zip(&mut self.gradients) {
+            *gradient = match (gradient.take(), store.remove(parameter.as_tensor())) {
+                (Some(sum), Some(new)) => Some((sum + new)?),
+                (sum, new) => sum.or(new),
+            };
+        }
+        Ok(())
+    }
+
+    fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
+        let lengths: Vec<usize> = batch.iter().map(|s| s.prompt.len() + s.completion.len()).collect();
+        micro_batches(&lengths, token_budget)
+    }
+
+    fn grad_norm(&self) -> anyhow::Result<f64> {
+        Ok(norm(&self.gradients)?)
+    }
+
+    fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update> {
+        let grad_norm = self.grad_norm()?;
+        let applied = grad_norm.is_finite();
+        if applied {
+            let scale = clip_factor(grad_norm, max_norm);
+            self.moments.apply(optim, &self.parameters, &self.gradients, scale)?;
+        }
+        self.zero_grad()?;
+        Ok(Update { grad_norm, applied })
+    }
+
+    fn zero_grad(&mut self) -> anyhow::Result<()> {
+        self.gradients.fill(None);
+        Ok(())
+    }
+
+    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
+        check_sequences(&self.config, batch)?;
+        let lengths: Vec<usize> = batch.iter().map(|s| s.prompt.len() + s.completion.len()).collect();
+        let mut by_sequence: Vec<(Vec<f32>, Vec<f32>)> = vec![Default::default(); batch.len()];
+        for indices in micro_batches(&lengths, SCORE_TOKENS) {
+            let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
+            let Scores { logprobs, entropies } = self.score_padded(&sequences)?;
+            let mut start = 0;
+            for index in indices {
+                let end = start + batch[index].completion.len();
+                by_sequence[index] = (logprobs[start..end].to_vec(), entropies[start..end].to_vec());
+                start = end;
+            }
+        }
+        let mut scores = Scores::default();
+        for (logprobs, entropies) in by_sequence {
+            scores.logprobs.extend(logprobs);
+            scores.entropies.extend(entropies);
+        }
+        Ok(scores)
+    }
+
+    fn sample(
+        &self,
+        requests: Vec<SampleRequest<'_>>,
+        sampling: &Sampling,
+    ) -> anyhow::Result<Vec<Vec<Completion>>> {
+        check_requests(&self.config, &requests, sampling)?;
+        decoder::sample(&self.frozen, &self.config, &self.device, requests, sampling)
+    }
+
+    fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
+        let sequence = [Sequence { prompt: tokens, completion: &[0] }];
+        check_sequences(&self.config, &sequence)?;
+        let stream = self.stream(&self.frozen, &Padded::new(&sequence, &self.device)?)?;
+        Ok(self.frozen.logits(&stream)?.flatten_all()?.to_vec1()?)
+    }
+
+    fn weights(&self) -> anyhow::Result<Weights> {
+        let tensors: Vec<Tensor> = self.parameters.iter().map(Var::as_detached_tensor).collect();
+        Ok(Weights::from_tensors(self.named(&tensors)?, "the actor", &self.config)?)
+    }
+
+    fn save_optimizer(&self, path: &Path) -> anyhow::Result<()> {
+        let Moments { step, first, second } = &self.moments;
+        let state = OptimState { step: *step, first: self.named(first)?, second: self.named(second)? };
+        Ok(state.save(path)?)
+    }
+
+    fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()> {
+        let OptimState { step, first, second } = OptimState::load(path, &self.config)?;
+        let place = |tensors: Vec<NamedTensor>| -> Result<Vec<Tensor>> {
+            tensors.into_iter().map(|t| Tensor::from_vec(t.data, t.shape, &self.device)).collect()
+        };
+        self.moments = Moments { step, first: place(first)?, second: place(second)? };
+        Ok(())
+    }
+
+    fn gradients(&self) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
+        let mut named = Vec::with_capacity(self.gradients.len());
+        for (parameter, gradient) in self.config.parameter_shapes().into_iter().zip(&self.gradients) {
+            let values = match gradient {
+                Some(gradient) => gradient.flatten_all()?.to_vec1()?,
+                None => vec![0.0; parameter.num_values()],
+            };
+            named.push((parameter.name, values));
+        }
+        Ok(named)
     }
 }
 

@@ -30,6 +30,7 @@ use pass::Workspace;
 use plan::{Plan, Rope, even_micro_batches, micro_batches};
 use threads::Threads;
 
+use super::actor::Engine;
 use super::batch::{check_grads, check_requests, check_sequences};
 use super::optim::{OptimState, Update, clip_factor};
 use super::{AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
@@ -85,16 +86,22 @@ impl CpuActor {
         })
     }
 
-    /// See [`super::Actor::config`].
-    pub fn config(&self) -> &ModelConfig {
+    /// Runs `work` on the Actor's threads with a workspace: the Actor's own, or another when a second caller has those.
+    fn with_workspace<T: Send>(&self, work: impl FnOnce(&mut Workspace) -> T + Send) -> T {
+        let mut others = Workspace::default();
+        let mut guard = self.workspace.try_lock();
+        let workspace = guard.as_deref_mut().unwrap_or(&mut others);
+        self.threads.run(|| work(workspace))
+    }
+}
+
+/// See [`crate::model::Actor`], method by method.
+impl Engine for CpuActor {
+    fn config(&self) -> &ModelConfig {
         &self.network.config
     }
 
-    /// See [`super::Actor::accumulate_at`].
-    ///
-    /// # Errors
-    /// See there.
-    pub fn accumulate(
+    fn accumulate(
         &mut self,
         temperature: f32,
         batch: &[Sequence<'_>],
@@ -117,8 +124,7 @@ impl CpuActor {
         Ok(())
     }
 
-    /// See [`super::Actor::micro_batches`].
-    pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
+    fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
         let bytes_per_row = size_of::<f32>() * Workspace::kept_per_row(&self.network);
         let affordable = (SAVED_BYTES.max(size_of_val(&*self.gradient)) / bytes_per_row).max(1);
         match affordable < token_budget {
@@ -127,14 +133,12 @@ impl CpuActor {
         }
     }
 
-    /// See [`super::Actor::grad_norm`].
-    pub fn grad_norm(&self) -> f64 {
-        self.threads.run(|| optim::norm(&self.gradient))
+    fn grad_norm(&self) -> anyhow::Result<f64> {
+        Ok(self.threads.run(|| optim::norm(&self.gradient)))
     }
 
-    /// See [`super::Actor::apply`].
-    pub fn apply(&mut self, optim: &AdamW, max_norm: f64) -> Update {
-        let grad_norm = self.grad_norm();
+    fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update> {
+        let grad_norm = self.grad_norm()?;
         let applied = grad_norm.is_finite();
         if applied {
             let Self { network, gradient, moments, threads, .. } = self;
@@ -142,21 +146,17 @@ impl CpuActor {
             let num_decayed = network.layout.num_matrix_values;
             threads.run(|| moments.step(optim, clip, num_decayed, &mut network.parameters, gradient));
         } else {
-            self.zero_grad();
+            self.zero_grad()?;
         }
-        Update { grad_norm, applied }
+        Ok(Update { grad_norm, applied })
     }
 
-    /// See [`super::Actor::zero_grad`].
-    pub fn zero_grad(&mut self) {
+    fn zero_grad(&mut self) -> anyhow::Result<()> {
         self.gradient.fill(0.0);
+        Ok(())
     }
 
-    /// See [`super::Actor::score`].
-    ///
-    /// # Errors
-    /// See there.
-    pub fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
+    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
         check_sequences(&self.network.config, batch)?;
         let mut starts = vec![0];
         for sequence in batch {
@@ -183,11 +183,7 @@ impl CpuActor {
         Ok(scores)
     }
 
-    /// See [`super::Actor::sample`].
-    ///
-    /// # Errors
-    /// See there.
-    pub fn sample(
+    fn sample(
         &self,
         requests: Vec<SampleRequest<'_>>,
         sampling: &Sampling,
@@ -196,19 +192,7 @@ impl CpuActor {
         self.with_workspace(|workspace| decoder::sample(&self.network, workspace, requests, sampling))
     }
 
-    /// Runs `work` on the Actor's threads with a workspace: the Actor's own, or another when a second caller has those.
-    fn with_workspace<T: Send>(&self, work: impl FnOnce(&mut Workspace) -> T + Send) -> T {
-        let mut others = Workspace::default();
-        let mut guard = self.workspace.try_lock();
-        let workspace = guard.as_deref_mut().unwrap_or(&mut others);
-        self.threads.run(|| work(workspace))
-    }
-
-    /// See [`super::Actor::next_logits`].
-    ///
-    /// # Errors
-    /// See there.
-    pub fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
+    fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
         check_sequences(&self.network.config, &[Sequence { prompt: tokens, completion: &[0] }])?;
         let plan = Plan::of_prompts(&[tokens]);
         let mut rope = Rope::new(&self.network.config.rope_frequencies());
@@ -218,30 +202,18 @@ impl CpuActor {
         }))
     }
 
-    /// See [`super::Actor::weights`].
-    ///
-    /// # Errors
-    /// None that the caller can cause.
-    pub fn weights(&self) -> anyhow::Result<Weights> {
+    fn weights(&self) -> anyhow::Result<Weights> {
         let tensors = unflatten(&self.network.layout, &self.network.parameters);
         Ok(Weights::from_tensors(tensors, "the actor", &self.network.config)?)
     }
 
-    /// See [`super::Actor::save_optimizer`].
-    ///
-    /// # Errors
-    /// The file can't be written.
-    pub fn save_optimizer(&self, path: &Path) -> anyhow::Result<()> {
+    fn save_optimizer(&self, path: &Path) -> anyhow::Result<()> {
         let named = |flat: &[f32]| unflatten(&self.network.layout, flat);
         let Moments { first, second, steps } = &self.moments;
         Ok(OptimState { step: *steps, first: named(first), second: named(second) }.save(path)?)
     }
 
-    /// See [`super::Actor::load_optimizer`].
-    ///
-    /// # Errors
-    /// The file can't be read or belongs to a network of another shape.
-    pub fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()> {
+    fn load_optimizer(&mut self, path: &Path) -> anyhow::Result<()> {
         let OptimState { step, first, second } = OptimState::load(path, &self.network.config)?;
         let mut moments = Moments { steps: step, ..Moments::new(self.gradient.len()) };
         flatten(&self.network.layout, &first, &mut moments.first)?;
@@ -250,10 +222,9 @@ impl CpuActor {
         Ok(())
     }
 
-    /// See [`super::Actor::gradients`].
-    pub fn gradients(&self) -> Vec<(String, Vec<f32>)> {
+    fn gradients(&self) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
         let tensors = unflatten(&self.network.layout, &self.gradient);
-        tensors.into_iter().map(|tensor| (tensor.name, tensor.data)).collect()
+        Ok(tensors.into_iter().map(|tensor| (tensor.name, tensor.data)).collect())
     }
 }
 

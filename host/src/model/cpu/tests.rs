@@ -77,8 +77,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 ScoreGrads { logprobs: slopes.clone().collect(), entropies: slopes.rev().collect() }
             };
             actor.accumulate(1.0, &sequences(&batch), &mut loss).unwrap();
-            seen.extend(actor.gradients().iter().flat_map(|(_, gradient)| bits(gradient)));
-            let update = actor.apply(&optim, 1.0);
+            seen.extend(actor.gradients().unwrap().iter().flat_map(|(_, gradient)| bits(gradient)));
+            let update = actor.apply(&optim, 1.0).unwrap();
             seen.push(update.grad_norm.to_bits() as u32);
         }
         let scores = actor.score(&sequences(&batch)).unwrap();
@@ -161,7 +161,7 @@ fn bf16_stays_close_to_f32() {
             ScoreGrads { logprobs: vec![1.0; len], entropies: vec![0.0; len] }
         };
         actor.accumulate(1.0, &sequences(&batch), &mut loss).unwrap();
-        (logprobs, actor.gradients())
+        (logprobs, actor.gradients().unwrap())
     };
     let ((exact, exact_gradients), (rounded, rounded_gradients)) =
         (outcome(Precision::F32), outcome(Precision::Bf16));
