@@ -6,7 +6,7 @@
 
 mod backward;
 #[cfg(feature = "cuda")]
-mod cuda;
+mod nvidia;
 mod decode;
 mod network;
 mod forward;
@@ -18,8 +18,9 @@ mod sizes;
 use std::path::Path;
 
 use self::network::Network;
-use self::ops::Device;
+use self::ops::{Device, OutOfMemory};
 use self::processor::Processor;
+use super::actor::Engine;
 use super::batch::{check_grads, check_requests, check_sequences};
 use super::optim::{OptimState, Update, clip_factor};
 use super::{AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
@@ -43,7 +44,7 @@ impl GpuActor<Processor> {
 }
 
 #[cfg(feature = "cuda")]
-impl GpuActor<cuda::CudaGpu> {
+impl GpuActor<nvidia::NvidiaGpu> {
     /// On the GPU that the process computes on.
     ///
     /// # Errors
@@ -53,12 +54,20 @@ impl GpuActor<cuda::CudaGpu> {
         weights: &Weights,
         precision: Precision,
     ) -> anyhow::Result<Self> {
-        Ok(Self(Network::new(config, weights, precision, cuda::CudaGpu::open()?)?))
+        Ok(Self(Network::new(config, weights, precision, nvidia::NvidiaGpu::open()?)?))
     }
 }
 
+/// Says what to lower where a device has no room.
+fn roomier<T>(result: anyhow::Result<T>, what: &str, lower: &str) -> anyhow::Result<T> {
+    result.map_err(|error| match error.downcast_ref::<OutOfMemory>() {
+        Some(_) => error.context(format!("can't {what}\nhint: lower {lower}, or stop what else is on the GPU")),
+        None => error,
+    })
+}
+
 /// What every Actor does; see [`super::Actor`], method by method.
-impl<D: Device> super::actor::Engine for GpuActor<D> {
+impl<D: Device> Engine for GpuActor<D> {
     fn config(&self) -> &ModelConfig {
         &self.0.config
     }
@@ -73,12 +82,13 @@ impl<D: Device> super::actor::Engine for GpuActor<D> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.0.accumulate(temperature, batch, &mut |scores| {
+        let accumulated = self.0.accumulate(temperature, batch, &mut |scores| {
             let grads = loss(scores);
             check_grads(scores, &grads)?;
             let is_zero = grads.logprobs.iter().chain(&grads.entropies).all(|grad| *grad == 0.0);
             Ok((!is_zero).then_some(grads))
-        })
+        });
+        roomier(accumulated, "train on a micro-batch", "objective.tokens_per_micro_batch")
     }
 
     fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
@@ -105,7 +115,7 @@ impl<D: Device> super::actor::Engine for GpuActor<D> {
 
     fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
         check_sequences(&self.0.config, batch)?;
-        self.0.score(batch)
+        roomier(self.0.score(batch), "score sequences", "rollout.max_new_tokens")
     }
 
     fn sample(
@@ -114,7 +124,7 @@ impl<D: Device> super::actor::Engine for GpuActor<D> {
         sampling: &Sampling,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.0.config, &requests, sampling)?;
-        self.0.sample(&requests, sampling)
+        roomier(self.0.sample(&requests, sampling), "sample", "rollout.questions or rollout.max_new_tokens")
     }
 
     fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {

@@ -26,6 +26,18 @@ impl Element {
     }
 }
 
+/// A device has less room than a buffer needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the GPU has no room for {:.2} GB: {:.2} of {:.2} GB are free",
+    *asked as f64 / 1e9, *free as f64 / 1e9, *total as f64 / 1e9
+)]
+pub(in crate::model) struct OutOfMemory {
+    pub(in crate::model) asked: usize,
+    pub(in crate::model) free: usize,
+    pub(in crate::model) total: usize,
+}
+
 /// A place in a buffer: an offset in elements.
 pub(in crate::model) struct At<'a, B> {
     pub(in crate::model) buffer: &'a B,
@@ -183,6 +195,9 @@ pub(in crate::model) trait Device: Send {
     type Buffer: Send;
 
     /// Memory of `len` elements, all 0.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
     fn alloc(&self, element: Element, len: usize) -> Result<Self::Buffer>;
     /// Bytes that the device has in all.
     fn total_memory(&self) -> usize;

@@ -6,11 +6,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use rayon::prelude::*;
 
 use super::ops::{
-    AdamStep, At, Caches, Decode, Device, Draw, Drawn, Element, Heads, Norm, Product, Softmax,
+    AdamStep, At, Caches, Decode, Device, Draw, Drawn, Element, Heads, Norm, OutOfMemory, Product, Softmax,
 };
 use crate::model::sampler::pick_at;
 
@@ -147,6 +147,10 @@ impl Device for Processor {
 
     fn alloc(&self, element: Element, len: usize) -> Result<Buffer> {
         let bytes = len * element.size();
+        let free = self.memory.saturating_sub(self.account.now.load(Relaxed));
+        if bytes > free {
+            bail!(OutOfMemory { asked: bytes, free, total: self.memory });
+        }
         let now = self.account.now.fetch_add(bytes, Relaxed) + bytes;
         self.account.most.fetch_max(now, Relaxed);
         Ok(Buffer { element, words: vec![Cell::new(0); len], account: self.account.clone() })

@@ -12,8 +12,9 @@ use super::processor::Processor;
 use super::sizes::{Batch, Wave, Widths, bytes};
 use crate::model::actor::tests::{configs, lively_weights};
 use crate::model::{
-    AdamW, Architecture, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence,
+    Actor, AdamW, Architecture, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights,
 };
+use crate::model_source::ModelSource;
 
 const OPTIM: AdamW = AdamW { lr: 1e-3, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.01 };
 
@@ -200,6 +201,82 @@ fn what_does_not_fit_at_once_is_done_in_parts() {
             assert_eq!(whole.ids, part.ids);
         }
     }
+}
+
+/// Root mean square of the differences.
+fn apart(a: &[f32], b: &[f32]) -> f64 {
+    let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    (squares / a.len() as f64).sqrt()
+}
+
+/// Witness: how far PyTorch's bf16 is from its f32 on the same model and sequences (tests/python/bf16_witness.py). No
+/// figure of ours is more than half as large again, all of them together are no larger.
+#[test]
+fn bf16_is_as_close_to_f32_as_pytorchs() {
+    let witness: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/golden/bf16_witness.json")).unwrap();
+    let source = ModelSource::read("embedded:arithmetic").unwrap();
+    let vocab = source.config.vocab_size;
+    let texts: Vec<Vec<u32>> = (0..8)
+        .map(|row| (0..26).map(|at| ((row * 31 + at * at * 7 + at * 3 + 5) % vocab) as u32).collect())
+        .collect();
+    let batch: Vec<Sequence<'_>> =
+        texts.iter().map(|text| Sequence { prompt: &text[..6], completion: &text[6..] }).collect();
+    let mut engines: Vec<(&str, fn(ModelConfig, &Weights, Precision) -> anyhow::Result<Actor>)> =
+        vec![("processor", Actor::gpu_on_processor)];
+    if cfg!(feature = "cuda") {
+        engines.push(("cuda", Actor::gpu));
+    }
+    for (engine, build) in engines {
+        let [exact, rounded] = [Precision::F32, Precision::Bf16].map(|precision| {
+            let mut actor = build(source.config.clone(), &source.weights, precision).unwrap();
+            let mut found = Scores::default();
+            let mut loss = |scores: &Scores| {
+                found = scores.clone();
+                let len = scores.logprobs.len();
+                ScoreGrads { logprobs: vec![1.0; len], entropies: vec![0.0; len] }
+            };
+            actor.accumulate(&batch, &mut loss).unwrap();
+            (found, actor.gradients().unwrap())
+        });
+        let sum: f32 = exact.0.logprobs.iter().sum();
+        assert!((f64::from(sum) - witness["logprob_sum_f32"].as_f64().unwrap()).abs() < 0.02, "{engine}: {sum}");
+        let mut ratios = vec![
+            ("logprobs", apart(&exact.0.logprobs, &rounded.0.logprobs), &witness["logprobs"]),
+            ("entropies", apart(&exact.0.entropies, &rounded.0.entropies), &witness["entropies"]),
+        ];
+        for ((name, exact), (_, rounded)) in exact.1.iter().zip(&rounded.1) {
+            let size = apart(exact, &vec![0.0; exact.len()]);
+            ratios.push((name.as_str(), apart(exact, rounded) / size, &witness["gradients"][name.as_str()]));
+        }
+        let mut logs = 0.0;
+        for (name, ours, theirs) in &ratios {
+            let ratio = ours / theirs.as_f64().unwrap();
+            println!("{engine}, {name}: {ours:.4} is {ratio:.2} of PyTorch's");
+            assert!(ratio < 1.5, "{engine}, {name}: {ours} but PyTorch {theirs}");
+            logs += ratio.ln();
+        }
+        let mean = (logs / ratios.len() as f64).exp();
+        assert!(mean < 1.0, "{engine}: errors are {mean} times PyTorch's in the mean");
+    }
+}
+
+#[test]
+fn a_device_without_room_says_what_was_asked_and_what_to_lower() {
+    let config = &configs()[1];
+    let widths = Widths::new(config, Precision::F32);
+    let memory = bytes(&lasting(config, &Layout::new(config), &widths)) + 10_000;
+    let device = Processor::with_memory(memory);
+    let network = Network::new(config.clone(), &lively_weights(config, 3), Precision::F32, device).unwrap();
+    let mut actor = super::GpuActor(network);
+    let texts = texts(config, &[(30, 30)]);
+    let mut loss = |_: &Scores| ScoreGrads::default();
+    let error = super::Engine::accumulate(&mut actor, 1.0, &sequences(&texts), &mut loss).unwrap_err();
+    let said = format!("{error:#}");
+    assert!(said.contains("hint: lower objective.tokens_per_micro_batch"), "{said}");
+    assert!(said.contains("no room for 0.00 GB: 0.00 of 0.00 GB are free"), "{said}");
+    assert!(matches!(error.downcast_ref(), Some(super::OutOfMemory { total, .. }) if *total == memory));
+    assert_eq!(actor.0.device.allocated().0, memory - 10_000, "nothing stays behind");
 }
 
 proptest! {
