@@ -9,7 +9,7 @@ use super::network::{Network, alloc};
 use super::forward::Padded;
 use super::layout::LayerPlaces;
 use super::ops::{At, Caches, Decode, Device, Draw, Drawn, at};
-use super::sizes::{Batch, Wave};
+use super::sizes::{Batch, Wave, padded};
 use crate::model::{SampleRequest, Sampling};
 use crate::types::{Completion, TokenId};
 
@@ -87,7 +87,7 @@ impl<D: Device> Network<D> {
             let request = &requests[index];
             slots += request.streams.len();
             let fits = waves.last().is_some_and(|wave| {
-                let shape = Wave { groups: wave.len() + 1, prompt: request.prompt.len(), slots, new };
+                let shape = Wave { groups: wave.len() + 1, prompt: padded(request.prompt.len()), slots, new };
                 shape.bytes(&self.widths, &prefill(&shape)) <= room
             });
             match waves.last_mut() {
@@ -109,7 +109,7 @@ impl<D: Device> Network<D> {
             .collect();
         let wave = Wave {
             groups: requests.len(),
-            prompt: requests.iter().map(|request| request.prompt.len()).max().unwrap_or(0),
+            prompt: padded(requests.iter().map(|request| request.prompt.len()).max().unwrap_or(0)),
             slots: of_slot.len(),
             new: sampling.max_new_tokens,
         };

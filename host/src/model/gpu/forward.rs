@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::network::{Network, alloc};
 use super::layout::LayerPlaces;
 use super::ops::{At, Device, Heads, Norm, Product, Softmax, at};
-use super::sizes::{Batch, QUERY_BLOCK};
+use super::sizes::{Batch, QUERY_BLOCK, padded};
 use crate::model::Sequence;
 use crate::types::TokenId;
 
@@ -72,7 +72,7 @@ impl Padded {
     /// The last token of a sequence is only ever a target.
     pub(super) fn new(batch: &[Sequence<'_>]) -> Self {
         let input_len = |sequence: &Sequence<'_>| sequence.prompt.len() + sequence.completion.len() - 1;
-        let len = batch.iter().map(input_len).max().unwrap_or(0);
+        let len = padded(batch.iter().map(input_len).max().unwrap_or(0));
         let mut tokens = vec![0; batch.len() * len];
         let (mut scored, mut targets) = (Vec::new(), Vec::new());
         for (row, sequence) in batch.iter().enumerate() {

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, anyhow};
 use super::forward::{Kept, Padded};
 use super::layout::Layout;
 use super::ops::{AdamStep, At, Device, Element, at};
-use super::sizes::{Batch, Need, Widths, bytes};
+use super::sizes::{Batch, Need, Widths, bytes, padded};
 use crate::model::{AdamW, ModelConfig, NamedTensor, Precision, ScoreGrads, Scores, Sequence, Weights};
 use crate::types::TokenId;
 
@@ -218,9 +218,9 @@ impl<D: Device> Network<D> {
         let lengths: Vec<usize> = (0..batch.len()).map(len).collect();
         let room = self.room();
         let fits = |members: &[usize]| {
-            let longest = members.iter().map(|&index| lengths[index]).max().unwrap_or(0);
+            let longest = members.iter().map(|&index| lengths[index]).max().unwrap_or(1);
             let scored = members.iter().map(|&index| batch[index].completion.len()).sum();
-            let shape = Batch { sequences: members.len(), len: longest, scored };
+            let shape = Batch { sequences: members.len(), len: padded(longest - 1), scored };
             need(&shape, &self.widths) <= room
         };
         let mut fitting = Vec::new();
@@ -239,7 +239,7 @@ impl<D: Device> Network<D> {
 
     /// See [`crate::model::Actor::next_logits`].
     pub(super) fn next_logits(&self, tokens: &[TokenId]) -> Result<Vec<f32>> {
-        let padded = Padded::prompts(&[tokens], tokens.len());
+        let padded = Padded::prompts(&[tokens], padded(tokens.len()));
         let inputs = self.inputs(&padded)?;
         let work = self.work(&padded.shape)?;
         let kept =

@@ -66,7 +66,7 @@ pub(in crate::model) fn at<B>(buffer: &B) -> At<'_, B> {
 
 /// C = alpha · op(A) · op(B) + beta · C, `batch` times. op(A) is `[m, k]`, op(B) `[k, n]`, C `[m, n]`; a transposed
 /// operand is stored as `[k, m]` or `[n, k]`. `*_row` is the distance of stored rows, `*_step` of the batch's members.
-/// A and B have one element type; C has the same or f32. With `beta` 0, C is not read.
+/// A and B have one element type; C has the same or f32. With `beta` 0, C is not read. `k` is above 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::model) struct Product {
     pub(in crate::model) m: usize,
@@ -124,7 +124,7 @@ pub(in crate::model) struct Softmax {
 }
 
 /// Attention of one new token a row over its request's prompt, `[G, K, prompt_capacity, D]`, and over the first
-/// `len` tokens of its own completion, `[slots, K, capacity, D]`.
+/// `len` (1 to `capacity`) tokens of its own completion, `[slots, K, capacity, D]`.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::model) struct Decode {
     pub(in crate::model) rows: usize,

@@ -8,6 +8,15 @@ pub(super) const QUERY_BLOCK: usize = 128;
 /// Logits that exist at once in training and scoring: 2 GiB of f32.
 const LOGITS: usize = 1 << 29;
 
+/// Positions that a batch is padded to a multiple of: rows of attention's scores then start where a GPU's products of bf16
+/// are quick.
+const ROW_MULTIPLE: usize = 8;
+
+/// Positions of a padded batch whose longest sequence has `len` inputs.
+pub(super) fn padded(len: usize) -> usize {
+    len.next_multiple_of(ROW_MULTIPLE)
+}
+
 /// Widths of a network, and the type of its activations.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Widths {

@@ -96,7 +96,7 @@ fn passes_allocate_what_they_are_said_to_to_the_byte() {
             assert_eq!(now, stays, "a pass leaves nothing behind");
             most - stays
         };
-        let shape = Batch { sequences: 4, len: 10, scored: 17 };
+        let shape = Batch { sequences: 4, len: 16, scored: 17 };
         let trained = most(&mut |network| {
             let mut loss = |scores: &Scores| Ok(Some(slopes(scores.logprobs.len())));
             network.accumulate(1.0, &batch, &mut loss).unwrap();
@@ -104,10 +104,10 @@ fn passes_allocate_what_they_are_said_to_to_the_byte() {
         });
         assert_eq!(trained, shape.training_bytes(&widths));
         let scored = most(&mut |network| drop(network.score(&batch).unwrap()));
-        assert_eq!(scored, Batch { sequences: 4, len: 10, scored: 17 }.scoring_bytes(&widths));
+        assert_eq!(scored, Batch { sequences: 4, len: 16, scored: 17 }.scoring_bytes(&widths));
         let prompts: Vec<Vec<u32>> = texts.iter().map(|(prompt, _)| prompt.clone()).collect();
         let sampled = most(&mut |network| drop(network.sample(&requests(&prompts, 3), &sampling(6)).unwrap()));
-        let wave = Wave { groups: 4, prompt: 7, slots: 12, new: 6 };
+        let wave = Wave { groups: 4, prompt: 8, slots: 12, new: 6 };
         assert_eq!(sampled, wave.bytes(&widths, &prefill(&wave)));
     }
 }
@@ -181,7 +181,7 @@ fn what_does_not_fit_at_once_is_done_in_parts() {
         let widths = Widths::new(&config, Precision::F32);
         let stays = bytes(&lasting(&config, &Layout::new(&config), &widths));
         let roomy = network(&config, Precision::F32, 1 << 30);
-        let pass = Batch { sequences: 2, len: 12, scored: 11 }.training_bytes(&widths);
+        let pass = Batch { sequences: 2, len: 16, scored: 11 }.training_bytes(&widths);
         let tight = network(&config, Precision::F32, (stays + pass) / 92 * 100 + 200);
         let split = tight.micro_batches(&batch, 1 << 20, Batch::training_bytes);
         assert!(split.len() > 1 && roomy.micro_batches(&batch, 1 << 20, Batch::training_bytes).len() == 1);

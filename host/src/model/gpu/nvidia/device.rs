@@ -80,8 +80,13 @@ impl NvidiaGpu {
     }
 
     /// The addresses of caches, as kernels/decode.cu takes them.
-    fn caches(&self, shape: &Decode, caches: &Caches<'_, Buffer>) -> Result<[Argument; 7]> {
-        let element = caches.keys.buffer.element;
+    fn caches(&self, shape: &Decode, element: Element, caches: &Caches<'_, Buffer>) -> Result<[Argument; 7]> {
+        ensure!(
+            (1..=shape.capacity).contains(&shape.len),
+            "{} tokens are not what a cache of {} holds",
+            shape.len,
+            shape.capacity
+        );
         let rest = |place: Place<'_>, element| {
             self.address(place, place.buffer.len.saturating_sub(place.offset), element).map(Argument::from)
         };
@@ -220,6 +225,7 @@ impl Device for NvidiaGpu {
         if len == 0 {
             return Ok(());
         }
+        self.stream.context().bind_to_thread()?;
         // SAFETY: the place is as long.
         unsafe { result::memset_d8_async(address, 0, len * element.size(), self.stream.cu_stream()) }
             .context("the GPU can't zero memory")
@@ -232,6 +238,7 @@ impl Device for NvidiaGpu {
         if len == 0 || source == target {
             return Ok(());
         }
+        self.stream.context().bind_to_thread()?;
         // SAFETY: both places are as long.
         unsafe { result::memcpy_dtod_async(target, source, len * element.size(), self.stream.cu_stream()) }
             .context("the GPU can't copy memory")
@@ -398,7 +405,7 @@ impl Device for NvidiaGpu {
     ) -> Result<()> {
         self.count();
         let Softmax { batch, rows, keys, first_query, repeat, stat_step, scale } = *shape;
-        let (all, stats) = (batch * rows, (batch - 1) * stat_step + rows);
+        let (all, stats) = (batch * rows, batch.saturating_sub(1) * stat_step + rows);
         let (element, kernel) = self.kernel("softmax", probs)?;
         let (scores, probs) = (self.f32s(scores, all * keys)?, self.address(probs, all * keys, element)?);
         let log_sums = self.f32s(log_sums, stats)?;
@@ -423,7 +430,7 @@ impl Device for NvidiaGpu {
     ) -> Result<()> {
         self.count();
         let Softmax { batch, rows, keys, first_query, repeat, stat_step, scale } = *shape;
-        let (all, stats) = (batch * rows, (batch - 1) * stat_step + rows);
+        let (all, stats) = (batch * rows, batch.saturating_sub(1) * stat_step + rows);
         let (element, kernel) = self.kernel("softmax_grad", probs)?;
         let (scores, dprobs) = (self.f32s(scores, all * keys)?, self.f32s(dprobs, all * keys)?);
         let (log_sums, deltas) = (self.f32s(log_sums, stats)?, self.f32s(deltas, stats)?);
@@ -591,7 +598,7 @@ impl Device for NvidiaGpu {
         let positions = self.ids(positions, rows)?;
         let mut arguments = vec![decode_shape(shape)];
         arguments.extend([source, cos, sin, positions, target].map(Argument::from));
-        arguments.extend(self.caches(shape, caches)?);
+        arguments.extend(self.caches(shape, element, caches)?);
         self.launch(&kernel, Grid::blocks(rows, 256), &arguments)
     }
 
@@ -619,7 +626,7 @@ impl Device for NvidiaGpu {
         let (queries, out) = (self.address(queries, len, element)?, self.address(out, len, element)?);
         let mut arguments = vec![decode_shape(shape)];
         arguments.extend([queries, out].map(Argument::from));
-        arguments.extend(self.caches(shape, caches)?);
+        arguments.extend(self.caches(shape, element, caches)?);
         self.launch(&kernel, Grid { blocks: grid, threads: 128, shared: 0 }, &arguments)
     }
 

@@ -170,11 +170,14 @@ impl Grid {
 }
 
 impl NvidiaGpu {
-    /// Launches a kernel.
+    /// Launches a kernel; one without blocks has nothing to do.
     ///
     /// The addresses among the arguments must be of places as large as the kernel takes them to be.
     pub(super) fn launch(&self, name: &str, grid: Grid, arguments: &[Argument]) -> Result<()> {
         let function = self.kernels.0.get(name).with_context(|| format!("there is no kernel {name}"))?;
+        if grid.blocks.contains(&0) {
+            return Ok(());
+        }
         let [x, y, z] = grid.blocks.map(|blocks| blocks as u32);
         let config = LaunchConfig {
             grid_dim: (x, y, z),

@@ -124,6 +124,7 @@ impl NvidiaGpu {
         let turn = |transposed| {
             if transposed { blas::cublasOperation_t::CUBLAS_OP_T } else { blas::cublasOperation_t::CUBLAS_OP_N }
         };
+        self.stream.context().bind_to_thread()?;
         let handle = self.device.cublas_handle();
         // SAFETY: the operands lie within their buffers, as was checked. cuBLAS stores columns, so that our rows are its
         // columns and C' = B' A' is computed.

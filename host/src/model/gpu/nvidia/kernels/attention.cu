@@ -66,12 +66,13 @@ __device__ void softmax(
         sum = warp_sum(most == -INFINITY ? 0.0f : sum * expf(most - top));
         float log_sum = top + logf(sum);
         if (lane == 0) log_sums[member * stat_step + row] = log_sum;
-        if (keys % 4 == 0 && aligned(s) && aligned(p)) {
+        if (keys % 4 == 0 && aligned_to(s, 4) && aligned_to(p, 4)) {
             for (size_t key = lane * 4; key < keys; key += 128) {
                 float z[4] = {0, 0, 0, 0};
                 if (key < seen) Pack<float>::load(s + key, z);
 #pragma unroll
-                for (int j = 0; j < 4; j++) put(p, key + j, key + j < seen ? expf(z[j] * scale - log_sum) : 0.0f);
+                for (int j = 0; j < 4; j++) z[j] = key + j < seen ? expf(z[j] * scale - log_sum) : 0.0f;
+                put_four(p + key, z);
             }
         } else {
             for (size_t key = lane; key < keys; key += 32) put(p, key, key < seen ? expf(s[key] * scale - log_sum) : 0.0f);
@@ -90,7 +91,8 @@ __device__ void softmax_grad(
         size_t seen = first_query + row / repeat + 1;
         float log_sum = log_sums[member * stat_step + row], delta = deltas[member * stat_step + row];
         size_t start = at * keys;
-        if (keys % 2 == 0) {
+        bool pairs = keys % 2 == 0 && aligned_to(scores, 2) && aligned_to(dprobs, 2) && aligned_to(probs, 2) && aligned_to(dscores, 2);
+        if (pairs) {
             for (size_t key = lane * 2; key < keys; key += 64) {
                 float2 s = make_float2(0, 0), d = s;
                 if (key < seen) {
@@ -98,10 +100,10 @@ __device__ void softmax_grad(
                     d = *reinterpret_cast<const float2*>(dprobs + start + key);
                 }
                 float p0 = key < seen ? expf(s.x * scale - log_sum) : 0, p1 = key + 1 < seen ? expf(s.y * scale - log_sum) : 0;
-                put(probs, start + key, p0);
-                put(probs, start + key + 1, p1);
-                put(dscores, start + key, key < seen ? scale * p0 * (d.x - delta) : 0);
-                put(dscores, start + key + 1, key + 1 < seen ? scale * p1 * (d.y - delta) : 0);
+                put_pair(probs + start + key, p0, p1);
+                put_pair(
+                    dscores + start + key, key < seen ? scale * p0 * (d.x - delta) : 0,
+                    key + 1 < seen ? scale * p1 * (d.y - delta) : 0);
             }
         } else {
             for (size_t key = lane; key < keys; key += 32) {

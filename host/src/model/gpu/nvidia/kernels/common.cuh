@@ -51,6 +51,22 @@ __device__ inline float2 get_pair(const bf16* p, size_t i) {
     return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(p + i));
 }
 
+// Two and four neighbours stored at once; `p` lies on as many bytes.
+__device__ inline void put_pair(float* p, float x, float y) { *reinterpret_cast<float2*>(p) = make_float2(x, y); }
+__device__ inline void put_pair(bf16* p, float x, float y) {
+    *reinterpret_cast<__nv_bfloat162*>(p) = __floats2bfloat162_rn(x, y);
+}
+__device__ inline void put_four(float* p, const float* x) { Pack<float>::store(p, x); }
+__device__ inline void put_four(bf16* p, const float* x) {
+    uint2 v;
+    __nv_bfloat162* pairs = reinterpret_cast<__nv_bfloat162*>(&v);
+    pairs[0] = __floats2bfloat162_rn(x[0], x[1]), pairs[1] = __floats2bfloat162_rn(x[2], x[3]);
+    *reinterpret_cast<uint2*>(p) = v;
+}
+
+template <typename T> __device__ inline bool aligned_to(const T* p, int values) {
+    return reinterpret_cast<u64>(p) % (values * sizeof(T)) == 0;
+}
 __device__ inline bool aligned(const void* p) { return (reinterpret_cast<u64>(p) & 15) == 0; }
 
 __device__ inline float warp_sum(float x) {

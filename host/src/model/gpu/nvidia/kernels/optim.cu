@@ -13,7 +13,7 @@ __device__ void adam(const Step& s, float* weights, const float* grads, float* f
         v = s.beta2 * v + (1 - s.beta2) * g * g;
         w = w * (1 - s.decay) - s.lr * (m * s.first_correction) / (sqrtf(v * s.second_correction) + s.eps);
     };
-    if (len % 4 == 0 && aligned(weights) && aligned(grads) && aligned(first) && aligned(second)) {
+    if (len % 4 == 0 && aligned(weights) && aligned(grads) && aligned(first) && aligned(second) && aligned_to(rounded, 4)) {
         FOR_EACH(i, len / 4) {
             float g[4], m[4], v[4], w[4];
             Pack<float>::load(grads + i * 4, g);
@@ -25,8 +25,7 @@ __device__ void adam(const Step& s, float* weights, const float* grads, float* f
             Pack<float>::store(first + i * 4, m);
             Pack<float>::store(second + i * 4, v);
             Pack<float>::store(weights + i * 4, w);
-#pragma unroll
-            for (int j = 0; j < 4; j++) put(rounded, i * 4 + j, w[j]);
+            put_four(rounded + i * 4, w);
         }
     } else {
         FOR_EACH(i, len) {

@@ -153,12 +153,18 @@ __device__ Kept nucleus(const float* logits, const Draw& shape, float most, doub
         else high = middle;
     }
     float cut = __uint_as_float(low);
-    double above = 0;
+    double above = 0, equals = 0;
     for (size_t i = threadIdx.x; i < shape.vocab; i += blockDim.x) {
         float weight = weight_of(logits[i], most, shape.temperature);
         if (weight > cut) above += weight;
+        if (weight == cut) equals++;
     }
     above = block_sum(above, shared);
+    equals = block_sum(equals, shared);
+    // How many of the equal ones: most often there is one, which needs no search.
+    u64 needed = 0;
+    for (double held = above; held < wanted && needed < equals; needed++) held += cut;
+    if (needed == equals) return {cut, (size_t)shape.vocab};
     // Equal weights count in the order of their ids until they hold what is wanted.
     __shared__ u64 last;
     if (threadIdx.x < 32) {
