@@ -10,8 +10,8 @@ use super::cpu::CpuActor;
 use super::gpu::GpuActor;
 use super::optim::Update;
 use super::{
-    AdamW, DeviceMemory, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, TensorFileError,
-    Weights,
+    AdamW, DeviceMemory, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence,
+    TensorFileError, Weights,
 };
 use crate::types::{Completion, TokenId};
 

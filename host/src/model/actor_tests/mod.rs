@@ -25,7 +25,8 @@ fn engines() -> Vec<(&'static str, Build)> {
         Actor::gpu_on_processor(config.clone(), &weights, Precision::F32).unwrap()
     }));
     if cfg!(feature = "cuda") {
-        engines.push(("cuda", |config, weights| Actor::gpu(config.clone(), &weights, Precision::F32).unwrap()));
+        engines
+            .push(("cuda", |config, weights| Actor::gpu(config.clone(), &weights, Precision::F32).unwrap()));
     }
     engines
 }

@@ -3,10 +3,11 @@
 
 use anyhow::Result;
 
-use super::network::{Network, alloc};
-use super::forward::{Block, Inputs, Kept, Padded, SINGLE, Work as Forward};
+use super::forward::{Block, Kept, SINGLE, Work as Forward};
 use super::layout::LayerPlaces;
+use super::network::{Network, alloc};
 use super::ops::{At, Device, Heads, Product, at};
+use super::padded::{Inputs, Padded};
 use super::sizes::Batch;
 use crate::model::ScoreGrads;
 
@@ -193,13 +194,7 @@ impl<D: Device> Network<D> {
         device.split_heads(&merged, at(&work.attended), None, at(&work.gathered))?;
         device.split_heads(&merged, attended, None, at(&forward.gathered))?;
         let num = rows * widths.heads();
-        device.row_products(
-            at(&forward.gathered),
-            at(&work.gathered),
-            at(&work.deltas),
-            num,
-            widths.head,
-        )?;
+        device.row_products(at(&forward.gathered), at(&work.gathered), at(&work.deltas), num, widths.head)?;
         device.zero(at(&work.keys), rows * widths.keys())?;
         device.zero(at(&work.values), rows * widths.keys())?;
         for block in self.blocks(shape) {

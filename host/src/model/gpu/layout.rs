@@ -94,7 +94,10 @@ impl Layout {
                     let name = |end: &&str| {
                         let part = if end.contains("layernorm") {
                             ""
-                        } else if end.contains("gate_proj") || end.contains("up_proj") || end.contains("down_proj") {
+                        } else if end.contains("gate_proj")
+                            || end.contains("up_proj")
+                            || end.contains("down_proj")
+                        {
                             "mlp."
                         } else {
                             "self_attn."

@@ -5,15 +5,17 @@
 //! To read on: [`forward`], [`backward`], [`decode`]; [`sizes`] has every buffer, [`layout`] the order of parameters.
 
 mod backward;
-#[cfg(feature = "cuda")]
-mod nvidia;
 mod decode;
-mod network;
 mod forward;
 mod layout;
+mod network;
+#[cfg(feature = "cuda")]
+mod nvidia;
 mod ops;
+mod padded;
 mod processor;
 mod sizes;
+mod waves;
 
 use std::path::Path;
 
@@ -61,7 +63,9 @@ impl GpuActor<nvidia::NvidiaGpu> {
 /// Says what to lower where a device has no room.
 fn roomier<T>(result: anyhow::Result<T>, what: &str, lower: &str) -> anyhow::Result<T> {
     result.map_err(|error| match error.downcast_ref::<OutOfMemory>() {
-        Some(_) => error.context(format!("can't {what}\nhint: lower {lower}, or stop what else is on the GPU")),
+        Some(_) => {
+            error.context(format!("can't {what}\nhint: lower {lower}, or stop what else is on the GPU"))
+        }
         None => error,
     })
 }

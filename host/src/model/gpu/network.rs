@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::forward::{Kept, Padded};
+use super::forward::Kept;
 use super::layout::Layout;
 use super::ops::{AdamStep, At, Device, Element, at};
+use super::padded::Padded;
 use super::sizes::{Batch, Need, Widths, bytes, padded};
 use crate::model::{AdamW, ModelConfig, NamedTensor, Precision, ScoreGrads, Scores, Sequence, Weights};
 use crate::types::TokenId;
@@ -77,7 +78,8 @@ impl<D: Device> Network<D> {
     ) -> Result<Self> {
         let (layout, widths) = (Layout::new(&config), Widths::new(&config, precision));
         let [master, gradient, first, second, rounded, cos, sin] =
-            alloc(&device, lasting(&config, &layout, &widths)).context("can't place the weights on the GPU")?;
+            alloc(&device, lasting(&config, &layout, &widths))
+                .context("can't place the weights on the GPU")?;
         let frequencies = config.rope_frequencies();
         let angles = (0..config.max_position_embeddings)
             .flat_map(|position| frequencies.iter().map(move |frequency| position as f64 * frequency));
@@ -242,8 +244,7 @@ impl<D: Device> Network<D> {
         let padded = Padded::prompts(&[tokens], padded(tokens.len()));
         let inputs = self.inputs(&padded)?;
         let work = self.work(&padded.shape)?;
-        let kept =
-            self.through(&padded.shape, at(&inputs.tokens), &work, |_| None)?;
+        let kept = self.through(&padded.shape, at(&inputs.tokens), &work, |_| None)?;
         self.scored_rows(&padded.shape, at(&kept.stream), &inputs, &work)?;
         self.logits(1, at(&work.scored_normed), at(&work.logits))?;
         self.device.read(at(&work.logits), self.widths.vocab)

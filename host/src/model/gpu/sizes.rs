@@ -8,6 +8,9 @@ pub(super) const QUERY_BLOCK: usize = 128;
 /// Logits that exist at once in training and scoring: 2 GiB of f32.
 const LOGITS: usize = 1 << 29;
 
+/// Keys, or values, that lie behind the last cache: attention may read that many too many, and then counts them nothing.
+pub(super) const CACHE_SLACK: usize = 32;
+
 /// Positions that a batch is padded to a multiple of: rows of attention's scores then start where a GPU's products of bf16
 /// are quick.
 const ROW_MULTIPLE: usize = 8;
@@ -142,7 +145,7 @@ impl Batch {
         (widths.activation, self.rows() * 2 * widths.feed_forward)
     }
 
-    /// Token ids, scored rows, targets, and what is found of each target; see [`super::forward::Inputs`].
+    /// Token ids, scored rows, targets, and what is found of each target; see [`super::padded::Inputs`].
     pub(super) fn inputs(&self) -> [Need; 6] {
         let scored = self.scored;
         [
@@ -185,7 +188,10 @@ impl Batch {
     pub(super) fn training_bytes(&self, widths: &Widths) -> usize {
         let layer = bytes(&self.kept(widths)) + bytes(&[self.gates(widths)]);
         let stream = bytes(&[(widths.activation, self.rows() * widths.hidden)]);
-        bytes(&self.work(widths)) + bytes(&self.inputs()) + widths.layers * layer + stream
+        bytes(&self.work(widths))
+            + bytes(&self.inputs())
+            + widths.layers * layer
+            + stream
             + bytes(&self.backward(widths))
     }
 
@@ -219,8 +225,8 @@ impl Wave {
     pub(super) fn caches(&self, widths: &Widths) -> [Need; 2] {
         let act = widths.activation;
         [
-            (act, self.groups * self.prompt * widths.keys()),
-            (act, self.slots * self.capacity() * widths.keys()),
+            (act, self.groups * self.prompt * widths.keys() + CACHE_SLACK * widths.head),
+            (act, self.slots * self.capacity() * widths.keys() + CACHE_SLACK * widths.head),
         ]
     }
 
@@ -252,6 +258,8 @@ impl Wave {
 
     /// Bytes of decoding this wave, the pass over its prompts included.
     pub(super) fn bytes(&self, widths: &Widths, prefill: &Batch) -> usize {
-        2 * widths.layers * bytes(&self.caches(widths)) + bytes(&self.work(widths)) + prefill.scoring_bytes(widths)
+        2 * widths.layers * bytes(&self.caches(widths))
+            + bytes(&self.work(widths))
+            + prefill.scoring_bytes(widths)
     }
 }

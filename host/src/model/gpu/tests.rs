@@ -4,15 +4,16 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::decode::prefill;
 use super::layout::Layout;
 use super::network::{Network, lasting};
-use super::ops::Device;
+use super::ops::Memory;
 use super::processor::Processor;
 use super::sizes::{Batch, Wave, Widths, bytes};
+use super::waves::prefill;
 use crate::model::actor::tests::{configs, lively_weights};
 use crate::model::{
-    Actor, AdamW, Architecture, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights,
+    Actor, AdamW, Architecture, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores,
+    Sequence, Weights,
 };
 use crate::model_source::ModelSource;
 
@@ -80,8 +81,9 @@ fn qwen(hidden: usize, inner: usize, layers: usize, heads: usize, head: usize) -
 /// Witness: the allocator's own account of what a pass took beyond what was there before it.
 #[test]
 fn passes_allocate_what_they_are_said_to_to_the_byte() {
-    for (config, precision) in
-        configs().into_iter().flat_map(|config| [Precision::F32, Precision::Bf16].map(|p| (config.clone(), p)))
+    for (config, precision) in configs()
+        .into_iter()
+        .flat_map(|config| [Precision::F32, Precision::Bf16].map(|p| (config.clone(), p)))
     {
         let lengths = [(3, 5), (1, 1), (7, 2), (2, 9)];
         let texts = texts(&config, &lengths);
@@ -106,7 +108,8 @@ fn passes_allocate_what_they_are_said_to_to_the_byte() {
         let scored = most(&mut |network| drop(network.score(&batch).unwrap()));
         assert_eq!(scored, Batch { sequences: 4, len: 16, scored: 17 }.scoring_bytes(&widths));
         let prompts: Vec<Vec<u32>> = texts.iter().map(|(prompt, _)| prompt.clone()).collect();
-        let sampled = most(&mut |network| drop(network.sample(&requests(&prompts, 3), &sampling(6)).unwrap()));
+        let sampled =
+            most(&mut |network| drop(network.sample(&requests(&prompts, 3), &sampling(6)).unwrap()));
         let wave = Wave { groups: 4, prompt: 8, slots: 12, new: 6 };
         assert_eq!(sampled, wave.bytes(&widths, &prefill(&wave)));
     }
@@ -240,7 +243,10 @@ fn bf16_is_as_close_to_f32_as_pytorchs() {
             (found, actor.gradients().unwrap())
         });
         let sum: f32 = exact.0.logprobs.iter().sum();
-        assert!((f64::from(sum) - witness["logprob_sum_f32"].as_f64().unwrap()).abs() < 0.02, "{engine}: {sum}");
+        assert!(
+            (f64::from(sum) - witness["logprob_sum_f32"].as_f64().unwrap()).abs() < 0.02,
+            "{engine}: {sum}"
+        );
         let mut ratios = vec![
             ("logprobs", apart(&exact.0.logprobs, &rounded.0.logprobs), &witness["logprobs"]),
             ("entropies", apart(&exact.0.entropies, &rounded.0.entropies), &witness["entropies"]),

@@ -3,37 +3,69 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use candle_core::cuda_backend::cudarc::driver::sys::CUfunction_attribute_enum;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaContext, CudaFunction, DeviceRepr, LaunchConfig, PushKernelArg,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::Ptx;
 
-use super::NvidiaGpu;
+use super::{NvidiaGpu, Place};
+use crate::model::gpu::ops::Element;
 
 const MODULES: [(&[u8], &[&str]); 5] = [
     (
         include_bytes!(concat!(env!("OUT_DIR"), "/rows.fatbin")),
         &[
-            "gather_f32", "gather_bf16", "scatter_f32", "scatter_bf16", "scatter_sums_f32", "scatter_sums_bf16", "norm_f32",
-            "norm_bf16", "norm_grad_f32", "norm_grad_bf16", "add_partials", "add_bias_f32", "add_bias_bf16",
-            "column_sums_f32", "column_sums_bf16", "gated_f32", "gated_bf16", "gated_grad_f32", "gated_grad_bf16",
+            "gather_f32",
+            "gather_bf16",
+            "scatter_f32",
+            "scatter_bf16",
+            "scatter_sums_f32",
+            "scatter_sums_bf16",
+            "norm_f32",
+            "norm_bf16",
+            "norm_grad_f32",
+            "norm_grad_bf16",
+            "add_partials",
+            "add_bias_f32",
+            "add_bias_bf16",
+            "column_sums_f32",
+            "column_sums_bf16",
+            "gated_f32",
+            "gated_bf16",
+            "gated_grad_f32",
+            "gated_grad_bf16",
         ],
     ),
     (
         include_bytes!(concat!(env!("OUT_DIR"), "/attention.fatbin")),
         &[
-            "split_heads_f32", "split_heads_bf16", "merge_heads_f32", "merge_heads_bf16", "softmax_f32", "softmax_bf16",
-            "softmax_grad_f32", "softmax_grad_bf16", "row_products_f32", "row_products_bf16",
+            "split_heads_f32",
+            "split_heads_bf16",
+            "merge_heads_f32",
+            "merge_heads_bf16",
+            "softmax_f32",
+            "softmax_bf16",
+            "softmax_grad_f32",
+            "softmax_grad_bf16",
+            "row_products_f32",
+            "row_products_bf16",
         ],
     ),
     (
         include_bytes!(concat!(env!("OUT_DIR"), "/decode.fatbin")),
         &[
-            "decode_heads_f32", "decode_heads_bf16", "decode_attention_64_f32", "decode_attention_64_bf16",
-            "decode_attention_128_f32", "decode_attention_128_bf16", "decode_attention_any_f32",
+            "decode_heads_f32",
+            "decode_heads_bf16",
+            "decode_attention_64_f32",
+            "decode_attention_64_bf16",
+            "decode_attention_128_f32",
+            "decode_attention_128_bf16",
+            "decode_attention_any_f32",
             "decode_attention_any_bf16",
+            "decode_attention_tensor_64_bf16",
+            "decode_attention_tensor_128_bf16",
         ],
     ),
     (
@@ -46,8 +78,14 @@ const MODULES: [(&[u8], &[&str]); 5] = [
     ),
 ];
 
-/// Shared memory that the backward of a norm may use: more than a block has unasked.
-pub(super) const NORM_BYTES: usize = 96 << 10;
+/// Shared memory that a block of some kernels may use: more than it has unasked, and what compute capability 8.6 has.
+pub(super) const SHARED_BYTES: usize = 96 << 10;
+const SHARING: [&str; 4] = [
+    "norm_grad_f32",
+    "norm_grad_bf16",
+    "decode_attention_tensor_64_bf16",
+    "decode_attention_tensor_128_bf16",
+];
 
 /// The kernels by name.
 pub(super) struct Kernels(HashMap<&'static str, CudaFunction>);
@@ -71,11 +109,11 @@ impl Kernels {
                 functions.insert(*name, function);
             }
         }
-        for name in ["norm_grad_f32", "norm_grad_bf16"] {
+        for name in SHARING {
             if let Some(function) = functions.get(name) {
                 function.set_attribute(
                     CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                    NORM_BYTES as i32,
+                    SHARED_BYTES as i32,
                 )?;
             }
         }
@@ -84,6 +122,12 @@ impl Kernels {
         Ok(kernels)
     }
 }
+
+/// A list of arguments.
+macro_rules! arguments {
+    ($($value:expr),* $(,)?) => { &[$(crate::model::gpu::nvidia::kernels::Argument::from($value)),*] };
+}
+pub(super) use arguments;
 
 /// What a kernel is given, by value.
 pub(super) enum Argument {
@@ -170,6 +214,15 @@ impl Grid {
 }
 
 impl NvidiaGpu {
+    /// Element type of activations, which `place` holds, and the kernel for it.
+    pub(super) fn kernel(&self, name: &str, place: Place<'_>) -> Result<(Element, String)> {
+        match place.buffer.element {
+            Element::F32 => Ok((Element::F32, format!("{name}_f32"))),
+            Element::Bf16 => Ok((Element::Bf16, format!("{name}_bf16"))),
+            Element::U32 => bail!("{name} is not for token ids"),
+        }
+    }
+
     /// Launches a kernel; one without blocks has nothing to do.
     ///
     /// The addresses among the arguments must be of places as large as the kernel takes them to be.

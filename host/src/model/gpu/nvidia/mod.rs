@@ -1,9 +1,16 @@
 //! The device's operations on an NVIDIA GPU: kernels of our own, and cuBLAS for products. Everything happens on one
 //! stream of candle's device, in order.
-#![expect(unsafe_code, reason = "the driver's interface takes addresses; every place is checked against its buffer first")]
+#![expect(
+    unsafe_code,
+    reason = "the driver's interface takes addresses; every place is checked against its buffer first"
+)]
 
-mod device;
+mod attention;
 mod kernels;
+mod memory;
+mod optim;
+mod rows;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -100,8 +107,23 @@ impl NvidiaGpu {
         Ok(address + (place.offset * element.size()) as u64)
     }
 
+    fn f32s(&self, place: Place<'_>, len: usize) -> Result<u64> {
+        self.address(place, len, Element::F32)
+    }
+
+    fn ids(&self, place: Place<'_>, len: usize) -> Result<u64> {
+        self.address(place, len, Element::U32)
+    }
+
     /// Values from a place to where its product's operand ends.
-    fn operand(&self, place: Place<'_>, rows: usize, columns: usize, row: usize, batch: (usize, usize)) -> Result<u64> {
+    fn operand(
+        &self,
+        place: Place<'_>,
+        rows: usize,
+        columns: usize,
+        row: usize,
+        batch: (usize, usize),
+    ) -> Result<u64> {
         let (members, step) = batch;
         let len = (members - 1) * step + (rows - 1) * row + columns;
         self.address(place, len, place.buffer.element)
@@ -122,7 +144,11 @@ impl NvidiaGpu {
         ensure!(a.buffer.element == b.buffer.element, "the operands of a product have different types");
         let int = |value: usize| i32::try_from(value).context("a product is too large for the GPU's library");
         let turn = |transposed| {
-            if transposed { blas::cublasOperation_t::CUBLAS_OP_T } else { blas::cublasOperation_t::CUBLAS_OP_N }
+            if transposed {
+                blas::cublasOperation_t::CUBLAS_OP_T
+            } else {
+                blas::cublasOperation_t::CUBLAS_OP_N
+            }
         };
         self.stream.context().bind_to_thread()?;
         let handle = self.device.cublas_handle();
@@ -211,7 +237,8 @@ fn allocate(stream: &Arc<CudaStream>, element: Element, len: usize, account: Arc
     let now = buffer.account.now.fetch_add(bytes, Relaxed) + bytes;
     buffer.account.most.fetch_max(now, Relaxed);
     // SAFETY: the memory is ours, and as long.
-    unsafe { result::memset_d8_async(address, 0, bytes.max(1), stream.cu_stream()) }.context("the GPU can't zero memory")?;
+    unsafe { result::memset_d8_async(address, 0, bytes.max(1), stream.cu_stream()) }
+        .context("the GPU can't zero memory")?;
     Ok(buffer)
 }
 

@@ -1,5 +1,6 @@
 // Attention of one new token a sequence over its prompt and its own completion.
 #include "common.cuh"
+#include <mma.h>
 
 struct Shape {
     int rows, key_heads, repeat, width, prompt_capacity, capacity, len;
@@ -167,6 +168,101 @@ __device__ void decode_attention(const Shape& shape, const T* queries, const Cac
     }
 }
 
+// The same on tensor cores, bf16 alone. Scores of 32 keys at a time go to shared memory, `[HEADS, columns]`, the prompt's
+// keys first, each part padded to 32; then weights take their place, rounded; then values, each warp with a share of the
+// keys. Keys and values are read up to 31 places behind the last one: what is there counts nothing, but must be finite.
+template <int D>
+__device__ void decode_attention_tensor(const Shape& shape, const bf16* queries, const Caches<bf16>& caches, bf16* out) {
+    using namespace nvcuda;
+    extern __shared__ __align__(32) unsigned char memory[];
+    int thread = threadIdx.x, lane = thread % 32, warp = thread / 32;
+    size_t row = blockIdx.x;
+    int key_head = blockIdx.y, first = blockIdx.z * HEADS;
+    int heads = min(HEADS, shape.repeat - first);
+    size_t start = ((row * shape.key_heads + key_head) * shape.repeat + first) * D;
+    size_t group = caches.groups[row], slot = caches.slots[row];
+    int prompt = caches.prompt_lens[group];
+    int of_prompt = (prompt + 31) / 32 * 32, columns = of_prompt + (shape.len + 31) / 32 * 32;
+    bf16* query = reinterpret_cast<bf16*>(memory);
+    float* scores = reinterpret_cast<float*>(memory + HEADS * D * sizeof(bf16));
+    __shared__ float sums[HEADS];
+    for (int i = thread; i < HEADS * D; i += THREADS) query[i] = i / D < heads ? queries[start + i] : __float2bfloat16(0.0f);
+    __syncthreads();
+    const size_t prompts = (group * shape.key_heads + key_head) * shape.prompt_capacity * D;
+    const size_t own = (slot * shape.key_heads + key_head) * shape.capacity * D;
+
+    wmma::fragment<wmma::matrix_a, 8, 32, 16, __nv_bfloat16, wmma::row_major> q[D / 16];
+#pragma unroll
+    for (int i = 0; i < D / 16; i++) wmma::load_matrix_sync(q[i], query + i * 16, D);
+    for (int column = warp * 32; column < columns; column += THREADS) {
+        const bf16* keys = column < of_prompt ? caches.prompt_keys + prompts + (size_t)column * D
+                                              : caches.keys + own + (size_t)(column - of_prompt) * D;
+        wmma::fragment<wmma::accumulator, 8, 32, 16, float> s;
+        wmma::fill_fragment(s, 0.0f);
+#pragma unroll
+        for (int i = 0; i < D / 16; i++) {
+            wmma::fragment<wmma::matrix_b, 8, 32, 16, __nv_bfloat16, wmma::col_major> k;
+            wmma::load_matrix_sync(k, keys + i * 16, D);
+            wmma::mma_sync(s, q[i], k, s);
+        }
+        wmma::store_matrix_sync(scores + column, s, columns, wmma::mem_row_major);
+    }
+    __syncthreads();
+
+    // A warp two heads: the largest score, then weights. A row of weights starts where its scores did and takes half the
+    // room, so that none is overwritten before it is read.
+    for (int h = warp; h < HEADS; h += WARPS) {
+        float* s = scores + (size_t)h * columns;
+        bf16* w = reinterpret_cast<bf16*>(s);
+        auto seen = [&](int column) { return column < of_prompt ? column < prompt : column - of_prompt < shape.len; };
+        float most = -INFINITY;
+        for (int column = lane; column < columns; column += 32)
+            if (seen(column)) most = fmaxf(most, s[column]);
+        most = warp_max(most);
+        float sum = 0;
+        for (int base = 0; base < columns; base += 32) {
+            int column = base + lane;
+            bf16 weight = __float2bfloat16(seen(column) ? expf((s[column] - most) * shape.scale) : 0.0f);
+            sum += __bfloat162float(weight);
+            __syncwarp();
+            w[column] = weight;
+            __syncwarp();
+        }
+        sum = warp_sum(sum);
+        if (lane == 0) sums[h] = sum;
+    }
+    __syncthreads();
+
+    wmma::fragment<wmma::accumulator, 8, 32, 16, float> acc[D / 32];
+#pragma unroll
+    for (int i = 0; i < D / 32; i++) wmma::fill_fragment(acc[i], 0.0f);
+    const bf16* weights = reinterpret_cast<const bf16*>(scores);
+    for (int column = warp * 16; column < columns; column += WARPS * 16) {
+        const bf16* values = column < of_prompt ? caches.prompt_values + prompts + (size_t)column * D
+                                                : caches.values + own + (size_t)(column - of_prompt) * D;
+        wmma::fragment<wmma::matrix_a, 8, 32, 16, __nv_bfloat16, wmma::row_major> w;
+        wmma::load_matrix_sync(w, weights + column, 2 * columns);
+#pragma unroll
+        for (int i = 0; i < D / 32; i++) {
+            wmma::fragment<wmma::matrix_b, 8, 32, 16, __nv_bfloat16, wmma::row_major> v;
+            wmma::load_matrix_sync(v, values + i * 32, D);
+            wmma::mma_sync(acc[i], w, v, acc[i]);
+        }
+    }
+    __syncthreads();
+    // Weights have been used: their place takes each warp's share, `[WARPS, HEADS, D]`.
+#pragma unroll
+    for (int i = 0; i < D / 32; i++)
+        wmma::store_matrix_sync(scores + (size_t)warp * HEADS * D + i * 32, acc[i], D, wmma::mem_row_major);
+    __syncthreads();
+    for (int i = thread; i < heads * D; i += THREADS) {
+        float value = 0;
+#pragma unroll
+        for (int w = 0; w < WARPS; w++) value += scores[w * HEADS * D + i];
+        put(out, start + i, value / sums[i / D]);
+    }
+}
+
 // The same for any width, a block a row and query head; scores are computed twice.
 template <typename T>
 __device__ void decode_attention_any(const Shape& shape, const T* queries, const Caches<T>& caches, T* out) {
@@ -233,5 +329,7 @@ ATTENTION(decode_attention_64_f32, float, (decode_attention<float, 64>))
 ATTENTION(decode_attention_64_bf16, bf16, (decode_attention<bf16, 64>))
 ATTENTION(decode_attention_128_f32, float, (decode_attention<float, 128>))
 ATTENTION(decode_attention_128_bf16, bf16, (decode_attention<bf16, 128>))
+ATTENTION(decode_attention_tensor_64_bf16, bf16, decode_attention_tensor<64>)
+ATTENTION(decode_attention_tensor_128_bf16, bf16, decode_attention_tensor<128>)
 ATTENTION(decode_attention_any_f32, float, decode_attention_any<float>)
 ATTENTION(decode_attention_any_bf16, bf16, decode_attention_any<bf16>)

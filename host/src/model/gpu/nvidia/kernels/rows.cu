@@ -65,18 +65,93 @@ __device__ void norm(size_t rows, int groups, int width, size_t in_row, size_t o
     }
 }
 
-// A warp a vector, warp after warp through a block's share of the vectors. Each warp sums the weight's gradient in shared
-// memory of its own, `[warps, width]`; the block's sum goes to `partial`, `[blocks, width]`.
+// A warp a vector, warp after warp through a block's share of the vectors. A lane has the same columns of every vector, so
+// that it sums the weight's gradient in registers; a block's sum goes to `partial`, `[blocks, width]`. Vectors of up to
+// 32 * PACKS packs, all of them aligned.
+template <typename T, int PACKS>
+__device__ void norm_grad_packed(
+    size_t vectors, int groups, int width, size_t in_row, size_t out_row, float eps, const T* x, const T* weight, const T* dy,
+    T* dx, int add, float* partial, float* shared) {
+    const int P = Pack<T>::SIZE;
+    int warp = threadIdx.x / 32, warps = blockDim.x / 32, lane = threadIdx.x % 32;
+    float own[PACKS * P];
+#pragma unroll
+    for (int i = 0; i < PACKS * P; i++) own[i] = 0;
+    size_t share = (vectors + gridDim.x - 1) / gridDim.x;
+    size_t begin = blockIdx.x * share, end = begin + share < vectors ? begin + share : vectors;
+    for (size_t vector = begin + warp; vector < end; vector += warps) {
+        size_t row = vector / groups, group = vector % groups;
+        const T* xs = x + row * in_row + group * width;
+        const T* ds = dy + row * out_row + group * width;
+        T* out = dx + row * in_row + group * width;
+        float v[PACKS * P], d[PACKS * P];
+        float squares = 0, pulled = 0;
+#pragma unroll
+        for (int i = 0; i < PACKS; i++) {
+            int column = (i * 32 + lane) * P;
+            if (column < width) {
+                Pack<T>::load(xs + column, v + i * P);
+                Pack<T>::load(ds + column, d + i * P);
+            }
+        }
+#pragma unroll
+        for (int i = 0; i < PACKS; i++) {
+            int column = (i * 32 + lane) * P;
+            if (column >= width) continue;
+            float w[P];
+            Pack<T>::load(weight + column, w);
+#pragma unroll
+            for (int j = 0; j < P; j++) {
+                float x = v[i * P + j];
+                squares += x * x;
+                pulled += d[i * P + j] * w[j] * x;
+            }
+        }
+        float scale = rsqrtf(warp_sum(squares) / width + eps);
+        pulled = warp_sum(pulled) * scale / width;
+#pragma unroll
+        for (int i = 0; i < PACKS; i++) {
+            int column = (i * 32 + lane) * P;
+            if (column >= width) continue;
+            float w[P], before[P];
+            Pack<T>::load(weight + column, w);
+            if (add) Pack<T>::load(out + column, before);
+#pragma unroll
+            for (int j = 0; j < P; j++) {
+                float normed = v[i * P + j] * scale;
+                own[i * P + j] += d[i * P + j] * normed;
+                float share = scale * (d[i * P + j] * w[j] - normed * pulled);
+                before[j] = add ? before[j] + share : share;
+            }
+            Pack<T>::store(out + column, before);
+        }
+    }
+    // Warp after warp, in order.
+    for (int turn = 0; turn < warps; turn++) {
+        if (turn == warp) {
+#pragma unroll
+            for (int i = 0; i < PACKS; i++) {
+                int column = (i * 32 + lane) * P;
+                if (column >= width) continue;
+#pragma unroll
+                for (int j = 0; j < P; j++) shared[column + j] = (turn == 0 ? 0 : shared[column + j]) + own[i * P + j];
+            }
+        }
+        __syncthreads();
+    }
+    for (int i = threadIdx.x; i < width; i += blockDim.x) partial[blockIdx.x * (size_t)width + i] = shared[i];
+}
+
+// The same for any width and alignment. Each warp sums the weight's gradient in shared memory of its own, `[warps, width]`.
 template <typename T>
-__device__ void norm_grad(
-    size_t rows, int groups, int width, size_t in_row, size_t out_row, float eps, const T* x, const T* weight, const T* dy,
-    T* dx, int add, float* partial) {
-    extern __shared__ float sums[];
+__device__ void norm_grad_any(
+    size_t vectors, int groups, int width, size_t in_row, size_t out_row, float eps, const T* x, const T* weight, const T* dy,
+    T* dx, int add, float* partial, float* sums) {
     int warp = threadIdx.x / 32, warps = blockDim.x / 32, lane = threadIdx.x % 32;
     float* own = sums + (size_t)warp * width;
     for (int i = lane; i < width; i += 32) own[i] = 0;
     __syncwarp();
-    size_t vectors = rows * groups, share = (vectors + gridDim.x - 1) / gridDim.x;
+    size_t share = (vectors + gridDim.x - 1) / gridDim.x;
     size_t begin = blockIdx.x * share, end = begin + share < vectors ? begin + share : vectors;
     for (size_t vector = begin + warp; vector < end; vector += warps) {
         size_t row = vector / groups, group = vector % groups;
@@ -104,6 +179,22 @@ __device__ void norm_grad(
         for (int j = 0; j < warps; j++) sum += sums[(size_t)j * width + i];
         partial[blockIdx.x * (size_t)width + i] = sum;
     }
+}
+
+template <typename T>
+__device__ void norm_grad(
+    size_t rows, int groups, int width, size_t in_row, size_t out_row, float eps, const T* x, const T* weight, const T* dy,
+    T* dx, int add, float* partial) {
+    extern __shared__ float shared[];
+    const int P = Pack<T>::SIZE;
+    bool packed = width % P == 0 && in_row % P == 0 && out_row % P == 0 && aligned(x) && aligned(weight) && aligned(dy) && aligned(dx);
+#define PACKED(PACKS)                                                                              \
+    if (packed && width <= 32 * P * PACKS)                                                         \
+        return norm_grad_packed<T, PACKS>(rows * groups, groups, width, in_row, out_row, eps, x, weight, dy, dx, add, partial, shared);
+    PACKED(1)
+    PACKED(4)
+    PACKED(6)
+    norm_grad_any<T>(rows * groups, groups, width, in_row, out_row, eps, x, weight, dy, dx, add, partial, shared);
 }
 
 // grad[column] += the sum of a column of `partial`, `[blocks, width]`.
@@ -200,6 +291,7 @@ template <typename T> __device__ void gated_grad(T* gate_up, const T* dout, size
 #define BOTH(NAME, PARAMETERS, ARGUMENTS)                                                          \
     extern "C" __global__ void NAME##_f32 PARAMETERS(float) { NAME<float> ARGUMENTS; }             \
     extern "C" __global__ void NAME##_bf16 PARAMETERS(bf16) { NAME<bf16> ARGUMENTS; }
+#define NORM_THREADS 128
 
 #define GATHER(T) (const T* from, const u32* rows, T* to, size_t num, size_t width)
 BOTH(gather, GATHER, (from, rows, to, num, width))
@@ -211,7 +303,12 @@ BOTH(norm, NORM, (rows, groups, width, in_row, out_row, eps, x, weight, y))
 #define NORM_GRAD(T)                                                                               \
     (size_t rows, int groups, int width, size_t in_row, size_t out_row, float eps, const T* x, const T* weight, const T* dy, \
      T* dx, int add, float* partial)
-BOTH(norm_grad, NORM_GRAD, (rows, groups, width, in_row, out_row, eps, x, weight, dy, dx, add, partial))
+extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_grad_f32 NORM_GRAD(float) {
+    norm_grad<float>(rows, groups, width, in_row, out_row, eps, x, weight, dy, dx, add, partial);
+}
+extern "C" __global__ void __launch_bounds__(NORM_THREADS) norm_grad_bf16 NORM_GRAD(bf16) {
+    norm_grad<bf16>(rows, groups, width, in_row, out_row, eps, x, weight, dy, dx, add, partial);
+}
 #define ADD_BIAS(T) (T* x, const T* bias, size_t num, size_t width)
 BOTH(add_bias, ADD_BIAS, (x, bias, num, width))
 #define COLUMN_SUMS(T) (const T* dy, float* partial, size_t num, size_t width)
