@@ -274,7 +274,7 @@ fn random(config: &ModelConfig) -> Weights {
         if parameter.is_matrix() {
             data.par_chunks_mut(1 << 16).enumerate().for_each(|(chunk, values)| {
                 let mut state =
-                    ((tensor as u64) << 32 | chunk as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    (((tensor as u64) << 32) | (chunk as u64 + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 for value in values {
                     state ^= state << 13;
                     state ^= state >> 7;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::layout::LayerPlaces;
 use super::network::{Network, alloc};
-use super::ops::{At, Device, Heads, Norm, Product, Softmax, at};
+use super::ops::{At, Device, Heads, Norm, Pair, Product, Softmax, at};
 use super::padded::Inputs;
 use super::sizes::{Batch, QUERY_BLOCK};
 
@@ -76,7 +76,7 @@ impl<D: Device> Network<D> {
         places: &LayerPlaces,
         shape: &Batch,
         kept: &Kept<D::Buffer>,
-        cache: (At<'_, D::Buffer>, At<'_, D::Buffer>),
+        cache: Pair<'_, D::Buffer>,
         next: At<'_, D::Buffer>,
         work: &Work<D::Buffer>,
     ) -> Result<()> {
@@ -126,7 +126,7 @@ impl<D: Device> Network<D> {
         rows: usize,
         qkv: At<'a, D::Buffer>,
         normed: At<'a, D::Buffer>,
-    ) -> Result<(At<'a, D::Buffer>, At<'a, D::Buffer>)> {
+    ) -> Result<Pair<'a, D::Buffer>> {
         let keys = self.widths.queries();
         let (Some(query_norm), Some(key_norm)) = (places.query_norm, places.key_norm) else {
             return Ok((qkv, qkv.plus(keys)));
@@ -172,7 +172,7 @@ impl<D: Device> Network<D> {
         &self,
         shape: &Batch,
         kept: &Kept<D::Buffer>,
-        (keys, values): (At<'_, D::Buffer>, At<'_, D::Buffer>),
+        (keys, values): Pair<'_, D::Buffer>,
         work: &Work<D::Buffer>,
     ) -> Result<()> {
         for block in self.blocks(shape) {

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::forward::Kept;
 use super::layout::Layout;
-use super::ops::{AdamStep, At, Device, Element, at};
+use super::ops::{AdamStep, At, Device, Element, Pair, at};
 use super::padded::Padded;
 use super::sizes::{Batch, Need, Widths, bytes, padded};
 use crate::model::{AdamW, ModelConfig, NamedTensor, Precision, ScoreGrads, Scores, Sequence, Weights};
@@ -39,7 +39,7 @@ pub(super) struct Rotation<B> {
 }
 
 impl<B> Rotation<B> {
-    pub(super) fn places(&self) -> (At<'_, B>, At<'_, B>) {
+    pub(super) fn places(&self) -> Pair<'_, B> {
         (at(&self.cos), at(&self.sin))
     }
 }
@@ -178,7 +178,7 @@ impl<D: Device> Network<D> {
         shape: &Batch,
         tokens: At<'_, D::Buffer>,
         work: &super::forward::Work<D::Buffer>,
-        cache: impl Fn(usize) -> Option<(At<'a, D::Buffer>, At<'a, D::Buffer>)>,
+        cache: impl Fn(usize) -> Option<Pair<'a, D::Buffer>>,
     ) -> Result<Kept<D::Buffer>>
     where
         D::Buffer: 'a,

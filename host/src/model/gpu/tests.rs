@@ -225,8 +225,8 @@ fn bf16_is_as_close_to_f32_as_pytorchs() {
         .collect();
     let batch: Vec<Sequence<'_>> =
         texts.iter().map(|text| Sequence { prompt: &text[..6], completion: &text[6..] }).collect();
-    let mut engines: Vec<(&str, fn(ModelConfig, &Weights, Precision) -> anyhow::Result<Actor>)> =
-        vec![("processor", Actor::gpu_on_processor)];
+    type Build = fn(ModelConfig, &Weights, Precision) -> anyhow::Result<Actor>;
+    let mut engines: Vec<(&str, Build)> = vec![("processor", Actor::gpu_on_processor)];
     if cfg!(feature = "cuda") {
         engines.push(("cuda", Actor::gpu));
     }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::kernels::{Argument, DecodeShape, Grid, SHARED_BYTES, arguments};
 use super::{Buffer, NvidiaGpu, Place};
-use crate::model::gpu::ops::{Attention, Caches, Decode, Element, Heads, Softmax};
+use crate::model::gpu::ops::{Attention, Caches, Decode, Element, Heads, Pair, Softmax};
 
 impl NvidiaGpu {
     fn turn_heads(
@@ -12,7 +12,7 @@ impl NvidiaGpu {
         name: &str,
         shape: &Heads,
         from: Place<'_>,
-        rotation: Option<(Place<'_>, Place<'_>)>,
+        rotation: Option<Pair<'_, Buffer>>,
         to: Place<'_>,
         split: bool,
     ) -> Result<()> {
@@ -98,7 +98,7 @@ impl Attention for NvidiaGpu {
         &self,
         shape: &Heads,
         from: Place<'_>,
-        rotation: Option<(Place<'_>, Place<'_>)>,
+        rotation: Option<Pair<'_, Buffer>>,
         to: Place<'_>,
     ) -> Result<()> {
         self.turn_heads("split_heads", shape, from, rotation, to, true)
@@ -108,7 +108,7 @@ impl Attention for NvidiaGpu {
         &self,
         shape: &Heads,
         from: Place<'_>,
-        rotation: Option<(Place<'_>, Place<'_>)>,
+        rotation: Option<Pair<'_, Buffer>>,
         to: Place<'_>,
     ) -> Result<()> {
         self.turn_heads("merge_heads", shape, from, rotation, to, false)
@@ -196,7 +196,7 @@ impl Attention for NvidiaGpu {
         &self,
         shape: &Decode,
         qkv: Place<'_>,
-        (cos, sin): (Place<'_>, Place<'_>),
+        (cos, sin): Pair<'_, Buffer>,
         positions: Place<'_>,
         queries: Place<'_>,
         caches: &Caches<'_, Buffer>,

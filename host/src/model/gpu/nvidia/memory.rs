@@ -9,6 +9,13 @@ use super::kernels::{Grid, arguments};
 use super::{Buffer, NvidiaGpu, Place, allocate};
 use crate::model::gpu::ops::{Element, Memory};
 
+impl NvidiaGpu {
+    /// Waits until everything asked for is done.
+    pub(super) fn wait(&self) -> Result<()> {
+        self.stream.synchronize().context("the GPU failed")
+    }
+}
+
 impl Memory for NvidiaGpu {
     type Buffer = Buffer;
 
@@ -24,12 +31,9 @@ impl Memory for NvidiaGpu {
         (self.account.now.load(Relaxed), self.account.most.load(Relaxed))
     }
 
+    #[cfg(test)]
     fn launches(&self) -> u64 {
         self.launches.load(Relaxed)
-    }
-
-    fn wait(&self) -> Result<()> {
-        self.stream.synchronize().context("the GPU failed")
     }
 
     fn write(&self, values: &[f32], to: Place<'_>) -> Result<()> {

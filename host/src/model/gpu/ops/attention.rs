@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{At, Memory};
+use super::{At, Memory, Pair};
 
 /// Rows of heads `[B * T, row]`, whose head k * R + r starts at `(k * R + r) * D`, and the same by key head,
 /// `[B, K, T, R, D]`.
@@ -64,7 +64,7 @@ pub(in crate::model) trait Attention: Memory {
         &self,
         shape: &Heads,
         from: At<'_, Self::Buffer>,
-        rotation: Option<(At<'_, Self::Buffer>, At<'_, Self::Buffer>)>,
+        rotation: Option<Pair<'_, Self::Buffer>>,
         to: At<'_, Self::Buffer>,
     ) -> Result<()>;
     /// The other way round, turned back.
@@ -72,7 +72,7 @@ pub(in crate::model) trait Attention: Memory {
         &self,
         shape: &Heads,
         from: At<'_, Self::Buffer>,
-        rotation: Option<(At<'_, Self::Buffer>, At<'_, Self::Buffer>)>,
+        rotation: Option<Pair<'_, Self::Buffer>>,
         to: At<'_, Self::Buffer>,
     ) -> Result<()>;
     /// With s = scale · scores: log_sums = ln Σ exp s over what a row sees, probs (act) = exp(s - log_sum), 0 for keys
@@ -111,7 +111,7 @@ pub(in crate::model) trait Attention: Memory {
         &self,
         shape: &Decode,
         qkv: At<'_, Self::Buffer>,
-        rotation: (At<'_, Self::Buffer>, At<'_, Self::Buffer>),
+        rotation: Pair<'_, Self::Buffer>,
         positions: At<'_, Self::Buffer>,
         queries: At<'_, Self::Buffer>,
         caches: &Caches<'_, Self::Buffer>,

@@ -18,9 +18,8 @@ pub(in crate::model) trait Memory: Send {
     /// Bytes that are allocated now, and the most that were at once.
     fn allocated(&self) -> (usize, usize);
     /// Operations asked for since the device was opened, transfers included.
+    #[cfg(test)]
     fn launches(&self) -> u64;
-    /// Waits until everything asked for is done.
-    fn wait(&self) -> Result<()>;
     /// Host to device; `to` is f32 or an activation, which rounds.
     fn write(&self, values: &[f32], to: At<'_, Self::Buffer>) -> Result<()>;
     fn write_ids(&self, values: &[u32], to: At<'_, Self::Buffer>) -> Result<()>;

@@ -69,6 +69,9 @@ impl<B> At<'_, B> {
     }
 }
 
+/// Two places: cosines and sines, or keys and values.
+pub(in crate::model) type Pair<'a, B> = (At<'a, B>, At<'a, B>);
+
 /// The start of a buffer.
 pub(in crate::model) fn at<B>(buffer: &B) -> At<'_, B> {
     At { buffer, offset: 0 }

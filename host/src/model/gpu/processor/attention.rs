@@ -3,14 +3,14 @@
 use anyhow::Result;
 
 use super::{Buffer, Place, Processor};
-use crate::model::gpu::ops::{Attention, Caches, Decode, Heads, Softmax};
+use crate::model::gpu::ops::{Attention, Caches, Decode, Heads, Pair, Softmax};
 
 impl Processor {
     fn for_heads(
         &self,
         shape: &Heads,
         from: Place<'_>,
-        rotation: Option<(Place<'_>, Place<'_>)>,
+        rotation: Option<Pair<'_, Buffer>>,
         to: Place<'_>,
         split: bool,
     ) {
@@ -45,7 +45,7 @@ impl Attention for Processor {
         &self,
         shape: &Heads,
         from: Place<'_>,
-        rotation: Option<(Place<'_>, Place<'_>)>,
+        rotation: Option<Pair<'_, Buffer>>,
         to: Place<'_>,
     ) -> Result<()> {
         self.for_heads(shape, from, rotation, to, true);
@@ -56,7 +56,7 @@ impl Attention for Processor {
         &self,
         shape: &Heads,
         from: Place<'_>,
-        rotation: Option<(Place<'_>, Place<'_>)>,
+        rotation: Option<Pair<'_, Buffer>>,
         to: Place<'_>,
     ) -> Result<()> {
         self.for_heads(shape, from, rotation, to, false);
@@ -76,9 +76,10 @@ impl Attention for Processor {
             let max = scaled.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let log_sum = max + scaled.iter().map(|score| (score - max).exp()).sum::<f32>().ln();
             log_sums.set(stat, log_sum);
-            for key in 0..shape.keys {
-                probs.set(first + key, if key < seen { (scaled[key] - log_sum).exp() } else { 0.0 });
+            for (key, score) in scaled.iter().enumerate() {
+                probs.set(first + key, (score - log_sum).exp());
             }
+            (seen..shape.keys).for_each(|key| probs.set(first + key, 0.0));
         });
         Ok(())
     }
@@ -128,7 +129,7 @@ impl Attention for Processor {
         &self,
         shape: &Decode,
         qkv: Place<'_>,
-        (cos, sin): (Place<'_>, Place<'_>),
+        (cos, sin): Pair<'_, Buffer>,
         positions: Place<'_>,
         queries: Place<'_>,
         caches: &Caches<'_, Buffer>,
