@@ -138,7 +138,12 @@ fn without_a_checkpoint_nothing_is_removed_unless_the_user_says_so() {
         let text = refusal(out);
         assert!(text.contains(expected) && text.contains("--start-over"), "{text}");
         assert_eq!(all_parts(out), before, "nothing was touched");
+        // A change of policies that the run decided on is part of what it did.
+        fs::create_dir_all(out.join("swaps")).unwrap();
+        fs::write(out.join("swaps/000001.json"), "decided then").unwrap();
         let text = run_it(host(&["--quiet", "--start-over", "--resume"]).arg(out));
+        let set_aside = fs::read(out.join("superseded/1-after-000000/swaps/000001.json")).unwrap();
+        assert_eq!(set_aside, b"decided then");
         assert!(text.contains("steps 1 to 4"), "{text}");
         assert_nothing_is_lost(&before, out);
         Leavings::of(out).assert_equals(&whole.leavings);

@@ -71,7 +71,7 @@ impl Actor {
         Ok(Self(Box::new(CpuActor::new(config, weights, precision, threads)?)))
     }
 
-    /// An Actor on the NVIDIA GPU that the process computes on (see [`super::gpu`]), with the given weights and a fresh
+    /// An Actor on the NVIDIA GPU that the process computes on (see `model::gpu`), with the given weights and a fresh
     /// optimizer.
     ///
     /// # Errors

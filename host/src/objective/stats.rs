@@ -77,7 +77,9 @@ impl OriginStats {
 
     /// Variance of the ratio.
     pub fn ratio_variance(&self) -> f64 {
-        (self.mean(self.ratio_square_sum) - self.ratio_mean().powi(2)).max(0.0)
+        let variance = self.mean(self.ratio_square_sum) - self.ratio_mean().powi(2);
+        // Rounding can leave less than nothing. Not `max`, which would make 0 of what there are no tokens of.
+        if variance < 0.0 { 0.0 } else { variance }
     }
 
     /// Share of clipped tokens. Those without an advantage never are, whether or not they were computed.

@@ -214,3 +214,11 @@ fn a_demonstration_is_shaped_by_its_probability_and_never_clipped() {
         (0, 0, 0)
     );
 }
+
+/// What there is nothing of is not 0.
+#[test]
+fn figures_without_tokens_are_not_numbers() {
+    let none = OriginStats::default();
+    let figures = [none.ratio_mean(), none.ratio_variance(), none.clip_fraction(), none.approximate_kl()];
+    assert!(figures.iter().all(|figure| figure.is_nan()), "{figures:?}");
+}

@@ -11,6 +11,7 @@ use crate::log::Survey;
 use crate::pool::ExperiencePool;
 use crate::rundir::{RunDir, RunDirError, RunLock};
 use crate::sealed;
+use crate::swap_journal;
 
 /// Opens the run in `root` and reads its run.toml. Errors say how the run can be had back.
 pub(super) fn open(root: &std::path::Path) -> anyhow::Result<(RunDir, RunLock, RunToml)> {
@@ -50,7 +51,12 @@ impl Found {
 /// A folder can't be listed.
 pub(super) fn from_the_start(dir: &RunDir) -> anyhow::Result<Found> {
     let steps = dir.checkpoint_steps()?;
-    let aside = steps.into_iter().map(|step| dir.checkpoint(step)).collect();
+    let mut aside: Vec<PathBuf> = steps.into_iter().map(|step| dir.checkpoint(step)).collect();
+    // What the run was asked to swap belongs to what it did then.
+    let swaps = dir.root().join(swap_journal::FOLDER);
+    if swaps.exists() {
+        aside.push(swaps);
+    }
     Ok(Found { checkpoint: None, aside, notes: Vec::new() })
 }
 

@@ -5,7 +5,7 @@ use candle_core::cuda_backend::cudarc::driver::result;
 
 use super::kernels::{Argument, Grid, StepShape, arguments};
 use super::{NvidiaGpu, Place};
-use crate::model::gpu::ops::{AdamStep, Memory, Optim};
+use crate::model::gpu::ops::{AdamStep, Optim};
 
 impl Optim for NvidiaGpu {
     fn sum_of_squares(&self, x: Place<'_>, len: usize) -> Result<f64> {

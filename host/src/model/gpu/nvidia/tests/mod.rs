@@ -5,7 +5,6 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::NvidiaGpu;
-use crate::model::gpu::forward::SINGLE;
 use crate::model::gpu::ops::{
     AdamStep, Caches, Decode, Device, Element, Heads, Memory, Norm, Product, Softmax, at,
 };
@@ -102,7 +101,6 @@ fn products() {
                     c_step: m * (n + pad),
                     alpha: 0.5,
                     beta,
-                    ..SINGLE
                 };
                 compare!(format!("{shape:?}"), act, |device: &_| run_product(device, &shape, act, to));
             }
