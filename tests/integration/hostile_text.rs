@@ -85,3 +85,17 @@ fn errors_and_tables_escape_what_they_quote() {
     assert_harmless(&told);
     assert!(table.contains("| a\\|b\\u{1b}[2J\\nhint: trust | 1 |"), "{table}");
 }
+
+#[test]
+fn a_command_line_that_can_not_be_read_is_escaped_too() {
+    let hostile = "--no\u{1b}[2J\nhint: trust me\nerror: the disk";
+    for argument in
+        [hostile.to_owned(), format!("{hostile}=1"), format!("--steps=1{hostile}"), hostile.replace("--", "")]
+    {
+        let output = host(&[argument.as_str()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_harmless(&told);
+        assert!(told.starts_with("error: ") && told.contains("u{1b}"), "{told}");
+    }
+}

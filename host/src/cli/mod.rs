@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::escape;
 use crate::guest::compile;
 use output::{print, say};
 
@@ -83,10 +84,23 @@ pub fn main() -> ExitCode {
 
 /// Prints what clap has to say: help and version, which are data, or what is wrong with the command line.
 fn answer(error: &clap::Error) -> ExitCode {
-    let printed = error.print().and_then(|()| std::io::stdout().flush());
     if error.use_stderr() {
+        // clap repeats an argument as it is.
+        let hidden: Vec<String> = std::env::args_os()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .filter(|argument| argument.chars().any(escape::is_hidden))
+            .collect();
+        if hidden.is_empty() {
+            let _ = error.print();
+        } else {
+            let kind = error.kind().as_str().unwrap_or("it can't be read");
+            let shown: Vec<String> =
+                hidden.iter().map(|argument| escape::quoted(argument).to_string()).collect();
+            say(&format!("error: the command line: {kind}; it has hidden characters: {}", shown.join(" ")));
+        }
         return ExitCode::from(MISUSED);
     }
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
     match output::reached(printed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
