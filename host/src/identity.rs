@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::config::Config;
+use crate::config::{Config, RunToml};
 use crate::dataset::Dataset;
 use crate::model::Weights;
 use crate::model_source::ModelSource;
@@ -221,16 +222,31 @@ pub fn flatten(table: &toml::Table) -> BTreeMap<String, String> {
 
 /// Digests of all of a model but its weights: what decides how text becomes tokens, and tokens numbers.
 pub fn model(source: &ModelSource, prompts: &Prompts<'_>) -> BTreeMap<String, String> {
+    let mut digests = model_files(source);
+    let template = prompts.template().unwrap_or_default();
+    digests.insert("prompt_template".to_owned(), hex(Sha256::digest(template)));
+    digests
+}
+
+/// The same without the template, which depends on how a run asks.
+pub fn model_files(source: &ModelSource) -> BTreeMap<String, String> {
     let network = serde_json::to_vec(&source.config).unwrap_or_default();
     let stop_ids: Vec<u8> = source.stop_ids.iter().flat_map(|id| id.to_le_bytes()).collect();
-    let template = prompts.template().unwrap_or_default().as_bytes();
-    let parts: [(&str, &[u8]); 4] = [
+    let parts: [(&str, &[u8]); 3] = [
         ("network_configuration", &network),
         ("stop_tokens", &stop_ids),
         ("tokenizer", &source.tokenizer_text),
-        ("prompt_template", template),
     ];
     parts.map(|(name, bytes)| (name.to_owned(), hex(Sha256::digest(bytes)))).into()
+}
+
+/// What `run.toml` says that a run began with, its settings left out; none in runs of before it was recorded.
+///
+/// # Errors
+/// Its table is damaged.
+pub fn of_run_toml(run_toml: &RunToml) -> anyhow::Result<Option<Identity>> {
+    let recorded = run_toml.run.get("identity").cloned();
+    recorded.map(toml::Value::try_into).transpose().context("run.toml can't be used: run.identity")
 }
 
 /// SHA-256 of the values of all parameters with their names and shapes.

@@ -46,6 +46,17 @@ fn a_run_outlives_its_model_and_what_it_trained_is_a_model_again() {
     assert_eq!(exported.chat_template.as_deref(), template.split('\'').nth(1));
     assert_eq!(read(&whole.join("checkpoints/000002")).weights, run.weights);
 
+    // Weights are not used with another tokenizer than the one they were trained with.
+    let other = at("other");
+    assert!(std::process::Command::new("cp").arg("-r").arg(&whole).arg(&other).status().unwrap().success());
+    let tokenizer = other.join("model/tokenizer.json");
+    let text = std::fs::read_to_string(&tokenizer).unwrap();
+    std::fs::write(&tokenizer, format!("{text}\n")).unwrap();
+    let output = host(&["generate", "--prompt", "1+1=", "--model"]).arg(&other).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("the model has other tokenizer"), "{told}");
+    assert!(told.contains("hint: put that folder back"), "{told}");
+
     // A run that begins with what another trained asks as that one did, and says so.
     let next = at("next");
     run_it(start(&next, "1").arg("--model").arg(&whole));

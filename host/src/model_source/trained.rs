@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 use super::parts::{Parts, WeightsFrom};
 use super::{ModelSource, directory, parts_of};
 use crate::checkpoint;
-use crate::config::Config;
+use crate::config::{Config, RunToml};
+use crate::identity::{self, Identity};
 use crate::rundir::RunDir;
 
 /// Trained weights, and the run that they belong to.
@@ -60,13 +61,37 @@ impl Trained {
                 self.run.checkpoints().join("STEP").display()
             )
         })?;
-        let config = Config::recorded(&self.run.config())
+        let run_toml = RunToml::read(&self.run.config())
             .map_err(|error| anyhow::anyhow!("{error:#}\n{}", checkpoint::run_toml_hint(&self.run)))?;
+        let recorded = identity::of_run_toml(&run_toml)?;
+        let config = run_toml.config;
         let parts = self.files(&config)?;
         let path = self.checkpoint.display().to_string();
-        let source =
-            ModelSource::assemble(path, Parts { weights: WeightsFrom::Directory(self.checkpoint), ..parts })?;
+        let source = ModelSource::assemble(
+            path,
+            Parts { weights: WeightsFrom::Directory(self.checkpoint.clone()), ..parts },
+        )?;
+        if let Some(recorded) = recorded {
+            self.check(&recorded, &source)?;
+        }
         Ok(ModelSource { trained_prompt: Some(config.prompt), ..source })
+    }
+
+    /// The weights belong to what the run trained with, not to what lies there now.
+    fn check(&self, recorded: &Identity, source: &ModelSource) -> anyhow::Result<()> {
+        for (name, digest) in identity::model_files(source) {
+            if recorded.model.get(&name).is_some_and(|recorded| *recorded != digest) {
+                bail!(
+                    "{} can't go on, nor can its weights be used: the model has other {} in {} than it trained with\n\
+                     hint: put that folder back as the run wrote it; {} has the digests",
+                    self.run.root().display(),
+                    name.replace('_', " "),
+                    self.run.model().display(),
+                    self.run.config().display()
+                );
+            }
+        }
+        Ok(())
     }
 
     fn files(&self, config: &Config) -> anyhow::Result<Parts> {

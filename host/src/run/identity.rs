@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use crate::config::{Config, RunToml};
+use crate::config::Config;
 use crate::dataset::Dataset;
 use crate::identity::{Identity, settings_of};
 use crate::pool::ExperiencePool;
@@ -12,15 +12,6 @@ use crate::rundir::RunDir;
 
 /// Most characters of a question that a message shows.
 const SHOWN_CHARS: usize = 80;
-
-/// What `run.toml` says that the run began with, its settings left out; none in runs of before it was recorded.
-///
-/// # Errors
-/// Its table is damaged.
-pub(super) fn of_run_toml(run_toml: &RunToml) -> anyhow::Result<Option<Identity>> {
-    let recorded = run_toml.run.get("identity").cloned();
-    recorded.map(toml::Value::try_into).transpose().context("run.toml can't be used: run.identity")
-}
 
 /// Compares what a run is given now with what it began with.
 ///

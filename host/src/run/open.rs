@@ -106,7 +106,7 @@ impl Run {
                     Ok(PolicySource { path: Some(path.to_owned()), bytes: stored_policy(&dir, digest)? })
                 })?;
                 let start = Start::fresh(&inputs, &dir, policies)?;
-                if let Some(recorded) = identity::of_run_toml(&run_toml)? {
+                if let Some(recorded) = crate::identity::of_run_toml(&run_toml)? {
                     identity::check(&dir, &recorded, &start.identity.without_settings())?;
                 }
                 start
