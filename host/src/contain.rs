@@ -3,7 +3,7 @@
 //!
 //! A job runs on a thread of its own, under a budget of memory and time. Past its budget the thread is left standing still
 //! with what it holds, and its caller gets an error; nothing that it shared is touched again. What can't be contained is
-//! a stack overflow, so that callers bound nesting.
+//! a stack overflow, so that a job's stack is larger than what it can nest within the limits of its callers.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -18,8 +18,9 @@ use crate::escape::foreign;
 
 /// Threads that wait for the next job.
 const MAX_IDLE: usize = 4;
-/// Stack of a job.
-const STACK_BYTES: usize = 16 << 20;
+/// Stack of a job: address space, of which a job takes what it touches. Parsers, compilers and destructors that recurse
+/// go as deep as a text of a mebibyte or a value that a template nests within its fuel.
+const STACK_BYTES: usize = 1 << 30;
 
 /// What a job may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -146,7 +146,7 @@ fn no_template_makes_rendering_panic_or_grow() {
         "|indent(9999999999)",
         ".replace('', 'yyyy')",
         "|map('upper')",
-        "{% for a in range(99999) %}",
+        "{% for a in range({rounds}) %}",
         "{% endfor %}",
         "{% set messages = messages + messages %}",
         "{% set s = s ~ s %}",
@@ -164,4 +164,41 @@ fn no_template_makes_rendering_panic_or_grow() {
     crate::fuzz::run("chat template", &seeds.map(|seed| seed.as_bytes().to_vec()), &words, |bytes| {
         let _ = render(&String::from_utf8_lossy(bytes), &conversation(), true);
     });
+}
+
+/// A stack that is used up ends the process, whatever contains the job.
+#[test]
+fn templates_and_values_nested_as_deep_as_can_be_end_in_words_or_text() {
+    let most = TEMPLATE_BYTES as usize;
+    let chain = |start: &str, link: &str, end: &str| {
+        format!("{start}{}{end}", link.repeat((most - start.len() - end.len()) / link.len()))
+    };
+    let deep_value = |rounds: usize, last: &str| {
+        format!(
+            "{{% set ns = namespace(x=1) %}}{{% for i in range({rounds}) %}}{{% for j in range(20) %}}{{% set ns.x = [ns.x] %}}{{% endfor %}}{{% endfor %}}{last}"
+        )
+    };
+    for template in [
+        chain("{{ 1", "+1", " }}"),
+        chain("{{ ", "not ", "1 }}"),
+        chain("{{ 1", "|e", " }}"),
+        chain("{{ x", ".a", " }}"),
+        chain("{{ x", "[0]", " }}"),
+        chain("{{ ", "-", "1 }}"),
+        chain("{{ ", "(", "1 }}"),
+        chain("{{ 1", "**1", " }}"),
+        chain("{{ 1", " if 1 else 1", " }}"),
+        chain("", "{% if 1 %}", ""),
+        chain("{% if 1 %}", "{% elif 1 %}", "{% endif %}"),
+        deep_value(99_999, ""),
+        deep_value(9_999, "{{ ns.x }}"),
+        deep_value(9_999, "{{ ns.x|tojson }}"),
+        deep_value(9_999, "{{ ns.x == [ns.x] }}"),
+        deep_value(9_999, "{{ ns.x|string|length }}"),
+    ] {
+        let shown = template[..template.len().min(120)].to_owned();
+        let rendered = ChatTemplate::new(&template, SpecialTokens::default(), NaiveDate::default())
+            .and_then(|template| template.render(&[Message::new("user", "hi")], true));
+        println!("{shown}: {:?}", rendered.map(|text| text.len()).map_err(|error| error.to_string()));
+    }
 }
