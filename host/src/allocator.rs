@@ -20,6 +20,8 @@ pub(crate) struct Watch {
     waiter: Thread,
     /// The job wants more than it may have, and stands still for ever.
     pub(crate) overdrawn: AtomicBool,
+    /// The job is nested deeper than it may be, and stands still for ever.
+    pub(crate) too_deep: AtomicBool,
     /// Nobody waits any more: the job stands still at its next allocation.
     pub(crate) abandoned: AtomicBool,
 }
@@ -27,8 +29,8 @@ pub(crate) struct Watch {
 impl Watch {
     /// A watch over a job that the calling thread waits for.
     pub(crate) fn new() -> Arc<Self> {
-        let (overdrawn, abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { waiter: std::thread::current(), overdrawn, abandoned })
+        let [overdrawn, too_deep, abandoned] = [false; 3].map(AtomicBool::new);
+        Arc::new(Self { waiter: std::thread::current(), overdrawn, too_deep, abandoned })
     }
 
     /// Has the waiting thread look.
@@ -43,17 +45,21 @@ thread_local! {
     static WATCH: Cell<*const Watch> = const { Cell::new(std::ptr::null()) };
     /// Bytes that it may still take.
     static LEFT: Cell<isize> = const { Cell::new(0) };
+    /// The lowest address that its stack may reach. Stacks grow down where we run.
+    static FLOOR: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Runs `job` on this thread under a budget of `memory` bytes, net of what it frees. Past it the thread stands still for
-/// ever: unwinding out of an allocation is not allowed, and ending the process is what a budget is there to prevent.
-pub(crate) fn with_budget<T>(memory: usize, watch: &Arc<Watch>, job: impl FnOnce() -> T) -> T {
+/// Runs `job` on this thread under a budget of `memory` bytes, net of what it frees, and of `stack` bytes. Past either the
+/// thread stands still for ever: unwinding out of an allocation is not allowed, and ending the process is what a budget is
+/// there to prevent. The stack is looked at whenever memory is taken or given back, which what recurses over data does.
+pub(crate) fn with_budget<T>(memory: usize, stack: usize, watch: &Arc<Watch>, job: impl FnOnce() -> T) -> T {
     struct Account;
     impl Drop for Account {
         fn drop(&mut self) {
             WATCH.set(std::ptr::null());
         }
     }
+    FLOOR.set((&raw const memory).addr().saturating_sub(stack));
     LEFT.set(isize::try_from(memory).unwrap_or(isize::MAX));
     // `watch` outlives the account, whether the job returns, unwinds or stands still.
     WATCH.set(Arc::as_ptr(watch));
@@ -76,7 +82,8 @@ impl Accounting {
     fn charge_job(&self, watch: *const Watch, bytes: isize) {
         let left = LEFT.get().saturating_sub(bytes);
         LEFT.set(left);
-        if bytes <= 0 {
+        let is_too_deep = (&raw const left).addr() < FLOOR.get();
+        if bytes <= 0 && !is_too_deep {
             return;
         }
         #[expect(
@@ -84,12 +91,13 @@ impl Accounting {
             reason = "the watch is borrowed by `with_budget`, which resets the pointer when it ends"
         )]
         let watch = unsafe { &*watch };
-        if left >= 0 && !watch.abandoned.load(Ordering::Relaxed) {
+        if left >= 0 && !is_too_deep && !watch.abandoned.load(Ordering::Relaxed) {
             return;
         }
         // Nothing that follows may be charged again.
         WATCH.set(std::ptr::null());
-        watch.overdrawn.store(left < 0, Ordering::Release);
+        watch.too_deep.store(is_too_deep, Ordering::Relaxed);
+        watch.overdrawn.store(left < 0 || is_too_deep, Ordering::Release);
         watch.wake();
         loop {
             std::thread::park();

@@ -2,8 +2,8 @@
 //! end; here it can do none of these to the process.
 //!
 //! A job runs on a thread of its own, under a budget of memory and time. Past its budget the thread is left standing still
-//! with what it holds, and its caller gets an error; nothing that it shared is touched again. What can't be contained is
-//! a stack overflow, so that a job's stack is larger than what it can nest within the limits of its callers.
+//! with what it holds, and its caller gets an error; nothing that it shared is touched again. A recursion
+//! that takes or gives back memory on its way ends as one past its budget of memory does.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -18,8 +18,10 @@ use crate::escape::foreign;
 
 /// Threads that wait for the next job.
 const MAX_IDLE: usize = 4;
-/// Stack of a job: address space, of which a job takes what it touches. Parsers, compilers and destructors that recurse
-/// go as deep as a text of a mebibyte or a value that a template nests within its fuel.
+/// Stack that a job may use: parsers, compilers and destructors of others recurse as deep as a text of a mebibyte nests.
+const MAX_DEPTH: usize = 256 << 20;
+/// Stack that it has, address space that costs nothing before it is touched: the depth is looked at only when memory is
+/// taken or given back, and there may be many calls between.
 const STACK_BYTES: usize = 1 << 30;
 
 /// What a job may take.
@@ -38,6 +40,8 @@ pub enum Breach {
     Memory(usize),
     /// It took longer than this.
     Time(Duration),
+    /// It recurses deeper than a stack should be.
+    Nesting,
     /// It panicked, with these words.
     Panic(String),
     /// The system has no thread for it.
@@ -49,6 +53,7 @@ impl fmt::Display for Breach {
         match self {
             Self::Memory(bytes) => write!(f, "it wants more than {} MiB of memory", bytes >> 20),
             Self::Time(time) => write!(f, "it takes longer than {} s", time.as_secs_f32()),
+            Self::Nesting => write!(f, "it is nested too deeply, or without end"),
             Self::Panic(words) => write!(f, "it panics: {}", foreign(words)),
             Self::NoThread(error) => write!(f, "it can't be given a thread: {error}"),
         }
@@ -82,7 +87,7 @@ pub fn run<T: Send + 'static>(budget: Budget, job: impl FnOnce() -> T + Send + '
     let sent = worker.send({
         let (watch, answer) = (Arc::clone(&watch), Arc::clone(&answer));
         Box::new(move || {
-            let outcome = catch_panic(|| with_budget(budget.memory, &watch, job));
+            let outcome = catch_panic(|| with_budget(budget.memory, MAX_DEPTH, &watch, job));
             *lock(&answer) = Some(outcome);
             watch.wake();
         })
@@ -98,7 +103,10 @@ pub fn run<T: Send + 'static>(budget: Budget, job: impl FnOnce() -> T + Send + '
             return answer;
         }
         if watch.overdrawn.load(Ordering::Acquire) {
-            return Err(Breach::Memory(budget.memory));
+            return Err(match watch.too_deep.load(Ordering::Relaxed) {
+                true => Breach::Nesting,
+                false => Breach::Memory(budget.memory),
+            });
         }
         match budget.time.checked_sub(begin.elapsed()) {
             Some(left) if !left.is_zero() => std::thread::park_timeout(left),
@@ -181,6 +189,13 @@ mod tests {
             }
         };
         assert_eq!(run(SMALL, doubling), Err(Breach::Memory(8 << 20)));
+        // Deeper than any stack.
+        fn nest(level: u64) -> u64 {
+            let own = std::hint::black_box(Box::new(level));
+            if std::hint::black_box(true) { nest(level + 1) + *own } else { 0 }
+        }
+        let roomy = Budget { memory: 1 << 30, ..SMALL };
+        assert_eq!(run(roomy, || nest(0)), Err(Breach::Nesting));
         assert_eq!(run(SMALL, || vec![0u8; isize::MAX as usize].len()), Err(Breach::Memory(8 << 20)));
         let short = Budget { time: Duration::from_millis(50), ..SMALL };
         let endless = || loop {

@@ -190,6 +190,8 @@ fn templates_and_values_nested_as_deep_as_can_be_end_in_words_or_text() {
         chain("{{ 1", " if 1 else 1", " }}"),
         chain("", "{% if 1 %}", ""),
         chain("{% if 1 %}", "{% elif 1 %}", "{% endif %}"),
+        "{% set ns = namespace(n=0) %}{% set ns.n = ns %}{{ ns }}".to_owned(),
+        "{% set ns = namespace(n=0) %}{% set ns.n = [ns] %}{{ ns|string }}".to_owned(),
         deep_value(99_999, ""),
         deep_value(9_999, "{{ ns.x }}"),
         deep_value(9_999, "{{ ns.x|tojson }}"),
