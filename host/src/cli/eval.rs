@@ -30,7 +30,7 @@ pub(super) struct EvalArgs {
     /// Model: what model.path of a run takes.
     #[arg(long, default_value = "embedded:arithmetic")]
     model: String,
-    /// File of questions (JSONL, JSON, Parquet); give it again for more. Rows with a data_source are split by it.
+    /// File of questions (JSON Lines, JSON, CSV, TSV, Parquet); give it again for more. Rows with a data_source are split by it.
     #[arg(long, required = true, value_name = "FILE")]
     dataset: Vec<String>,
     /// Policy that judges; the built-in compares with what follows the last `;`.
@@ -158,6 +158,9 @@ fn benchmarks(
     let mut benchmarks: Vec<Benchmark> = Vec::new();
     for name in &args.dataset {
         let (mut new, dataset) = read_benchmarks(name, &mapping, prompts, args.limit)?;
+        for (column, rows) in &dataset.left_out {
+            say(&super::train::left_out(name, column, *rows));
+        }
         if !dataset.unusable.is_empty() {
             say(&format!("{} rows of {name} can't be used: {}", dataset.unusable.len(), dataset.unusable));
         }

@@ -8,6 +8,7 @@ mod progress;
 mod restart;
 mod swap;
 mod train;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ Examples:
   exgrpo-host export runs/… --out my-model                    for transformers, vLLM and the rest
   exgrpo-host --resume runs/2026-11-24-gaussian_medium-1f3c   go on after an interruption
   exgrpo-host eval --dataset embedded:arithmetic/test         measure a model
+  exgrpo-host verify --gold 1/2 --response 'It is $0.5$.' --verifier policies/math_answer.wasm
   exgrpo-host swap runs/… policies/uniform.wasm               change the policy of a run that goes on";
 
 /// Exit code of a command line that can't be understood.
@@ -57,6 +59,8 @@ enum Command {
     Export(model::ExportArgs),
     /// Measure a model on benchmarks.
     Eval(eval::EvalArgs),
+    /// Print what a verifier makes of answers.
+    Verify(verify::VerifyArgs),
     /// Draw the default task's questions.
     Dataset(make::DatasetArgs),
     /// Make the base model of the default task.
@@ -120,6 +124,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Score(args)) => model::score(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Export(args)) => model::export(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Eval(args)) => eval::eval(&args),
+        Some(Command::Verify(args)) => verify::verify(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Dataset(args)) => make::dataset(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::CompilePolicy) => Ok(compile::serve()),
         Some(Command::Pretrain(args)) => make::pretrain(&args).map(|()| ExitCode::SUCCESS),

@@ -12,6 +12,7 @@ use super::progress::Reporter;
 use super::restart::without_spinning_pool;
 use super::{print, say};
 use crate::config::{Config, Engine};
+use crate::escape::quoted;
 use crate::run::{Run, Summary};
 use crate::signals::{self, INTERRUPTED};
 
@@ -60,10 +61,9 @@ impl TrainArgs {
     fn resolve(&self) -> anyhow::Result<Config> {
         let mut overrides = self.overrides.clone();
         overrides.extend(self.precision.as_ref().map(|precision| format!("model.precision={precision}")));
+        let quoted = |text: &String| toml::Value::String(text.clone());
+        overrides.extend(self.model.as_ref().map(|model| format!("model.path={}", quoted(model))));
         let mut config = Config::resolve(self.config.as_deref(), &overrides)?;
-        if let Some(model) = &self.model {
-            config.model.path = model.clone();
-        }
         if !self.policy.is_empty() {
             config.policy.files = self.policy.clone();
         }
@@ -73,6 +73,15 @@ impl TrainArgs {
         config.validate()?;
         Ok(config)
     }
+}
+
+/// Says that a column which seems to belong to what is asked is not asked.
+pub(super) fn left_out(dataset: &str, name: &str, rows: usize) -> String {
+    format!(
+        "warning: column {} of {dataset} is not part of what is asked ({rows} rows)\n\
+         hint: join it to the column of the question if the question needs it",
+        quoted(name)
+    )
 }
 
 /// Takes items of `--policy-param` over.
@@ -117,6 +126,12 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     }
     for note in run.notes() {
         say(&format!("warning: {note}"));
+    }
+    for choice in run.choices() {
+        say(choice);
+    }
+    for (dataset, name, rows) in run.left_out() {
+        say(&left_out(dataset, name, rows));
     }
     for (dataset, unusable) in run.unusable() {
         say(&format!("warning: {} rows of {dataset} can't be used: {unusable}", unusable.len()));

@@ -89,6 +89,7 @@ impl Config {
         for item in overrides {
             set(&mut table, item)?;
         }
+        suit_given_data(&mut table)?;
         let origin = file.map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
         let config: Self = toml::Value::Table(table).try_into().with_context(|| {
             format!("{origin} is not usable\nhint: `exgrpo-host config` prints every key with its default")
@@ -130,8 +131,6 @@ impl Config {
         let positive = [
             ("steps", u64::from(self.steps)),
             ("rollout.questions", u64::from(self.rollout.questions)),
-            ("rollout.max_new_tokens", u64::from(self.rollout.max_new_tokens)),
-            ("rollout.max_prompt_tokens", u64::from(self.rollout.max_prompt_tokens)),
             ("objective.updates", u64::from(self.objective.updates)),
             ("objective.tokens_per_micro_batch", u64::from(self.objective.tokens_per_micro_batch)),
             ("eval.samples", u64::from(self.eval.samples)),
@@ -245,6 +244,43 @@ fn probability(key: &str, value: f32) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the defaults say of the default task is not said of other data and other models: without test questions of
+/// their own there are none, and lengths that aren't set are left to data and model.
+fn suit_given_data(table: &mut toml::Table) -> anyhow::Result<()> {
+    let default = Config::default();
+    let at = |table: &toml::Table, section: &str, key: &str| -> Option<toml::Value> {
+        table.get(section)?.as_table()?.get(key).cloned()
+    };
+    let is_other = |section: &str, key: &str, default: &str| {
+        at(table, section, key).is_some_and(|value| value.as_str().is_some_and(|text| text != default))
+    };
+    let other_data = is_other("dataset", "train", &default.dataset.train);
+    let other_model = is_other("model", "path", &default.model.path);
+    let mut suit = |section: &str, key: &str, value: toml::Value| {
+        let entry = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        if let Some(section) = entry.as_table_mut() {
+            section.entry(key).or_insert(value);
+        }
+    };
+    if other_data {
+        suit("dataset", "test", toml::Value::String(String::new()));
+    }
+    if other_data || other_model {
+        suit("rollout", "max_prompt_tokens", toml::Value::Integer(0));
+        suit("rollout", "max_new_tokens", toml::Value::Integer(0));
+    }
+    if at(table, "dataset", "test").is_some_and(|test| test.as_str() == Some("")) {
+        if at(table, "eval", "enabled").is_some_and(|enabled| enabled.as_bool() == Some(true)) {
+            bail!("eval.enabled = true, but there are no questions to evaluate on\nhint: set dataset.test");
+        }
+        let entry = table.entry("eval").or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        if let Some(section) = entry.as_table_mut() {
+            section.insert("enabled".to_owned(), toml::Value::Boolean(false));
+        }
+    }
+    Ok(())
+}
+
 /// Sets a dotted key. The value is read as TOML where it is TOML, else as a string.
 fn set(table: &mut toml::Table, item: &str) -> anyhow::Result<()> {
     let Some((key, text)) = item.split_once('=') else {
@@ -290,6 +326,28 @@ mod tests {
         assert_eq!(config.objective.clip, Clip::Never);
         let again: Config = toml::from_str(&config.to_toml().unwrap()).unwrap();
         assert_eq!(again, config);
+    }
+
+    #[test]
+    fn other_data_and_models_get_no_lengths_and_no_test_questions_of_the_default_task() {
+        let lengths = |config: &Config| (config.rollout.max_prompt_tokens, config.rollout.max_new_tokens);
+        let default = resolve(&[]).unwrap();
+        assert_eq!(lengths(&default), (32, 64));
+        assert_eq!((default.dataset.test.as_str(), default.eval.enabled), ("embedded:arithmetic/test", true));
+
+        let own = resolve(&["dataset.train=own.jsonl", "rollout.max_new_tokens=100"]).unwrap();
+        assert_eq!(lengths(&own), (0, 100));
+        assert_eq!((own.dataset.test.as_str(), own.eval.enabled), ("", false));
+
+        let own = resolve(&["dataset.train=own.jsonl", "dataset.test=test.jsonl", "model.path=own"]).unwrap();
+        assert_eq!((lengths(&own), own.eval.enabled), ((0, 0), true));
+        let model = resolve(&["model.path=own", "rollout.max_prompt_tokens=7"]).unwrap();
+        assert_eq!((lengths(&model), model.eval.enabled), ((7, 0), true));
+        let same = resolve(&["dataset.train=embedded:arithmetic/train"]).unwrap();
+        assert_eq!((lengths(&same), same.eval.enabled), ((32, 64), true));
+
+        let error = format!("{:#}", resolve(&["dataset.train=own.jsonl", "eval.enabled=true"]).unwrap_err());
+        assert!(error.contains("hint: set dataset.test"), "{error}");
     }
 
     #[test]

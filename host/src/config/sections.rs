@@ -65,9 +65,9 @@ impl Default for ModelSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatasetSection {
-    /// Training questions: a JSONL, JSON or Parquet file, or `embedded:arithmetic/train`.
+    /// Training questions: a file of JSON Lines, JSON, CSV, TSV or Parquet, or `embedded:arithmetic/train`.
     pub train: String,
-    /// Held-out questions, the same way.
+    /// Held-out questions, the same way; empty for none, which is the default where `train` is set.
     pub test: String,
     /// Layout of the rows: `auto`, `plain`, `gsm8k`, `math`, `verl` or `multiple-choice`.
     pub layout: Layout,
@@ -107,9 +107,11 @@ pub struct RolloutSection {
     pub temperature: f32,
     /// Nucleus sampling; 1 draws from the whole vocabulary.
     pub top_p: f32,
-    /// Longest completion in tokens.
+    /// Longest completion in tokens. 0, the default where data or model are set, leaves it to the model: at most 512, and
+    /// at most half of its positions.
     pub max_new_tokens: u32,
-    /// Longest prompt in tokens.
+    /// Longest prompt in tokens. 0, the default where data or model are set, takes the longest that the data has and that
+    /// leaves room for a completion.
     pub max_prompt_tokens: u32,
 }
 

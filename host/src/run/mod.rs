@@ -1,6 +1,7 @@
 //! A run: everything that crosses steps, and how it begins and resumes.
 
 mod identity;
+mod inputs;
 mod open;
 mod replay_start;
 mod report;
@@ -26,7 +27,7 @@ use crate::signals;
 use crate::tokenizer::Tokenizer;
 use crate::types::TokenId;
 
-pub use open::load_policies;
+pub use inputs::load_policies;
 pub use report::{StepReport, Summary};
 
 /// A run that is ready for its next step. Fields are in the order in which a step uses them.
@@ -54,6 +55,8 @@ pub struct Run {
     saved: u32,
     /// What was found and done when the run was opened.
     notes: Vec<String>,
+    /// What was chosen where the configuration left it open.
+    choices: Vec<String>,
     control: Control,
     swaps: swaps::Swaps,
     progress: Progress,
@@ -104,6 +107,20 @@ impl Run {
     /// What was found and done when the run was opened, a line for people each.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What was chosen where the configuration left it open, a line for people each.
+    pub fn choices(&self) -> &[String] {
+        &self.choices
+    }
+
+    /// Columns that seem to belong to what is asked and are not asked: dataset, column, rows.
+    pub fn left_out(&self) -> impl Iterator<Item = (&str, &str, usize)> {
+        let section = &self.config.dataset;
+        let both = [(section.train.as_str(), &self.dataset), (section.test.as_str(), &self.heldout)];
+        both.into_iter().flat_map(|(source, dataset)| {
+            dataset.left_out.iter().map(move |(name, rows)| (source, name.as_str(), *rows))
+        })
     }
 
     /// Held-out accuracy before the first step, once it was measured.

@@ -1,12 +1,11 @@
 //! How a run begins, and how it goes on after it was interrupted.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 
+use super::inputs::{Inputs, Policies, load};
 use super::resume::{self, Found};
 use super::step::probe_of;
 use super::swaps::{Swaps, stored_policy};
@@ -14,12 +13,11 @@ use super::{Progress, Run, identity};
 use crate::checkpoint::{self, GuestStates, RunState, Schedule, Writer};
 use crate::config::{Config, Engine, RunToml};
 use crate::control::{Content, Control};
-use crate::dataset::{Dataset, Mapping, QuestionQueue};
-use crate::guest::{Loader, PolicySet, PolicySource, Probe};
+use crate::dataset::QuestionQueue;
+use crate::guest::{PolicySet, PolicySource};
 use crate::identity::Identity;
 use crate::log::{Begin, RunLog};
 use crate::model::Actor;
-use crate::model::candle::cuda;
 use crate::model_source::ModelSource;
 use crate::pool::ExperiencePool;
 use crate::prompt::{self, Prompts};
@@ -129,7 +127,7 @@ impl Run {
         guest_states: GuestStates,
         found: Option<Found>,
     ) -> anyhow::Result<Self> {
-        let Inputs { config, loader, source, train, test } = inputs;
+        let Inputs { config, loader, source, train, test, choices } = inputs;
         let begin = match &found {
             None => Begin::New,
             Some(found) => Begin::After { step: start.state.step, aside: &found.aside },
@@ -169,6 +167,7 @@ impl Run {
             schedule: Schedule::new(config.checkpoint.clone(), Instant::now()),
             saved: state.step,
             notes,
+            choices,
             control,
             swaps,
             progress: Progress {
@@ -184,64 +183,6 @@ impl Run {
             _lock: lock,
         })
     }
-}
-
-/// What a run is given, read and checked.
-struct Inputs {
-    config: Config,
-    loader: Loader,
-    source: ModelSource,
-    train: Dataset,
-    test: Dataset,
-}
-
-impl Inputs {
-    fn read(config: Config, source: ModelSource) -> anyhow::Result<Self> {
-        config.validate()?;
-        if config.model.engine == Engine::Cuda {
-            // That there is no GPU is said before anything is made.
-            cuda()?;
-        }
-        let longest = (config.rollout.max_prompt_tokens + config.rollout.max_new_tokens) as usize;
-        if longest > source.config.max_position_embeddings {
-            bail!(
-                "rollout.max_prompt_tokens + rollout.max_new_tokens = {longest}, the model takes {} positions",
-                source.config.max_position_embeddings
-            );
-        }
-        let loader = loader(&config)?;
-        let mapping = config.mapping();
-        let prompts = Prompts::new(&config.prompt, &source)?;
-        let train = Dataset::read(&config.dataset.train, &mapping, &prompts)?;
-        let mapping = Mapping { max_demonstration_tokens: None, ..mapping };
-        let test = Dataset::read(&config.dataset.test, &mapping, &prompts)?;
-        if config.demonstrations.enabled && train.not_demonstrable.len() == train.len() {
-            bail!(
-                "demonstrations.enabled, but no question of {} has a solution that can be shown: {}\n\
-                 hint: dataset.solution names the column",
-                config.dataset.train,
-                train.not_demonstrable
-            );
-        }
-        Ok(Self { config, loader, source, train, test })
-    }
-
-    fn load_policies(&self) -> anyhow::Result<Policies> {
-        load(&self.config, &self.loader, |path, _| read_policy(&self.config, path))
-    }
-
-    fn identity(&self) -> anyhow::Result<Identity> {
-        Identity::of_run(&self.config, &self.train, &self.test, &self.source)
-    }
-
-    fn build_actor(&self) -> anyhow::Result<Actor> {
-        self.source.actor(&self.config.model)
-    }
-}
-
-struct Policies {
-    set: PolicySet,
-    bytes: Vec<Arc<[u8]>>,
 }
 
 /// What a run starts from.
@@ -314,23 +255,6 @@ impl Start {
     }
 }
 
-/// Loads and probes the configured policies, outside of a run.
-///
-/// # Errors
-/// A file can't be read or is refused; two claim one slot; a parameter is taken by none.
-pub fn load_policies(config: &Config) -> anyhow::Result<PolicySet> {
-    Ok(load(config, &loader(config)?, |path, _| read_policy(config, path))?.set)
-}
-
-fn read_policy(config: &Config, path: &Path) -> anyhow::Result<PolicySource> {
-    PolicySource::read(path, config.guest.most_file_bytes()).with_context(|| {
-        format!(
-            "can't use policy {}\nhint: `cargo xtask policies` builds the shipped policies into policies/",
-            path.display()
-        )
-    })
-}
-
 /// Digests of the policies that the run of this run.toml began with, in the order of its files.
 fn recorded_policies(run_toml: &RunToml) -> Vec<String> {
     let policies = run_toml.run.get("policies").and_then(toml::Value::as_array);
@@ -341,32 +265,6 @@ fn recorded_policies(run_toml: &RunToml) -> Vec<String> {
 fn began_with(config: &Config, digests: &[String]) -> Vec<(PathBuf, Option<String>)> {
     let files = config.policy.files.iter().enumerate();
     files.map(|(index, path)| (path.clone(), digests.get(index).cloned())).collect()
-}
-
-/// Loads and probes the configured policies, each from what `read` makes of its file and position.
-fn load(
-    config: &Config,
-    loader: &Loader,
-    read: impl Fn(&Path, usize) -> anyhow::Result<PolicySource>,
-) -> anyhow::Result<Policies> {
-    let probe = Probe { group_size: config.rollout.group_size, step: 1, ..Probe::default() };
-    let files = config.policy.files.iter().enumerate();
-    let sources: Vec<PolicySource> =
-        files.map(|(index, path)| read(path, index)).collect::<anyhow::Result<_>>()?;
-    let candidates = loader.prepare_all(&sources, &probe).into_iter().collect::<Result<_, _>>()?;
-    let bytes = sources.into_iter().map(|source| source.bytes).collect();
-    Ok(Policies { set: PolicySet::new(loader, candidates)?, bytes })
-}
-
-/// A loader with the run's limits and parameters.
-fn loader(config: &Config) -> anyhow::Result<Loader> {
-    let text = |value: &toml::Value| match value {
-        toml::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let params: BTreeMap<String, String> =
-        config.policy.params.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-    Loader::new(&config.guest, &params)
 }
 
 /// Names of the policies, for the run's directory.
