@@ -37,7 +37,20 @@ pub struct Tokenizer {
     unknown: Option<TokenId>,
     /// Bytes of the longest token as the vocabulary spells it.
     longest_token: usize,
+    /// Ids from this one on are no tokens of the network.
+    num_ids: usize,
     trust: Trust,
+}
+
+/// Tokens of a tokenizer that its network doesn't know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beyond {
+    /// None.
+    Nothing,
+    /// Some that were added to the vocabulary; their texts, quoted.
+    Added(Vec<String>),
+    /// Some of the vocabulary itself, this the largest.
+    Vocabulary(TokenId),
 }
 
 /// What a tokenizer file can do to the process.
@@ -76,7 +89,41 @@ impl Tokenizer {
             false if decoder.contains("Replace") => Trust::None,
             false => Trust::PlainDecoder,
         };
-        Ok(Self { inner: Arc::new(inner), unknown, longest_token, trust })
+        Ok(Self { inner: Arc::new(inner), unknown, longest_token, num_ids: usize::MAX, trust })
+    }
+
+    /// This tokenizer for a network of `num_ids` tokens, and what it has beyond them. Texts with such tokens can't be
+    /// encoded.
+    pub fn within(self, num_ids: usize) -> (Self, Beyond) {
+        let is_beyond = |id: TokenId| id as usize >= num_ids;
+        let added: Vec<String> = self
+            .inner
+            .get_added_tokens_decoder()
+            .into_iter()
+            .filter(|(id, _)| is_beyond(*id))
+            .map(|(_, token)| quoted(&token.content).to_string())
+            .collect();
+        let own = self.inner.get_vocab(false).into_values().filter(|&id| is_beyond(id));
+        let beyond = match own.filter(|&id| !self.is_added(id)).max() {
+            Some(largest) => Beyond::Vocabulary(largest),
+            None if added.is_empty() => Beyond::Nothing,
+            None => Beyond::Added(added),
+        };
+        (Self { num_ids, ..self }, beyond)
+    }
+
+    fn is_added(&self, id: TokenId) -> bool {
+        self.inner.get_added_vocabulary().get_added_tokens_decoder().contains_key(&id)
+    }
+
+    /// Id of `token` where it is one that was added to the vocabulary, as markers of turns are.
+    pub fn added_id(&self, token: &str) -> Option<TokenId> {
+        self.inner.token_to_id(token).filter(|&id| self.is_added(id))
+    }
+
+    /// Texts of the tokens that were added to the vocabulary.
+    pub fn added_tokens(&self) -> Vec<String> {
+        self.inner.get_added_tokens_decoder().into_values().map(|token| token.content).collect()
     }
 
     /// Token ids of `text`, without special tokens. An error names text that the vocabulary can't express.
@@ -86,6 +133,13 @@ impl Tokenizer {
             bail!(
                 "{} in {} is not in the tokenizer's vocabulary",
                 quoted(text.get(start..end).unwrap_or("?")),
+                quoted(text)
+            );
+        }
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= self.num_ids) {
+            bail!(
+                "{} in {} is a token that the network doesn't know",
+                quoted(&self.token(id).unwrap_or_default()),
                 quoted(text)
             );
         }
@@ -140,6 +194,7 @@ impl Tokenizer {
     }
 
     /// Largest id of all tokens, added ones included.
+    #[cfg(test)]
     pub fn largest_id(&self) -> Option<TokenId> {
         self.inner.get_vocab(true).into_values().max()
     }

@@ -78,6 +78,7 @@ impl EvalArgs {
 pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
     let source = ModelSource::read(&config.model.path)?;
+    super::tell_notes(&source);
     let mut policies = run::load_policies(&config)?;
     let prompt = prompt::effective(&config.prompt, &source);
     if *prompt != config.prompt {

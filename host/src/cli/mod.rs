@@ -114,6 +114,13 @@ fn answer(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// Says what was left aside of a model's files.
+fn tell_notes(source: &crate::model_source::ModelSource) {
+    for note in &source.notes {
+        say(&format!("warning: {note}"));
+    }
+}
+
 /// Runs what the command line says.
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {

@@ -42,6 +42,7 @@ impl ModelArgs {
             without_spinning_pool();
         }
         let source = ModelSource::read(&config.model.path)?;
+        super::tell_notes(&source);
         Ok((config, source))
     }
 }
@@ -260,6 +261,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
         bail!("{} is there already\nhint: name a directory that is not", args.out.display());
     }
     let source = ModelSource::read(&args.model)?;
+    super::tell_notes(&source);
     let config = Config::default();
     let prompts = Prompts::new(&config.prompt, &source)?;
     crate::atomic::write_dir(&args.out, |folder| {

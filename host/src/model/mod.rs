@@ -11,6 +11,7 @@ mod config;
 mod config_file;
 pub mod cpu;
 mod gpu;
+pub mod lora;
 mod optim;
 mod sampler;
 mod tensor_file;

@@ -1,4 +1,4 @@
-//! Named f32 tensors in safetensors files: reading with conversion from bf16 and f16, writing in one rename.
+//! Named f32 tensors in safetensors files: reading with conversion from bf16, f16 and f64, writing in one rename.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -70,6 +70,8 @@ pub enum TensorFileError {
 pub(super) struct TensorFile {
     pub(super) tensors: BTreeMap<String, NamedTensor>,
     pub(super) metadata: HashMap<String, String>,
+    /// What was left aside, a line for people each.
+    pub(super) notes: Vec<String>,
 }
 
 impl TensorFile {
@@ -83,7 +85,7 @@ impl TensorFile {
             let data = to_f32(view.dtype(), view.data()).ok_or_else(|| TensorFileError::Tensor {
                 file: file.to_owned(),
                 reason: format!(
-                    "tensor `{}` is {:?}, supported are F32, BF16 and F16",
+                    "tensor `{}` is {:?}, supported are F32, BF16, F16 and F64",
                     foreign(name),
                     view.dtype()
                 ),
@@ -91,7 +93,7 @@ impl TensorFile {
             let tensor = NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), data };
             tensors.insert(name.to_owned(), tensor);
         }
-        Ok(Self { tensors, metadata: header.metadata().clone().unwrap_or_default() })
+        Ok(Self { tensors, metadata: header.metadata().clone().unwrap_or_default(), notes: Vec::new() })
     }
 
     /// Reads one file of at most `most` bytes.
@@ -100,7 +102,8 @@ impl TensorFile {
         Self::from_bytes(&bytes, &path.display().to_string())
     }
 
-    /// Reads every shard that a `model.safetensors.index.json` names, none of more than `most` bytes.
+    /// Reads every shard that a `model.safetensors.index.json` names, none of more than `most` bytes. A tensor counts in the
+    /// shard that the index places it in.
     pub(super) fn read_shards(index: &Path, most: u64) -> Result<Self, TensorFileError> {
         let text = bounded::read_text(index, bounded::CONFIG_BYTES)
             .map_err(|source| io_error("read", index, source))?;
@@ -118,14 +121,17 @@ impl TensorFile {
                 });
             }
             for (name, tensor) in Self::read(&folder.join(file), most)?.tensors {
-                if shards.weight_map.get(&name) != Some(file) {
-                    return Err(TensorFileError::Tensor {
-                        file: index.display().to_string(),
-                        reason: format!(
-                            "shard `{file}` holds `{}`, which the index places elsewhere",
-                            foreign(&name)
-                        ),
-                    });
+                match shards.weight_map.get(&name) {
+                    // The index decides which of several copies counts.
+                    Some(place) if place != file => {
+                        all.notes.push(format!(
+                            "shard `{file}` holds a `{}` that is not used: the index takes it from `{}`",
+                            foreign(&name),
+                            foreign(place)
+                        ));
+                        continue;
+                    }
+                    _ => {}
                 }
                 all.tensors.insert(name, tensor);
             }
@@ -206,6 +212,9 @@ fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         ),
         Dtype::BF16 => Some(half(|bits| f32::from_bits(u32::from(bits) << 16))),
         Dtype::F16 => Some(half(f16_to_f32)),
+        Dtype::F64 => {
+            Some(bytes.as_chunks().0.iter().map(|eight| f64::from_le_bytes(*eight) as f32).collect())
+        }
         _ => None,
     }
 }

@@ -21,6 +21,8 @@ const INIT_STD: f64 = 0.02;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
     tensors: Vec<NamedTensor>,
+    /// What was left aside of the files, a line for people each.
+    notes: Vec<String>,
 }
 
 impl Weights {
@@ -42,7 +44,7 @@ impl Weights {
                 NamedTensor { name: parameter.name, shape: parameter.shape, data }
             })
             .collect();
-        Self { tensors }
+        Self { tensors, notes: Vec::new() }
     }
 
     /// Loads a safetensors file, a folder with `model.safetensors` or with `model.safetensors.index.json`, or such
@@ -113,16 +115,27 @@ impl Weights {
         &self.tensors
     }
 
+    /// The tensors in the order of [`ModelConfig::parameter_shapes`], to change their values.
+    pub(super) fn tensors_mut(&mut self) -> &mut [NamedTensor] {
+        &mut self.tensors
+    }
+
+    /// What was left aside of the files, a line for people each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The tensors in the order of [`ModelConfig::parameter_shapes`].
     pub fn into_tensors(self) -> Vec<NamedTensor> {
         self.tensors
     }
 
     fn from_file(mut file: TensorFile, name: &str, config: &ModelConfig) -> Result<Self, TensorFileError> {
+        name_as_a_causal_model(&mut file);
         drop_redundant(&mut file, config);
         let tensors = take_parameters(&mut file, name, "", config)?;
         refuse_unexpected(&file, name)?;
-        Ok(Self { tensors })
+        Ok(Self { tensors, notes: file.notes })
     }
 }
 
@@ -169,25 +182,45 @@ pub(super) fn refuse_unexpected(file: &TensorFile, file_name: &str) -> Result<()
     }
 }
 
-/// Bytes that one file of a checkpoint of `config` can have: its parameters in f32, with room for a head that repeats the
+/// Bytes that one file of a checkpoint of `config` can have: its parameters in f64, with room for a head that repeats the
 /// embedding, for rotary frequencies and for a header.
 pub(super) fn largest_file(config: &ModelConfig) -> u64 {
     const HEADER_BYTES: u64 = 128 << 20;
     let head = config.vocab_size as u64 * config.hidden_size as u64;
-    (config.num_parameters() as u64 + head) * size_of::<f32>() as u64 + HEADER_BYTES
+    (config.num_parameters() as u64 + head) * size_of::<f64>() as u64 + HEADER_BYTES
+}
+
+/// A decoder that was saved without its head names its tensors without the `model.` before them.
+fn name_as_a_causal_model(file: &mut TensorFile) {
+    if file.tensors.contains_key("embed_tokens.weight")
+        && !file.tensors.contains_key("model.embed_tokens.weight")
+    {
+        let tensors =
+            std::mem::take(&mut file.tensors).into_iter().map(|(name, tensor)| match name.as_str() {
+                "lm_head.weight" => (name, tensor),
+                _ => (format!("model.{name}"), NamedTensor { name: format!("model.{name}"), ..tensor }),
+            });
+        file.tensors = tensors.collect();
+    }
 }
 
 /// Some published checkpoints repeat what the configuration implies: the tied head, and the rotary frequencies.
 fn drop_redundant(file: &mut TensorFile, config: &ModelConfig) {
-    let head_is_embedding =
-        match (file.tensors.get("lm_head.weight"), file.tensors.get("model.embed_tokens.weight")) {
-            (Some(head), Some(embedding)) => head.shape == embedding.shape && head.data == embedding.data,
-            _ => false,
-        };
-    if config.tie_word_embeddings && head_is_embedding {
-        file.tensors.remove("lm_head.weight");
+    const HEAD: &str = "lm_head.weight";
+    let embedding = file.tensors.get("model.embed_tokens.weight");
+    if config.tie_word_embeddings
+        && let (Some(head), Some(embedding)) = (file.tensors.get(HEAD), embedding)
+        && head.shape == embedding.shape
+    {
+        if head.data != embedding.data {
+            file.notes.push(format!(
+                "`{HEAD}` differs from the embedding and is not used: by tie_word_embeddings in config.json the embedding is \
+                 the head"
+            ));
+        }
+        file.tensors.remove(HEAD);
     }
-    file.tensors.retain(|name, _| !name.ends_with(".self_attn.rotary_emb.inv_freq"));
+    file.tensors.retain(|name, _| !name.ends_with("rotary_emb.inv_freq"));
 }
 
 /// Box-Muller in f64 with portable elementary functions; two draws of 53 bits give two values.

@@ -61,6 +61,16 @@ fn shards_load_by_their_index() {
     std::fs::write(folder.path().join(WEIGHTS_INDEX_FILE), index.to_string()).unwrap();
     assert_eq!(Weights::load(folder.path(), &config).unwrap(), weights);
 
+    // A stale copy in another shard: the index decides.
+    let mut last = weights.tensors().chunks(10).last().unwrap().to_vec();
+    let stale = NamedTensor { data: vec![7.0; 88], ..weights.tensors()[0].clone() };
+    last.push(stale);
+    let shard = format!("model-{}.safetensors", weights.tensors().chunks(10).count() - 1);
+    write_tensors(&folder.path().join(&shard), &last, ("format", "pt".into())).unwrap();
+    let loaded = Weights::load(folder.path(), &config).unwrap();
+    assert_eq!(loaded.tensors(), weights.tensors());
+    assert!(loaded.notes()[0].contains("model.embed_tokens.weight"), "{:?}", loaded.notes());
+
     let escape = serde_json::json!({ "weight_map": { "model.norm.weight": "../model.safetensors" } });
     std::fs::write(folder.path().join(WEIGHTS_INDEX_FILE), escape.to_string()).unwrap();
     let error = Weights::load(folder.path(), &config).unwrap_err().to_string();
@@ -88,13 +98,48 @@ fn tensors_that_do_not_fit_are_named() {
         shape: vec![11, 8],
         data: data.to_vec(),
     };
-    let error = load(&|tensors| tensors.push(extra("lm_head.weight", &[0.0; 88]))).unwrap_err();
-    assert!(error.contains("`lm_head.weight` is unexpected"), "{error}");
+    let error = load(&|tensors| tensors.push(extra("lm_tail.weight", &[0.0; 88]))).unwrap_err();
+    assert!(error.contains("`lm_tail.weight` is unexpected"), "{error}");
+    // By the configuration the embedding is the head, whatever the file repeats.
+    let other_head = load(&|tensors| tensors.push(extra("lm_head.weight", &[0.0; 88]))).unwrap();
+    assert_eq!(other_head.tensors(), weights.tensors());
+    assert!(other_head.notes()[0].contains("`lm_head.weight` differs"), "{:?}", other_head.notes());
     let repeated = load(&|tensors| {
         let embedding = tensors[0].data.clone();
         tensors.push(extra("lm_head.weight", &embedding));
     });
     assert_eq!(repeated.unwrap(), weights);
+    let with_buffers = load(&|tensors| {
+        for name in ["model.rotary_emb.inv_freq", "model.layers.1.self_attn.rotary_emb.inv_freq"] {
+            tensors.push(extra(name, &[1.0; 88]));
+        }
+    });
+    assert_eq!(with_buffers.unwrap(), weights);
+    let headless = load(&|tensors| {
+        for tensor in tensors {
+            tensor.name = tensor.name.trim_start_matches("model.").to_owned();
+        }
+    });
+    assert_eq!(headless.unwrap(), weights);
+}
+
+/// Witness: f32 values are exact in f64.
+#[test]
+fn weights_in_f64_are_rounded_to_f32() {
+    let (config, weights) = (tiny(), Weights::random(&tiny(), &mut ChaCha8Rng::seed_from_u64(5)));
+    let wide: Vec<(String, Vec<usize>, Vec<u8>)> = weights
+        .tensors()
+        .iter()
+        .map(|tensor| {
+            let bytes = tensor.data.iter().flat_map(|&value| f64::from(value).to_le_bytes()).collect();
+            (tensor.name.clone(), tensor.shape.clone(), bytes)
+        })
+        .collect();
+    let views = wide.iter().map(|(name, shape, bytes)| {
+        (name, safetensors::tensor::TensorView::new(safetensors::Dtype::F64, shape.clone(), bytes).unwrap())
+    });
+    let bytes = safetensors::serialize(views, None).unwrap();
+    assert_eq!(Weights::from_bytes(&bytes, "wide", &config).unwrap(), weights);
 }
 
 /// Witness: mean and standard deviation of a normal distribution with 5 standard errors of room.

@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use chrono::NaiveDate;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, Value, context};
+use minijinja::{Environment, Value, context};
 use serde::{Deserialize, Serialize};
 
-use super::python_json;
+use super::jinja;
 use crate::bounded::TEMPLATE_BYTES;
 use crate::contain::{self, Budget};
 use crate::escape::foreign;
+use crate::tokenizer::Tokenizer;
+use crate::types::TokenId;
 
-/// Work that one rendering may do, 64 bytes of text made a unit: templates come from strangers. A long conversation takes a
-/// hundredth of it.
-const FUEL: u64 = 5_000_000;
 /// What compiling and rendering may take in all: what minijinja's fuel doesn't see, the filters and methods of other
 /// crates and our own, included.
 const BUDGET: Budget = Budget { memory: 384 << 20, time: Duration::from_secs(10) };
@@ -70,8 +68,8 @@ impl ChatTemplate {
         if source.len() as u64 > TEMPLATE_BYTES {
             bail!("the chat template has {} bytes, at most {TEMPLATE_BYTES} are taken", source.len());
         }
-        let text = without_generation_tags(source);
-        let compiled = contain::run(BUDGET, move || environment(text, date).map(Arc::new));
+        let text = source.to_owned();
+        let compiled = contain::run(BUDGET, move || jinja::environment(NAME, &text, date).map(Arc::new));
         let environment =
             compiled.map_err(|breach| anyhow!("the chat template can't be compiled: {breach}"))?.map_err(
                 |error| anyhow!("the chat template can't be compiled: {}", foreign(&format!("{error:#}"))),
@@ -117,59 +115,21 @@ impl ChatTemplate {
     }
 }
 
-/// An environment with one template, set up as transformers sets its own up.
-fn environment(text: String, date: NaiveDate) -> anyhow::Result<Environment<'static>> {
-    let mut environment = Environment::new();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-    environment.set_syntax(syntax.context("the chat templates' syntax is refused")?);
-    environment.set_fuel(Some(FUEL));
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.add_filter("tojson", python_json::to_json);
-    environment.add_function("raise_exception", refuse);
-    environment.add_function("strftime_now", move |format: String| format_date(date, &format));
-    environment.add_template_owned(NAME, text)?;
-    Ok(environment)
-}
-
-/// `{% generation %}` marks what the assistant said for transformers' training masks and writes nothing. It becomes a
-/// block that always runs, whitespace control included.
-fn without_generation_tags(source: &str) -> String {
-    let mut text = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(start) = rest.find("{%") {
-        let (before, tag) = rest.split_at(start);
-        text.push_str(before);
-        // `{%}` opens a tag and closes none.
-        let Some(end) = tag[2..].find("%}").map(|end| end + 4) else {
-            rest = tag;
-            break;
-        };
-        let (tag, after) = tag.split_at(end);
-        match tag[2..end - 2].trim_matches(['-', '+', ' ', '\n', '\t']) {
-            "generation" => text.push_str(&tag.replacen("generation", "if true", 1)),
-            "endgeneration" => text.push_str(&tag.replacen("endgeneration", "endif", 1)),
-            _ => text.push_str(tag),
-        }
-        rest = after;
-    }
-    text.push_str(rest);
-    text
-}
-
-fn refuse(message: String) -> Result<Value, Error> {
-    Err(Error::new(ErrorKind::InvalidOperation, message))
-}
-
-/// What `datetime.strftime` gives for midnight of `date`.
-fn format_date(date: NaiveDate, format: &str) -> Result<String, Error> {
-    use std::fmt::Write;
-    let midnight = date.and_time(chrono::NaiveTime::MIN);
-    let mut text = String::new();
-    // chrono reports a directive that it doesn't know as a formatting error.
-    write!(text, "{}", midnight.format(format)).map_err(|_| {
-        Error::new(ErrorKind::InvalidOperation, format!("{format:?} is not a format of dates"))
-    })?;
-    Ok(text)
+/// The added token that `template` writes behind an answer, with its id; none where there is none or the template fails.
+pub(super) fn end_of_turn(
+    template: &str,
+    tokens: &SpecialTokens,
+    tokenizer: &Tokenizer,
+) -> Option<(String, TokenId)> {
+    const ANSWER: &str = "Z9Q7X5";
+    let template = ChatTemplate::new(template, tokens.clone(), NaiveDate::default()).ok()?;
+    let text =
+        template.render(&[Message::new("user", "A"), Message::new("assistant", ANSWER)], false).ok()?;
+    let rest = text.rsplit_once(ANSWER)?.1.trim_start();
+    let longest = tokenizer.added_tokens().into_iter().filter(|token| rest.starts_with(token.as_str()));
+    let token = longest.max_by_key(String::len).filter(|token| !token.is_empty())?;
+    let id = tokenizer.added_id(&token)?;
+    Some((token, id))
 }
 
 #[cfg(test)]

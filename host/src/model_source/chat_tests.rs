@@ -26,6 +26,41 @@ fn what_templates_rely_on_renders_as_jinja2_does() {
         ),
         ("{{- bos_token }}{{ eos_token }}{{ tools is none }}", "<s>True"),
         (
+            "{{ none is iterable }}{{ 'a' is iterable }}{{ nothing is iterable }}{{ 'a' is sequence }}",
+            "FalseTrueTrueTrue",
+        ),
+        ("{% for t in nothing %}x{% endfor %}y", "y"),
+        ("a\r\nb{{ 1 }}\r\n", "a\nb1"),
+        (
+            "{{ '%s-%05.2f %5s|' % ('a', 3.14159, none) }}{{ '%d%%' % 5 }}{{ '%(a)s' % {'a': 1} }}",
+            "a-03.14  None|5%1",
+        ),
+        ("{{ 'a-b-c'.partition('-')[2] }}{{ 'a-b-c'.rpartition('-') }}", "b-c('a-b', '-', 'c')"),
+        (
+            "{{ 'a-b'.removeprefix('a-') }}{{ 'a-b'.removesuffix('-b') }}{{ 'a b c'.rsplit(' ', 1) }}{{ ' a  b '.rsplit() }}",
+            "ba['a b', 'c']['a', 'b']",
+        ),
+        (
+            "{{ 'x'.center(4) }}|{{ 'x'.ljust(3, '.') }}|{{ '-7'.zfill(4) }}|{{ 'abc'.index('c') }}|{{ ['a', 'b'].index('b') }}",
+            " x  |x..|-007|2|1",
+        ),
+        (
+            "{{ 1e20 }}|{{ 0.00001 }}|{{ [1.0, 'a', {'b': 2e16}] }}|{{ 1e16|tojson }}|{{ 0.1 + 0.2 }}",
+            "1e+20|1e-05|[1.0, 'a', {'b': 2e+16}]|1e+16|0.30000000000000004",
+        ),
+        (
+            "{{ 'x'|int }}{{ '7.9'|int }}{{ none|int(3) }}{{ 1e22|int }}{{ 'ff'|int(base=16) }}{{ 'x'|float }}",
+            "073100000000000000000000002550.0",
+        ),
+        (
+            "{{ ''|default('e', boolean=true) }}{{ none|default('d') }}{{ nothing|d }}{{ none|string }}{{ (1,)|string }}",
+            "eNoneNone(1,)",
+        ),
+        (
+            "{% for c in 'ab' %}{{ c }}{{ loop.last }}{% endfor %}{% for a in {'x': 1} if a != 'y' %}{{ a }}{% endfor %}",
+            "aFalsebTruex",
+        ),
+        (
             "{% set ns = namespace(n=0) %}{% for m in messages[::-1] %}{% if m.role == 'user' %}{% set ns.n = ns.n + 1 %}{% endif %}{% endfor %}{{ ns.n }}",
             "2",
         ),
@@ -202,5 +237,21 @@ fn templates_and_values_nested_as_deep_as_can_be_end_in_words_or_text() {
         let rendered = ChatTemplate::new(&template, SpecialTokens::default(), NaiveDate::default())
             .and_then(|template| template.render(&[Message::new("user", "hi")], true));
         println!("{shown}: {:?}", rendered.map(|text| text.len()).map_err(|error| error.to_string()));
+    }
+}
+
+/// Witness: Jinja2 3.1.6 raises for each of these.
+#[test]
+fn what_jinja2_refuses_is_refused() {
+    for source in [
+        "{% for t in tools %}x{% endfor %}",
+        "{% for t in 3 %}x{% endfor %}",
+        "{% for t in messages[0].content[0].nothing.more %}x{% endfor %}",
+        "{{ '%d' % 'x' }}",
+        "{{ 'a'.partition('') }}",
+        "{{ 'a'.index('b') }}",
+        "{{ none|length }}",
+    ] {
+        assert!(render(source, &conversation(), true).is_err(), "{source}");
     }
 }

@@ -14,6 +14,8 @@ pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 /// Its special tokens, and in most models the chat template.
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// The older place of the special tokens.
+pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 /// How transformers generates, above all which tokens end a text.
 pub(super) const GENERATION: &str = "generation_config.json";
 /// The newer place of the chat template.
@@ -25,23 +27,39 @@ pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 /// A file that must be there isn't, or one can't be understood.
 pub(super) fn open(directory: &Path) -> anyhow::Result<Parts> {
     let config = object(directory, CONFIG)?.with_context(|| missing(directory, CONFIG))?;
-    let tokenizer_text = read(directory, TOKENIZER)?.with_context(|| missing(directory, TOKENIZER))?;
-    let tokenizer_config = object(directory, TOKENIZER_CONFIG)?.unwrap_or_default();
+    let own = tokenizer_files(directory)?;
+    Ok(Parts {
+        config,
+        tokenizer_text: own.tokenizer_text.with_context(|| missing(directory, TOKENIZER))?,
+        tokenizer_config: own.tokenizer_config.unwrap_or_default(),
+        special_tokens_map: object(directory, SPECIAL_TOKENS)?.unwrap_or_default(),
+        generation: object(directory, GENERATION)?,
+        chat_template: own.chat_template,
+        weights: WeightsFrom::Directory(directory.to_owned()),
+    })
+}
+
+/// What a directory has of a tokenizer.
+pub(super) struct TokenizerFiles {
+    pub(super) tokenizer_text: Option<Vec<u8>>,
+    pub(super) tokenizer_config: Option<Map<String, Value>>,
+    pub(super) chat_template: Option<String>,
+}
+
+/// Reads the files of a tokenizer that are there.
+///
+/// # Errors
+/// One of them can't be read or understood.
+pub(super) fn tokenizer_files(directory: &Path) -> anyhow::Result<TokenizerFiles> {
+    let tokenizer_config = object(directory, TOKENIZER_CONFIG)?;
     let chat_template = match read(directory, CHAT_TEMPLATE)? {
         Some(text) => Some(
             String::from_utf8(text)
                 .map_err(|_| anyhow!("{} is not text", directory.join(CHAT_TEMPLATE).display()))?,
         ),
-        None => chat_template(&tokenizer_config).map(str::to_owned),
+        None => tokenizer_config.as_ref().and_then(chat_template).map(str::to_owned),
     };
-    Ok(Parts {
-        config,
-        tokenizer_text,
-        tokenizer_config,
-        generation: object(directory, GENERATION)?,
-        chat_template,
-        weights: WeightsFrom::Directory(directory.to_owned()),
-    })
+    Ok(TokenizerFiles { tokenizer_text: read(directory, TOKENIZER)?, tokenizer_config, chat_template })
 }
 
 /// The template in a `tokenizer_config.json`: a text, or a list of named ones of which `default` counts.
@@ -86,7 +104,8 @@ fn read(directory: &Path, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
     }
 }
 
-fn object(directory: &Path, name: &str) -> anyhow::Result<Option<Map<String, Value>>> {
+/// The JSON object in a file, none where there is no such file.
+pub(super) fn object(directory: &Path, name: &str) -> anyhow::Result<Option<Map<String, Value>>> {
     let Some(bytes) = read(directory, name)? else { return Ok(None) };
     let object = serde_json::from_slice(&bytes).map_err(|error| {
         anyhow!(

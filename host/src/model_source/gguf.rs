@@ -66,6 +66,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Parts> {
         config: config_json,
         tokenizer_text: tokenizer.text,
         tokenizer_config: tokenizer.config,
+        special_tokens_map: serde_json::Map::new(),
         generation: None,
         chat_template: metadata.text("tokenizer.chat_template")?.map(str::to_owned),
         weights: WeightsFrom::Gguf(Box::new(GgufFile { path: path.to_owned(), content, reader })),

@@ -1,14 +1,15 @@
 //! Where a model comes from: the embedded default, a directory in the Hugging Face layout, the hub, a GGUF file, or
 //! what a run of ours has trained.
 
+mod adapter;
 mod chat;
 mod directory;
 mod gguf;
 mod gguf_header;
 mod gguf_tokenizer;
 mod hub;
+mod jinja;
 mod parts;
-mod python_json;
 mod trained;
 
 use std::path::Path;
@@ -19,8 +20,9 @@ use serde_json::{Map, Value};
 use crate::atomic;
 use crate::config::{Engine, ModelSection, PromptSection};
 use crate::dataset::EMBEDDED;
+use crate::escape::quoted;
 use crate::model::{Actor, ModelConfig, Weights};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Beyond, Tokenizer};
 use crate::types::TokenId;
 use hub::HubId;
 use parts::{Parts, WeightsFrom};
@@ -51,6 +53,8 @@ pub struct ModelSource {
     pub special_tokens: SpecialTokens,
     /// Text of the chat template that comes with the model.
     pub chat_template: Option<String>,
+    /// What was left aside or looks wrong, a line for people each, perhaps with a hint.
+    pub notes: Vec<String>,
     /// How the run asked that trained the model; none for a model that no run of ours has trained.
     pub trained_prompt: Option<PromptSection>,
     /// `config.json` as it was found.
@@ -139,22 +143,38 @@ impl ModelSource {
         let config: ModelConfig = serde_json::from_value(Value::Object(parts.config.clone()))
             .map_err(|error| anyhow!("can't use the config.json of {path}: {error}\nhint: {FAMILIES}"))?;
         let tokenizer = Tokenizer::from_bytes(&parts.tokenizer_text, &format!("tokenizer.json of {path}"))?;
-        if let Some(largest) = tokenizer.largest_id().filter(|&id| id as usize >= config.vocab_size) {
-            bail!(
+        let mut notes = Vec::new();
+        let (tokenizer, beyond) = tokenizer.within(config.vocab_size);
+        match beyond {
+            Beyond::Nothing => {}
+            // Padding for training elsewhere, most often.
+            Beyond::Added(tokens) => notes.push(format!(
+                "the tokenizer of {path} has tokens that its network of {} doesn't know: {}; texts with them are refused",
+                config.vocab_size,
+                tokens.join(", ")
+            )),
+            Beyond::Vocabulary(largest) => bail!(
                 "the tokenizer of {path} has a token {largest}, its network knows {}\n\
                  hint: take tokenizer.json from the model that config.json belongs to",
                 config.vocab_size
-            );
+            ),
         }
-        let mut stop_ids = Vec::new();
+        let (mut stop_ids, mut unknown) = (Vec::new(), Vec::new());
         for id in parts.stop_ids(|token| tokenizer.id(token).ok()) {
-            match TokenId::try_from(id).ok().filter(|&id| tokenizer.token(id).is_some()) {
-                Some(id) => stop_ids.push(id),
-                None => bail!(
+            let known = TokenId::try_from(id).ok().filter(|&token| tokenizer.token(token).is_some());
+            match known.filter(|&token| (token as usize) < config.vocab_size) {
+                Some(token) => stop_ids.push(token),
+                None => unknown.push(id),
+            }
+        }
+        if let Some(id) = unknown.first() {
+            if stop_ids.is_empty() {
+                bail!(
                     "eos_token_id {id} of {path} is no token of its tokenizer\n\
                      hint: take tokenizer.json from the model that config.json belongs to"
-                ),
+                );
             }
+            notes.push(format!("eos_token_id {id} of {path} is no token of its tokenizer and ends nothing"));
         }
         if stop_ids.is_empty() {
             bail!(
@@ -163,8 +183,20 @@ impl ModelSource {
             );
         }
         let special_tokens = parts.special_tokens();
+        if let Some(template) = &parts.chat_template
+            && let Some((token, id)) = chat::end_of_turn(template, &special_tokens, &tokenizer)
+            && !stop_ids.contains(&id)
+        {
+            notes.push(format!(
+                "the chat template of {path} ends an answer with {}, which is not among the tokens that end a completion: \
+                 answers may run on\nhint: add {id} to eos_token_id in generation_config.json",
+                quoted(&token)
+            ));
+        }
         let weights = parts.weights.read(&path, &config)?;
+        notes.extend_from_slice(weights.notes());
         Ok(Self {
+            notes,
             path,
             config,
             weights,
@@ -194,6 +226,9 @@ fn parts_of(path: &str) -> anyhow::Result<(String, Parts)> {
     }
     let local = Path::new(path);
     if local.is_dir() {
+        if adapter::is_adapter(local) {
+            return Ok((path.to_owned(), adapter::open(local, parts_of)?));
+        }
         return Ok((path.to_owned(), directory::open(local)?));
     }
     if local.exists() {
@@ -205,7 +240,11 @@ fn parts_of(path: &str) -> anyhow::Result<(String, Parts)> {
     match HubId::parse(path) {
         Some(id) => {
             let snapshot = hub::fetch(&id)?;
-            Ok((id.pinned(&snapshot), directory::open(&snapshot)?))
+            let parts = match adapter::is_adapter(&snapshot) {
+                true => adapter::open(&snapshot, parts_of)?,
+                false => directory::open(&snapshot)?,
+            };
+            Ok((id.pinned(&snapshot), parts))
         }
         None => bail!("there is no {path}\nhint: {KINDS}"),
     }
@@ -216,6 +255,7 @@ fn embedded() -> anyhow::Result<Parts> {
         config: serde_json::from_slice(EMBEDDED_CONFIG)?,
         tokenizer_text: EMBEDDED_TOKENIZER.to_vec(),
         tokenizer_config: Map::new(),
+        special_tokens_map: Map::new(),
         generation: None,
         chat_template: None,
         weights: WeightsFrom::Binary(EMBEDDED_WEIGHTS),

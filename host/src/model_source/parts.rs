@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::SpecialTokens;
 use super::gguf::GgufFile;
-use crate::model::{ModelConfig, TensorFileError, Weights};
+use crate::model::{ModelConfig, TensorFileError, Weights, lora};
 
 /// A model's files, its weights not yet read.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Parts {
     pub(super) tokenizer_text: Vec<u8>,
     /// `tokenizer_config.json`; empty where there is none.
     pub(super) tokenizer_config: Map<String, Value>,
+    /// `special_tokens_map.json`; empty where there is none.
+    pub(super) special_tokens_map: Map<String, Value>,
     /// `generation_config.json`.
     pub(super) generation: Option<Map<String, Value>>,
     /// Text of the chat template.
@@ -35,6 +37,17 @@ pub(super) enum WeightsFrom {
     Directory(PathBuf),
     /// In a GGUF file.
     Gguf(Box<GgufFile>),
+    /// In a model with a LoRA adapter on top.
+    Adapter {
+        /// The model's.
+        base: Box<WeightsFrom>,
+        /// The adapter's.
+        file: PathBuf,
+        /// `lora_alpha`.
+        alpha: f64,
+        /// True for a scale of alpha / √rank.
+        is_rank_stabilized: bool,
+    },
 }
 
 impl WeightsFrom {
@@ -46,6 +59,12 @@ impl WeightsFrom {
                 Weights::load(&directory, config).map_err(|error| explain(error, path))
             }
             Self::Gguf(file) => file.weights(config),
+            Self::Adapter { base, file, alpha, is_rank_stabilized } => {
+                let mut weights = base.read(path, config)?;
+                lora::merge(&mut weights, config, &file, alpha, is_rank_stabilized)
+                    .map_err(|error| explain(error, path))?;
+                Ok(weights)
+            }
         }
     }
 }
@@ -84,11 +103,17 @@ impl Parts {
         })
     }
 
-    /// Special tokens that `tokenizer_config.json` names: as texts, or as objects with a `content`.
+    /// Special tokens that `tokenizer_config.json` names, or else `special_tokens_map.json`: as texts, or as objects with a
+    /// `content`.
     pub(super) fn special_tokens(&self) -> SpecialTokens {
-        let token = |name: &str| match self.tokenizer_config.get(name)? {
+        let named = |object: &Map<String, Value>, name: &str| match object.get(name)? {
             Value::String(text) => Some(text.clone()),
             object => Some(object.get("content")?.as_str()?.to_owned()),
+        };
+        // A token that is set to null is none.
+        let token = |name: &str| match self.tokenizer_config.contains_key(name) {
+            true => named(&self.tokenizer_config, name),
+            false => named(&self.special_tokens_map, name),
         };
         SpecialTokens {
             bos: token("bos_token"),

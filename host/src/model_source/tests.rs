@@ -132,3 +132,118 @@ fn a_model_that_cannot_be_used_says_why_and_what_to_do() {
     std::fs::remove_file(at("tokenizer.json")).unwrap();
     assert!(failure(dir.path()).contains("has no tokenizer.json"));
 }
+
+/// Files of a model in one folder, changed by hand; what reading it says.
+fn changed(change: &dyn Fn(&Path)) -> (ModelSource, Weights) {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = sharded(dir.path());
+    change(dir.path());
+    (ModelSource::read(&dir.path().to_string_lossy()).unwrap(), weights)
+}
+
+fn write(folder: &Path, name: &str, value: &Value) {
+    std::fs::write(folder.join(name), value.to_string()).unwrap();
+}
+
+#[test]
+fn special_tokens_count_where_they_are_named() {
+    let (source, _) = changed(&|folder| {
+        write(folder, "tokenizer_config.json", &serde_json::json!({"eos_token": "<eos>", "pad_token": null}));
+        let map = serde_json::json!({"bos_token": {"content": "<bos>"}, "pad_token": "<pad>", "eos_token": "<other>"});
+        write(folder, "special_tokens_map.json", &map);
+    });
+    let tokens = &source.special_tokens;
+    assert_eq!(
+        (tokens.bos.as_deref(), tokens.eos.as_deref(), tokens.pad.as_deref()),
+        (Some("<bos>"), Some("<eos>"), None)
+    );
+}
+
+#[test]
+fn what_is_odd_but_harmless_is_said_and_not_refused() {
+    let with_token = |id: u32, content: &str| {
+        let content = content.to_owned();
+        move |folder: &Path| {
+            let mut tokenizer: Value = serde_json::from_slice(EMBEDDED_TOKENIZER).unwrap();
+            let token = serde_json::json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true});
+            tokenizer["added_tokens"].as_array_mut().unwrap().push(token);
+            write(folder, "tokenizer.json", &tokenizer);
+        }
+    };
+    let (source, _) = changed(&with_token(18, "[PAD]"));
+    assert!(source.notes[0].contains("\"[PAD]\"") && source.notes.len() == 1, "{:?}", source.notes);
+    let error = source.tokenizer.encode("1+[PAD]").unwrap_err().to_string();
+    assert!(error.contains("the network doesn't know"), "{error}");
+    assert!(source.tokenizer.encode("1+1=").is_ok());
+
+    let (source, _) = changed(&|folder| {
+        write(folder, "generation_config.json", &serde_json::json!({"eos_token_id": [1, 99]}));
+    });
+    assert_eq!(source.stop_ids, [1]);
+    assert!(source.notes[0].contains("eos_token_id 99"), "{:?}", source.notes);
+
+    let template = |end: &str| {
+        let text = format!("{{% for m in messages %}}{{{{ m.content }}}}{end}{{% endfor %}}");
+        move |folder: &Path| {
+            let config = serde_json::json!({"chat_template": text, "eos_token": "<eos>"});
+            write(folder, "tokenizer_config.json", &config);
+        }
+    };
+    let (source, _) = changed(&template("<unk>\n"));
+    assert!(
+        source.notes[0].contains("\"<unk>\"") && source.notes[0].contains("hint: add 2 "),
+        "{:?}",
+        source.notes
+    );
+    let (source, _) = changed(&template("{{ eos_token }}"));
+    assert!(source.notes.iter().all(|note| !note.contains("ends an answer")), "{:?}", source.notes);
+}
+
+#[test]
+fn an_adapter_is_merged_into_its_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().join("base");
+    std::fs::create_dir(&base).unwrap();
+    let before = sharded(&base);
+    let adapter = dir.path().join("adapter");
+    std::fs::create_dir(&adapter).unwrap();
+    let mut config = serde_json::json!({"peft_type": "LORA", "base_model_name_or_path": "../base", "lora_alpha": 4, "r": 2,
+        "use_dora": false, "alpha_pattern": {}, "target_modules": ["down_proj"]});
+    write(&adapter, "adapter_config.json", &config);
+    let matrix =
+        before.tensors().iter().position(|t| t.name == "model.layers.0.mlp.down_proj.weight").unwrap();
+    let [outputs, inputs] = before.tensors()[matrix].shape[..] else { panic!() };
+    let ones =
+        |count: usize| vec![1.0f32; count].iter().flat_map(|one| one.to_le_bytes()).collect::<Vec<u8>>();
+    let (down, up) = (ones(2 * inputs), ones(outputs * 2));
+    let view = |shape: [usize; 2], bytes| {
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), bytes).unwrap()
+    };
+    let name = |part: &str| format!("base_model.model.model.layers.0.mlp.down_proj.lora_{part}.weight");
+    let views = [(name("A"), view([2, inputs], &down)), (name("B"), view([outputs, 2], &up))];
+    safetensors::serialize_to_file(views, None, &adapter.join("adapter_model.safetensors")).unwrap();
+    let source = ModelSource::read(&adapter.to_string_lossy()).unwrap();
+    for (index, (before, after)) in before.tensors().iter().zip(source.weights.tensors()).enumerate() {
+        // alpha / rank · (1·1 + 1·1) = 4
+        let added = if index == matrix { 4.0 } else { 0.0 };
+        assert!(
+            before.data.iter().zip(&after.data).all(|(a, b)| (a + added - b).abs() < 1e-5),
+            "{}",
+            after.name
+        );
+    }
+    for (key, value, expected) in [
+        ("use_dora", Value::Bool(true), "use_dora"),
+        ("peft_type", "IA3".into(), "only LORA"),
+        ("base_model_name_or_path", "../nowhere".into(), "nowhere"),
+        ("lora_alpha", Value::Null, "no lora_alpha"),
+    ] {
+        let good = config[key].take();
+        config[key] = value;
+        write(&adapter, "adapter_config.json", &config);
+        let error = format!("{:#}", ModelSource::read(&adapter.to_string_lossy()).unwrap_err());
+        assert!(error.contains(expected), "{key}: {error}");
+        config[key] = good;
+    }
+}

@@ -136,6 +136,7 @@ impl Run {
         let log = RunLog::open(dir.root(), &run_toml.id, keys, begin)?;
         let mut notes = found.map(|found| found.notes).unwrap_or_default();
         notes.extend_from_slice(log.notes());
+        notes.extend_from_slice(&source.notes);
         atomic::remove_leftovers(&dir.checkpoints())?;
         let mut checkpoints = Writer::new(dir.clone(), run_toml.text, config.checkpoint.keep, guest_states);
         if start.state.step > 0 {

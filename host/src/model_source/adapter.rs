@@ -1,0 +1,94 @@
+//! A LoRA adapter's folder as PEFT writes it: a small file of weights, and the model that it is for.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value};
+
+use super::directory;
+use super::parts::{Parts, WeightsFrom};
+
+/// What the adapter is and what it adapts.
+const CONFIG: &str = "adapter_config.json";
+/// Its weights.
+const WEIGHTS: &str = "adapter_model.safetensors";
+
+/// True for the folder of an adapter.
+pub(super) fn is_adapter(folder: &Path) -> bool {
+    folder.join(CONFIG).is_file() && !folder.join(directory::CONFIG).is_file()
+}
+
+/// Reads everything but the weights: those of the adapted model, with what the adapter's folder has of its own.
+/// `parts_of` reads a model by its name.
+///
+/// # Errors
+/// The adapter can't be understood or does what can't be merged, or its model can't be read.
+pub(super) fn open(
+    folder: &Path,
+    parts_of: impl Fn(&str) -> anyhow::Result<(String, Parts)>,
+) -> anyhow::Result<Parts> {
+    let path = folder.join(CONFIG);
+    let config =
+        directory::object(folder, CONFIG)?.with_context(|| format!("there is no {}", path.display()))?;
+    refuse_what_is_not_merged(&config)
+        .with_context(|| format!("can't use the adapter {}", folder.display()))?;
+    let alpha = config.get("lora_alpha").and_then(Value::as_f64).filter(|alpha| alpha.is_finite());
+    let alpha = alpha.with_context(|| format!("{} has no lora_alpha", path.display()))?;
+    let is_rank_stabilized = config.get("use_rslora").and_then(Value::as_bool).unwrap_or(false);
+    let name = config.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
+    if name.is_empty() {
+        bail!(
+            "{} names no model\nhint: set base_model_name_or_path to the model that it adapts",
+            path.display()
+        );
+    }
+    let beside = folder.join(name);
+    let name = match beside.is_dir() && !Path::new(name).is_dir() {
+        true => beside.display().to_string(),
+        false => name.to_owned(),
+    };
+    if Path::new(&name).is_dir() && is_adapter(Path::new(&name)) {
+        bail!("{} adapts another adapter\nhint: merge one of them first", path.display());
+    }
+    let (_, base) =
+        parts_of(&name).with_context(|| format!("the adapter {} is for {name}", folder.display()))?;
+    let own = directory::tokenizer_files(folder)?;
+    Ok(Parts {
+        tokenizer_text: own.tokenizer_text.unwrap_or(base.tokenizer_text),
+        tokenizer_config: own.tokenizer_config.unwrap_or(base.tokenizer_config),
+        chat_template: own.chat_template.or(base.chat_template),
+        weights: WeightsFrom::Adapter {
+            base: Box::new(base.weights),
+            file: folder.join(WEIGHTS),
+            alpha,
+            is_rank_stabilized,
+        },
+        ..base
+    })
+}
+
+fn refuse_what_is_not_merged(config: &Map<String, Value>) -> anyhow::Result<()> {
+    let kind = config.get("peft_type").and_then(Value::as_str).unwrap_or("LORA");
+    if kind != "LORA" {
+        bail!("it is of type {kind:?}, only LORA is merged\nhint: merge it with PEFT's merge_and_unload");
+    }
+    let is_set = |key: &str| match config.get(key) {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::Object(object)) => !object.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(_) => true,
+    };
+    let unknown = [
+        "use_dora",
+        "fan_in_fan_out",
+        "alpha_pattern",
+        "lora_bias",
+        "megatron_config",
+        "layer_replication",
+        "use_qalora",
+    ];
+    match unknown.into_iter().find(|key| is_set(key)) {
+        Some(key) => bail!("it sets {key}, which is not merged\nhint: merge it with PEFT's merge_and_unload"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,91 @@
+//! Filters and tests that Jinja2 defines otherwise than minijinja.
+
+use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::{Error, ErrorKind, Value};
+
+use super::python;
+
+/// Widest text that `pprint` writes on one line, as Python's does.
+const LINE: usize = 80;
+
+/// `int(default=0, base=10)`: what can't be read is the default.
+pub(super) fn int(value: &Value, default: Option<Value>, options: Kwargs) -> Result<Value, Error> {
+    let (named, base) = (options.get::<Option<Value>>("default")?, options.get::<Option<u32>>("base")?);
+    options.assert_all_used()?;
+    let default = default.or(named).unwrap_or_else(|| Value::from(0));
+    let base = base.unwrap_or(10);
+    if !(2..=36).contains(&base) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "int: a base is between 2 and 36"));
+    }
+    let of_float = |float: f64| match float.is_finite() && float.abs() < 1e38 {
+        true => Value::from(float as i128),
+        false => default.clone(),
+    };
+    Ok(match value.kind() {
+        ValueKind::Bool => Value::from(i64::from(value.is_true())),
+        ValueKind::Number if value.is_integer() => value.clone(),
+        ValueKind::Number => f64::try_from(value.clone()).map_or(default.clone(), of_float),
+        ValueKind::String => {
+            let text = value.as_str().unwrap_or_default().trim().replace('_', "");
+            match i128::from_str_radix(&text, base) {
+                Ok(int) => Value::from(int),
+                Err(_) => text.parse().map_or(default.clone(), of_float),
+            }
+        }
+        _ => default,
+    })
+}
+
+/// `float(default=0.0)`: what can't be read is the default.
+pub(super) fn float(value: &Value, default: Option<Value>, options: Kwargs) -> Result<Value, Error> {
+    let named = options.get::<Option<Value>>("default")?;
+    options.assert_all_used()?;
+    let default = default.or(named).unwrap_or_else(|| Value::from(0.0));
+    Ok(match value.kind() {
+        ValueKind::Bool => Value::from(f64::from(u8::from(value.is_true()))),
+        ValueKind::Number => f64::try_from(value.clone()).map_or(default, Value::from),
+        ValueKind::String => {
+            value.as_str().unwrap_or_default().trim().parse::<f64>().map_or(default, Value::from)
+        }
+        _ => default,
+    })
+}
+
+/// `default(default_value='', boolean=false)`.
+pub(super) fn default(value: &Value, given: Rest<Value>, options: Kwargs) -> Result<Value, Error> {
+    let named = options.get::<Option<Value>>("default_value")?;
+    let boolean = options.get::<Option<Value>>("boolean")?;
+    options.assert_all_used()?;
+    let other = given.first().cloned().or(named).unwrap_or_else(|| Value::from(""));
+    let boolean = given.get(1).cloned().or(boolean).is_some_and(|boolean| boolean.is_true());
+    Ok(if value.is_undefined() || boolean && !value.is_true() { other } else { value.clone() })
+}
+
+/// `str(value)`.
+pub(super) fn string(value: &Value) -> Value {
+    match value.kind() {
+        ValueKind::String => value.clone(),
+        _ => Value::from(python::text(value)),
+    }
+}
+
+/// Python's `pprint.pformat` of what fits on a line.
+pub(super) fn pprint(value: &Value) -> Result<String, Error> {
+    let listed = python::text(&Value::from(vec![value.clone()]));
+    let text = listed.get(1..listed.len() - 1).unwrap_or_default();
+    if text.len() > LINE {
+        let problem = format!("pprint: more than {LINE} characters are laid out in another way");
+        return Err(Error::new(ErrorKind::InvalidOperation, problem));
+    }
+    Ok(text.to_owned())
+}
+
+/// True for what Python's `iter` takes: not for none.
+pub(super) fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && (value.is_undefined() || value.try_iter().is_ok())
+}
+
+/// True for what has a length and items: texts and maps too.
+pub(super) fn is_sequence(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined)
+}
