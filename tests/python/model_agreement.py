@@ -21,6 +21,7 @@ import tempfile
 import threading
 
 import gguf
+import peft
 import safetensors.torch
 import tokenizers
 import torch
@@ -207,6 +208,17 @@ def tiny_models(tokenizer):
     yield "Qwen3", transformers.Qwen3Config(**shape, head_dim=16, tie_word_embeddings=True)
     yield "Llama", transformers.LlamaConfig(**shape, tie_word_embeddings=True)
     yield "Llama, stretched", transformers.LlamaConfig(**shape, rope_parameters=llama3, attention_bias=True)
+    scaled = {"rope_theta": 10000.0, "factor": 4.0}
+    yarn = {**scaled, "rope_type": "yarn", "original_max_position_embeddings": 32}
+    yield "Qwen2, yarn", transformers.Qwen2Config(**shape, rope_parameters=yarn)
+    fine = {**yarn, "truncate": False, "mscale": 1.0, "mscale_all_dim": 0.5, "beta_fast": 16.0, "beta_slow": 2.0}
+    yield "Qwen3, yarn", transformers.Qwen3Config(**shape, head_dim=16, rope_parameters=fine)
+    yield "Llama, linear", transformers.LlamaConfig(**shape, rope_parameters={**scaled, "rope_type": "linear"})
+    yield "Llama, dynamic", transformers.LlamaConfig(**shape, rope_parameters={**scaled, "rope_type": "dynamic"})
+    # Qwen2.5-Math as the paper trains it: a wider context by another base.
+    math = {**shape, "max_position_embeddings": 16384}
+    wide = {"rope_type": "default", "rope_theta": 40000.0}
+    yield "Qwen2.5-Math at 16k", transformers.Qwen2Config(**math, rope_parameters=wide)
 
 
 def check_tiny(report, host, work, engine):
@@ -253,6 +265,56 @@ def check_tiny(report, host, work, engine):
             scale = expected.grad.abs().max().item()
             worst = max(worst, (expected.grad - ours[parameter]).abs().max().item() / scale)
         report.within(f"{what}: gradient, relative to its tensor's largest entry", worst, GRADIENT)
+
+
+def check_storage(report, host, work):
+    """One small Llama, stored as checkpoints are found in the world; with a LoRA adapter on top of it."""
+    tokenizer = tiny_tokenizer()
+    config = next(config for name, config in tiny_models(tokenizer) if name == "Llama")
+    torch.manual_seed(7)
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    tensors = {name: value.detach().contiguous() for name, value in model.named_parameters()}
+    embedding, norm = "model.embed_tokens.weight", "model.norm.weight"
+
+    def stored(name, change):
+        where = work / f"stored-{name.replace(' ', '-')}"
+        model.save_pretrained(where)
+        tokenizer.save_pretrained(where)
+        change(where)
+        rows = generate(host, where, [{"question": q} for q in QUESTIONS], work, "--max-new-tokens", NEW_TOKENS, "--logits")
+        compare_answers(report, f"Llama, {name}", model, rows)
+
+    def rewritten(tensors):
+        return lambda where: safetensors.torch.save_file(tensors, where / "model.safetensors", {"format": "pt"})
+
+    def overlaid(where):
+        (where / "model.safetensors").unlink()
+        first = {name: value for name, value in tensors.items() if name != norm}
+        safetensors.torch.save_file({**first, norm: torch.zeros_like(tensors[norm])}, where / "model-1.safetensors")
+        safetensors.torch.save_file({norm: tensors[norm]}, where / "model-2.safetensors")
+        places = {name: "model-2.safetensors" if name == norm else "model-1.safetensors" for name in tensors}
+        (where / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+
+    stored("in F64", rewritten({name: value.double() for name, value in tensors.items()}))
+    stored("without its head's prefix", rewritten({name.removeprefix("model."): value for name, value in tensors.items()}))
+    stored("with rotary buffers", rewritten({**tensors, "model.rotary_emb.inv_freq": torch.ones(4)}))
+    stored("with another tied head", rewritten({**tensors, "lm_head.weight": tensors[embedding] + 1}))
+    stored("with a stale copy beside its index", overlaid)
+
+    base, adapter = work / "stored-in-F64", work / "adapter"
+    for stabilized in [False, True]:
+        model = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+        targets = ["q_proj", "o_proj", "down_proj"]
+        lora = peft.LoraConfig(r=4, lora_alpha=6, target_modules=targets, use_rslora=stabilized, task_type="CAUSAL_LM")
+        adapted = peft.get_peft_model(model, lora)
+        with torch.no_grad():
+            for name, parameter in adapted.named_parameters():
+                if "lora_B" in name:
+                    parameter.copy_(0.1 * torch.randn_like(parameter))
+        adapted.save_pretrained(adapter)
+        merged = adapted.merge_and_unload().eval()
+        rows = generate(host, adapter, [{"question": q} for q in QUESTIONS], work, "--max-new-tokens", NEW_TOKENS, "--logits")
+        compare_answers(report, f"Llama with an adapter{', rank-stabilized' * stabilized}", merged, rows)
 
 
 def write_gguf(path, model, tokenizer, architecture, pre):
@@ -445,6 +507,7 @@ def main():
         work = pathlib.Path(folder)
         for engine in ["cpu", "candle"]:
             check_tiny(report, host, work, engine)
+        check_storage(report, host, work)
         check_tiny_gguf(report, host, work)
         check_run(report, host, work)
         check_hub(report, host, work)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::config_file::ConfigFile;
+use super::rope::RopeScaling;
 use crate::bounded;
 
 /// Family of decoders; they differ in biases and in norms on queries and keys.
@@ -38,19 +39,6 @@ impl Architecture {
     }
 }
 
-/// Stretching of the rotary embedding's low frequencies, `rope_type: "llama3"`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Llama3Rope {
-    /// Low frequencies are divided by this much, at least 1.
-    pub factor: f64,
-    /// Wavelengths above `original_max_position_embeddings / low_freq_factor` are stretched fully.
-    pub low_freq_factor: f64,
-    /// Wavelengths below `original_max_position_embeddings / high_freq_factor` stay.
-    pub high_freq_factor: f64,
-    /// Context length that the base model was trained with.
-    pub original_max_position_embeddings: usize,
-}
-
 /// Shape of a decoder. Read from and written as a Hugging Face `config.json`; a value of this type is valid
 /// when it came from one, [`ModelConfig::validate`] checks one that was built by hand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,7 +65,7 @@ pub struct ModelConfig {
     /// Base of the rotary embedding's wavelengths.
     pub rope_theta: f64,
     /// Stretching of the rotary embedding, if any.
-    pub rope_scaling: Option<Llama3Rope>,
+    pub rope_scaling: Option<RopeScaling>,
     /// Most tokens in a sequence, prompt and completion together.
     pub max_position_embeddings: usize,
     /// True when the embedding is the output head as well.
@@ -214,12 +202,17 @@ impl ModelConfig {
     /// i + head_dim / 2.
     pub fn rope_frequencies(&self) -> Vec<f64> {
         let half = self.head_dim / 2;
-        (0..half)
-            .map(|pair| {
-                let frequency = libm::pow(self.rope_theta, -(pair as f64) / half as f64);
-                self.rope_scaling.map_or(frequency, |scaling| scaling.stretch(frequency))
-            })
-            .collect()
+        let plain: Vec<f64> =
+            (0..half).map(|pair| libm::pow(self.rope_theta, -(pair as f64) / half as f64)).collect();
+        match self.rope_scaling {
+            None => plain,
+            Some(scaling) => scaling.stretch(&plain, self.rope_theta),
+        }
+    }
+
+    /// What the rotary embedding's cosines and sines are multiplied by.
+    pub fn rope_magnitude(&self) -> f64 {
+        self.rope_scaling.map_or(1.0, RopeScaling::magnitude)
     }
 
     /// Checks that the numbers fit together.
@@ -271,34 +264,6 @@ impl ModelConfig {
             }
         }
         self.rope_scaling.map_or(Ok(()), |scaling| scaling.validate())
-    }
-}
-
-impl Llama3Rope {
-    fn validate(self) -> Result<(), ModelConfigError> {
-        let fits = self.factor >= 1.0
-            && self.factor.is_finite()
-            && self.low_freq_factor > 0.0
-            && self.high_freq_factor > self.low_freq_factor
-            && self.high_freq_factor.is_finite()
-            && self.original_max_position_embeddings > 0;
-        if fits {
-            return Ok(());
-        }
-        Err(ModelConfigError::Invalid(format!(
-            "`rope_scaling` needs factor >= 1 and 0 < low_freq_factor < high_freq_factor and \
-             original_max_position_embeddings > 0, not {self:?}"
-        )))
-    }
-
-    /// Long wavelengths are divided by `factor`, short ones stay, those between are blended linearly in
-    /// original_max_position_embeddings / wavelength.
-    fn stretch(self, frequency: f64) -> f64 {
-        let wavelength = 2.0 * std::f64::consts::PI / frequency;
-        let turns = self.original_max_position_embeddings as f64 / wavelength;
-        let kept = (turns - self.low_freq_factor) / (self.high_freq_factor - self.low_freq_factor);
-        let kept = kept.clamp(0.0, 1.0);
-        (1.0 - kept) * frequency / self.factor + kept * frequency
     }
 }
 

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Architecture, Llama3Rope, ModelConfig, ModelConfigError};
+use super::config::{Architecture, ModelConfig, ModelConfigError};
+use super::rope::{Llama3Rope, RopeScaling, YarnRope};
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct ConfigFile {
@@ -62,6 +63,18 @@ struct RopeFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     original_max_position_embeddings: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    beta_fast: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beta_slow: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attention_factor: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mscale: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mscale_all_dim: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truncate: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     partial_rotary_factor: Option<f64>,
 }
 
@@ -100,7 +113,7 @@ impl TryFrom<ConfigFile> for ModelConfig {
                 .or(file.rope_theta)
                 .unwrap_or(DEFAULT_ROPE_THETA),
             rope_scaling: match rope.or(file.rope_scaling.as_ref()) {
-                Some(rope) => rope.scaling()?,
+                Some(rope) => rope.scaling(file.max_position_embeddings)?,
                 None => None,
             },
             max_position_embeddings: file.max_position_embeddings,
@@ -168,22 +181,71 @@ impl ConfigFile {
 }
 
 impl RopeFile {
-    fn scaling(&self) -> Result<Option<Llama3Rope>, ModelConfigError> {
+    fn scaling(&self, positions: usize) -> Result<Option<RopeScaling>, ModelConfigError> {
         let missing = |key: &str| ModelConfigError::Invalid(format!("`rope_scaling` lacks `{key}`"));
-        match self.rope_type.as_deref() {
-            None if self.factor.is_none() => Ok(None),
-            Some("default") => Ok(None),
-            Some("llama3") => Ok(Some(Llama3Rope {
-                factor: self.factor.ok_or_else(|| missing("factor"))?,
+        let factor = || self.factor.ok_or_else(|| missing("factor"));
+        Ok(match self.rope_type.as_deref() {
+            None if self.factor.is_none() => None,
+            Some("default") => None,
+            Some("linear") => Some(RopeScaling::Linear(factor()?)),
+            Some("dynamic") => Some(RopeScaling::Dynamic(factor()?)),
+            Some("llama3") => Some(RopeScaling::Llama3(Llama3Rope {
+                factor: factor()?,
                 low_freq_factor: self.low_freq_factor.ok_or_else(|| missing("low_freq_factor"))?,
                 high_freq_factor: self.high_freq_factor.ok_or_else(|| missing("high_freq_factor"))?,
                 original_max_position_embeddings: self
                     .original_max_position_embeddings
                     .ok_or_else(|| missing("original_max_position_embeddings"))?,
             })),
-            other => Err(ModelConfigError::Unsupported(format!(
-                "`rope_scaling` of type {other:?} is not supported, only `default` and `llama3` are"
-            ))),
+            Some("yarn") => {
+                let original = self.original_max_position_embeddings.unwrap_or(positions);
+                let factor = self.factor.unwrap_or(positions as f64 / original.max(1) as f64);
+                // As in transformers, a zero is as good as nothing.
+                let given = |value: Option<f64>| value.filter(|value| *value != 0.0);
+                let mscales = given(self.mscale).zip(given(self.mscale_all_dim));
+                Some(RopeScaling::Yarn(YarnRope {
+                    factor,
+                    beta_fast: given(self.beta_fast).unwrap_or(32.0),
+                    beta_slow: given(self.beta_slow).unwrap_or(1.0),
+                    attention_factor: self
+                        .attention_factor
+                        .unwrap_or_else(|| YarnRope::default_attention_factor(factor, mscales)),
+                    original_max_position_embeddings: original,
+                    truncate: self.truncate.unwrap_or(true),
+                }))
+            }
+            other => {
+                return Err(ModelConfigError::Unsupported(format!(
+                    "`rope_scaling` of type {other:?} is not supported, only `default`, `linear`, `dynamic`, `llama3` and \
+                     `yarn` are"
+                )));
+            }
+        })
+    }
+
+    fn of(scaling: RopeScaling) -> Self {
+        let named = |name: &str, factor: f64| Self {
+            rope_type: Some(name.to_owned()),
+            factor: Some(factor),
+            ..Self::default()
+        };
+        match scaling {
+            RopeScaling::Linear(factor) => named("linear", factor),
+            RopeScaling::Dynamic(factor) => named("dynamic", factor),
+            RopeScaling::Llama3(rope) => Self {
+                low_freq_factor: Some(rope.low_freq_factor),
+                high_freq_factor: Some(rope.high_freq_factor),
+                original_max_position_embeddings: Some(rope.original_max_position_embeddings),
+                ..named("llama3", rope.factor)
+            },
+            RopeScaling::Yarn(rope) => Self {
+                beta_fast: Some(rope.beta_fast),
+                beta_slow: Some(rope.beta_slow),
+                attention_factor: Some(rope.attention_factor),
+                original_max_position_embeddings: Some(rope.original_max_position_embeddings),
+                truncate: Some(rope.truncate),
+                ..named("yarn", rope.factor)
+            },
         }
     }
 }
@@ -202,14 +264,7 @@ impl From<ModelConfig> for ConfigFile {
             head_dim: Some(config.head_dim),
             rms_norm_eps: Some(config.rms_norm_eps),
             rope_theta: Some(config.rope_theta),
-            rope_scaling: config.rope_scaling.map(|scaling| RopeFile {
-                rope_type: Some("llama3".to_owned()),
-                factor: Some(scaling.factor),
-                low_freq_factor: Some(scaling.low_freq_factor),
-                high_freq_factor: Some(scaling.high_freq_factor),
-                original_max_position_embeddings: Some(scaling.original_max_position_embeddings),
-                ..RopeFile::default()
-            }),
+            rope_scaling: config.rope_scaling.map(RopeFile::of),
             max_position_embeddings: config.max_position_embeddings,
             tie_word_embeddings: config.tie_word_embeddings,
             attention_bias: (config.architecture != Architecture::Qwen2).then_some(config.attention_bias),

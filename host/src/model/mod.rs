@@ -13,6 +13,7 @@ pub mod cpu;
 mod gpu;
 pub mod lora;
 mod optim;
+mod rope;
 mod sampler;
 mod tensor_file;
 mod weights;
@@ -24,8 +25,9 @@ use crate::types::TokenId;
 
 pub use actor::Actor;
 pub use batch::micro_batches;
-pub use config::{Architecture, Llama3Rope, ModelConfig, ModelConfigError, ParameterShape};
+pub use config::{Architecture, ModelConfig, ModelConfigError, ParameterShape};
 pub use optim::Update;
+pub use rope::{Llama3Rope, RopeScaling, YarnRope};
 pub use tensor_file::{NamedTensor, TensorFileError, is_plain_name};
 pub use weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, Weights};
 

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::super::config::{Architecture, Llama3Rope};
+use super::super::config::Architecture;
+use super::super::rope::{Llama3Rope, RopeScaling, YarnRope};
 use super::*;
 
 fn config(text: &str) -> ModelConfig {
@@ -170,11 +171,22 @@ fn configurations_read_back_as_written() {
     };
     let llama = ModelConfig {
         architecture: Architecture::Llama,
-        rope_scaling: Some(scaling),
+        rope_scaling: Some(RopeScaling::Llama3(scaling)),
         attention_bias: true,
         ..tiny()
     };
-    for config in [tiny(), llama, ModelConfig { architecture: Architecture::Qwen3, ..tiny() }] {
+    let yarn = YarnRope {
+        factor: 4.0,
+        beta_fast: 32.0,
+        beta_slow: 1.0,
+        attention_factor: YarnRope::default_attention_factor(4.0, None),
+        original_max_position_embeddings: 8,
+        truncate: false,
+    };
+    let scaled = [RopeScaling::Yarn(yarn), RopeScaling::Linear(2.0), RopeScaling::Dynamic(3.0)]
+        .map(|scaling| ModelConfig { rope_scaling: Some(scaling), ..tiny() });
+    let qwen3 = ModelConfig { architecture: Architecture::Qwen3, ..tiny() };
+    for config in [tiny(), llama, qwen3].into_iter().chain(scaled) {
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<ModelConfig>(&text).unwrap(), config, "{text}");
     }
@@ -191,7 +203,8 @@ fn configurations_that_would_train_another_network_are_refused() {
         ("hidden_act", serde_json::json!("gelu"), "only `silu`"),
         ("use_sliding_window", serde_json::json!(true), "sliding-window"),
         ("layer_types", serde_json::json!(["sliding_attention"]), "layers of type"),
-        ("rope_scaling", serde_json::json!({"type": "yarn", "factor": 2.0}), "yarn"),
+        ("rope_scaling", serde_json::json!({"type": "longrope", "factor": 2.0}), "longrope"),
+        ("rope_scaling", serde_json::json!({"type": "yarn", "factor": 0.5}), "factor >= 1"),
         (
             "rope_scaling",
             serde_json::json!({"rope_type": "llama3", "factor": 2.0}),
@@ -220,7 +233,8 @@ fn rotary_frequencies_follow_their_definition() {
         high_freq_factor: 4.0,
         original_max_position_embeddings: 8192,
     };
-    let stretched = ModelConfig { rope_scaling: Some(scaling), ..plain }.rope_frequencies();
+    let stretched =
+        ModelConfig { rope_scaling: Some(RopeScaling::Llama3(scaling)), ..plain }.rope_frequencies();
     assert_eq!(stretched[0], 1.0);
     assert!((stretched[63] - frequencies[63] / 8.0).abs() < 1e-18);
     assert!(stretched.iter().zip(&frequencies).all(|(s, f)| *s <= *f * (1.0 + 1e-12) && *s >= *f / 8.0));

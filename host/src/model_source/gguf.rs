@@ -12,7 +12,9 @@ use candle_core::quantized::gguf_file::{Content, Value};
 use super::parts::{Parts, WeightsFrom};
 use super::{gguf_header, gguf_tokenizer};
 use crate::bounded;
-use crate::model::{Architecture, Llama3Rope, ModelConfig, NamedTensor, ParameterShape, Weights};
+use crate::model::{
+    Architecture, Llama3Rope, ModelConfig, NamedTensor, ParameterShape, RopeScaling, Weights,
+};
 
 /// Divisors of the rotary frequencies, which llama.cpp stores in place of Llama 3's rule.
 const ROPE_DIVISORS: &str = "rope_freqs.weight";
@@ -268,12 +270,13 @@ fn config(metadata: &Metadata<'_>, content: &Content) -> anyhow::Result<ModelCon
     config.validate().map_err(|error| anyhow!("{}: {error}\nhint: the file is damaged", metadata.path()))?;
     if has(ROPE_DIVISORS) {
         let divisors = rope_divisors(metadata.path, content)?;
-        config.rope_scaling = Some(llama3_rope(&config, &divisors).ok_or_else(|| {
+        let rope = llama3_rope(&config, &divisors).ok_or_else(|| {
             anyhow!(
                 "{} stretches its rotary embedding by a rule of its own\nhint: only Llama 3's rule is supported",
                 metadata.path()
             )
-        })?);
+        })?;
+        config.rope_scaling = Some(RopeScaling::Llama3(rope));
     }
     Ok(config)
 }
@@ -295,7 +298,8 @@ fn llama3_rope(config: &ModelConfig, divisors: &[f32]) -> Option<Llama3Rope> {
         original_max_position_embeddings: 8192,
     };
     let plain = config.rope_frequencies();
-    let stretched = ModelConfig { rope_scaling: Some(rope), ..config.clone() }.rope_frequencies();
+    let stretched =
+        ModelConfig { rope_scaling: Some(RopeScaling::Llama3(rope)), ..config.clone() }.rope_frequencies();
     let agrees = plain.len() == divisors.len()
         && plain.iter().zip(&stretched).zip(divisors).all(|((plain, stretched), &divisor)| {
             (plain / stretched / f64::from(divisor) - 1.0).abs() < ROPE_TOLERANCE

@@ -179,7 +179,7 @@ fn llama_3_stretching_is_told_from_its_divisors() {
     });
     fixture.rope_divisors = Some(divisors.collect());
     fixture.write(&path, &fixture.weights(), GgmlDType::F32);
-    let rope = read(&path).config.rope_scaling.unwrap();
+    let Some(RopeScaling::Llama3(rope)) = read(&path).config.rope_scaling else { panic!("no scaling") };
     assert_eq!((rope.factor, rope.original_max_position_embeddings), (32.0, 8192));
 
     fixture.rope_divisors = Some(vec![1.0, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0]);

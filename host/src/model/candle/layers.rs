@@ -75,12 +75,12 @@ struct Dims {
 impl Rotation {
     /// Rotations of positions 0..`len`.
     pub(super) fn new(config: &ModelConfig, len: usize, device: &Device) -> Result<Self> {
-        let frequencies = config.rope_frequencies();
+        let (frequencies, magnitude) = (config.rope_frequencies(), config.rope_magnitude());
         let angles = (0..len).flat_map(|position| frequencies.iter().map(move |f| position as f64 * f));
         let (sin, cos): (Vec<f32>, Vec<f32>) = angles
             .map(|angle| {
                 let (sin, cos) = libm::sincos(angle);
-                (sin as f32, cos as f32)
+                ((sin * magnitude) as f32, (cos * magnitude) as f32)
             })
             .unzip();
         let shape = (len, frequencies.len());

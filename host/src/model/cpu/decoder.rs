@@ -146,7 +146,7 @@ pub(super) fn sample(
     let mut completions: Vec<Vec<Completion>> =
         requests.iter().map(|request| vec![Completion::default(); request.streams.len()]).collect();
     let longest = requests.iter().map(|request| request.prompt.len()).max().unwrap_or(0);
-    let mut rope = Rope::new(&network.config.rope_frequencies());
+    let mut rope = Rope::new(&network.config);
     rope.extend(longest + sampling.max_new_tokens);
     let streams = requests.iter().map(|request| request.streams.len()).sum();
     let mut decoder = Decoder::new(network, workspace, rope, sampling, streams);

@@ -79,7 +79,7 @@ impl CpuActor {
         Ok(Self {
             gradient: vec![0.0; len],
             moments: Moments::new(len),
-            rope: Rope::new(&network.config.rope_frequencies()),
+            rope: Rope::new(&network.config),
             network,
             threads,
             workspace: Mutex::default(),
@@ -164,7 +164,7 @@ impl Engine for CpuActor {
         }
         let total = starts[batch.len()];
         let mut scores = Scores { logprobs: vec![0.0; total], entropies: vec![0.0; total] };
-        let mut rope = Rope::new(&self.network.config.rope_frequencies());
+        let mut rope = Rope::new(&self.network.config);
         for indices in micro_batches(batch, SCORE_TOKENS) {
             let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
             let plan = Plan::new(&sequences)?;
@@ -195,7 +195,7 @@ impl Engine for CpuActor {
     fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
         check_sequences(&self.network.config, &[Sequence { prompt: tokens, completion: &[0] }])?;
         let plan = Plan::of_prompts(&[tokens]);
-        let mut rope = Rope::new(&self.network.config.rope_frequencies());
+        let mut rope = Rope::new(&self.network.config);
         rope.extend(plan.num_positions());
         Ok(self.with_workspace(|workspace| {
             workspace.inference.last_logits(&self.network, &plan, &rope).to_vec()

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use anyhow::ensure;
 
-use crate::model::Sequence;
+use crate::model::{ModelConfig, Sequence};
 use crate::types::TokenId;
 
 /// Rows of sequences with an equal prompt: the prompt, then the completions' tokens but the last.
@@ -205,12 +205,14 @@ pub(super) struct Rope {
     /// `[positions, head_dim / 2]`
     pub(super) sin: Vec<f32>,
     frequencies: Vec<f32>,
+    magnitude: f64,
 }
 
 impl Rope {
-    /// No positions yet; `frequencies` are radians per position.
-    pub(super) fn new(frequencies: &[f64]) -> Self {
-        Self { frequencies: frequencies.iter().map(|&f| f as f32).collect(), ..Self::default() }
+    /// The network's, for no positions yet.
+    pub(super) fn new(config: &ModelConfig) -> Self {
+        let frequencies = config.rope_frequencies().iter().map(|&frequency| frequency as f32).collect();
+        Self { frequencies, magnitude: config.rope_magnitude(), ..Self::default() }
     }
 
     /// Width of a half head.
@@ -225,8 +227,8 @@ impl Rope {
             for &frequency in &self.frequencies {
                 // The angle is an f32 product, as the families' reference implementations have it.
                 let angle = f64::from(position as f32 * frequency);
-                self.cos.push(libm::cos(angle) as f32);
-                self.sin.push(libm::sin(angle) as f32);
+                self.cos.push((libm::cos(angle) * self.magnitude) as f32);
+                self.sin.push((libm::sin(angle) * self.magnitude) as f32);
             }
         }
     }

@@ -80,13 +80,13 @@ impl<D: Device> Network<D> {
         let [master, gradient, first, second, rounded, cos, sin] =
             alloc(&device, lasting(&config, &layout, &widths))
                 .context("can't place the weights on the GPU")?;
-        let frequencies = config.rope_frequencies();
+        let (frequencies, magnitude) = (config.rope_frequencies(), config.rope_magnitude());
         let angles = (0..config.max_position_embeddings)
             .flat_map(|position| frequencies.iter().map(move |frequency| position as f64 * frequency));
         let (sines, cosines): (Vec<f32>, Vec<f32>) = angles
             .map(|angle| {
                 let (sin, cos) = libm::sincos(angle);
-                (sin as f32, cos as f32)
+                ((sin * magnitude) as f32, (cos * magnitude) as f32)
             })
             .unzip();
         device.write(&cosines, at(&cos))?;
