@@ -130,7 +130,6 @@ impl Config {
     pub fn validate(&self) -> anyhow::Result<()> {
         let positive = [
             ("steps", u64::from(self.steps)),
-            ("rollout.questions", u64::from(self.rollout.questions)),
             ("objective.updates", u64::from(self.objective.updates)),
             ("objective.tokens_per_micro_batch", u64::from(self.objective.tokens_per_micro_batch)),
             ("eval.samples", u64::from(self.eval.samples)),
@@ -245,7 +244,7 @@ fn probability(key: &str, value: f32) -> anyhow::Result<()> {
 }
 
 /// What the defaults say of the default task is not said of other data and other models: without test questions of
-/// their own there are none, and lengths that aren't set are left to data and model.
+/// their own there are none, and sizes that aren't set are left to data and model.
 fn suit_given_data(table: &mut toml::Table) -> anyhow::Result<()> {
     let default = Config::default();
     let at = |table: &toml::Table, section: &str, key: &str| -> Option<toml::Value> {
@@ -264,6 +263,7 @@ fn suit_given_data(table: &mut toml::Table) -> anyhow::Result<()> {
     };
     if other_data {
         suit("dataset", "test", toml::Value::String(String::new()));
+        suit("rollout", "questions", toml::Value::Integer(0));
     }
     if other_data || other_model {
         suit("rollout", "max_prompt_tokens", toml::Value::Integer(0));
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!((default.dataset.test.as_str(), default.eval.enabled), ("embedded:arithmetic/test", true));
 
         let own = resolve(&["dataset.train=own.jsonl", "rollout.max_new_tokens=100"]).unwrap();
-        assert_eq!(lengths(&own), (0, 100));
+        assert_eq!((lengths(&own), own.rollout.questions), ((0, 100), 0));
         assert_eq!((own.dataset.test.as_str(), own.eval.enabled), ("", false));
 
         let own = resolve(&["dataset.train=own.jsonl", "dataset.test=test.jsonl", "model.path=own"]).unwrap();

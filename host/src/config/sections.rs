@@ -99,7 +99,8 @@ impl Default for DatasetSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RolloutSection {
-    /// Questions a step (B in the paper), fresh and replayed together.
+    /// Questions a step (B in the paper), fresh and replayed together. 0, the default where data are set, takes 64, or as
+    /// many as there are where they are fewer.
     pub questions: u32,
     /// Rollouts a question (K in the paper); a replayed trajectory is one of them.
     pub group_size: u32,
@@ -107,7 +108,7 @@ pub struct RolloutSection {
     pub temperature: f32,
     /// Nucleus sampling; 1 draws from the whole vocabulary.
     pub top_p: f32,
-    /// Longest completion in tokens. 0, the default where data or model are set, leaves it to the model: at most 512, and
+    /// Longest completion in tokens. 0, the default where data or model are set, leaves it to the model: at most 256, and
     /// at most half of its positions.
     pub max_new_tokens: u32,
     /// Longest prompt in tokens. 0, the default where data or model are set, takes the longest that the data has and that

@@ -214,7 +214,7 @@ impl ModelSource {
 
 const KINDS: &str = "a model is embedded:arithmetic, a directory with config.json, tokenizer.json and safetensors, \
                      a GGUF file, a run's directory, or owner/name on the hub";
-const FAMILIES: &str = "supported are Llama 3, SmolLM2, Qwen2, Qwen2.5 and Qwen3";
+const FAMILIES: &str = "supported are Llama 3, SmolLM2, Qwen2, Qwen2.5, Qwen2.5-Math and Qwen3";
 
 /// The files of a model that no run of ours has trained, and its path or pinned name.
 fn parts_of(path: &str) -> anyhow::Result<(String, Parts)> {

@@ -16,7 +16,9 @@ use crate::model_source::ModelSource;
 use crate::prompt::Prompts;
 
 /// Longest completion in tokens where neither the user nor the model says less.
-const MAX_NEW_TOKENS: usize = 512;
+const MAX_NEW_TOKENS: usize = 256;
+/// Questions a step where nobody says how many, and there are as many.
+const QUESTIONS: usize = 64;
 
 /// What a run is given, read and checked.
 pub(super) struct Inputs {
@@ -58,6 +60,7 @@ impl Inputs {
             );
         }
         let mut choices = Vec::new();
+        choose_questions(&mut config, train.len(), &mut choices)?;
         if is_chosen {
             let questions = train.questions.iter().chain(&test.questions);
             let longest = questions.map(|question| question.prompt_ids.len()).max().unwrap_or(0);
@@ -111,6 +114,36 @@ fn read_policy(config: &Config, path: &Path) -> anyhow::Result<PolicySource> {
             path.display()
         )
     })
+}
+
+/// Fills in the number of questions a step where it is 0, a multiple of the mini-batches; says so, and says where a step
+/// asks a question more than once.
+fn choose_questions(
+    config: &mut Config,
+    num_questions: usize,
+    choices: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let updates = config.objective.updates as usize;
+    let questions = config.rollout.questions as usize;
+    if questions > num_questions {
+        choices.push(format!(
+            "rollout.questions = {questions}, the data have {num_questions}: a step asks some of them more than once"
+        ));
+    }
+    if questions == 0 {
+        let most = QUESTIONS.min(num_questions) / updates * updates;
+        if most == 0 {
+            bail!(
+                "{num_questions} questions can't be split into objective.updates = {updates} mini-batches\n\
+                 hint: set objective.updates=1"
+            );
+        }
+        config.rollout.questions = most as u32;
+        choices.push(format!(
+            "questions: {most} a step of {num_questions}; rollout.questions sets another number"
+        ));
+    }
+    Ok(())
 }
 
 /// Fills in lengths that are 0: completions first, prompts with what is left of the model's `positions`.
