@@ -1,4 +1,4 @@
-//! Where networks put their answers: behind a think tag, in a `\boxed{}`, after "the answer is".
+//! Where networks put their answers: behind a think tag, in a `\boxed{}`, after "the answer is" in many languages.
 //!
 //! ```
 //! use exgrpo_guest_sdk::response;
@@ -8,24 +8,34 @@
 //! assert_eq!(response::boxes(text).last().map(|last| last.content), Some("42"));
 //! ```
 
+mod announced;
+mod width;
+
 use std::ops::Range;
+
+pub use announced::{Announced, after_answer_phrase, announced};
+pub use width::{half_width, is_unspaced};
 
 /// What ends the thoughts of a response.
 const CLOSING_THINK_TAG: &str = "</think>";
 /// What begins a box, up to its brace or its space.
 const BOXES: [&str; 3] = ["\\boxed{", "\\boxed ", "\\fbox{"];
-/// What an answer follows, in lower case.
-const PHRASES: [&str; 10] = [
-    "answer is",
-    "answer:",
-    "answer**:",
-    "answers are",
-    "answer =",
-    "answer to the question is",
-    "answers:",
-    "choice is",
-    "option is",
-    "<answer>",
+/// What boxes hold that only show where an answer goes, in small letters and without spaces.
+const PLACEHOLDERS: [&str; 14] = [
+    "",
+    "...",
+    "…",
+    "\\ldots",
+    "\\dots",
+    "\\cdots",
+    "\\cdot",
+    "?",
+    "answer",
+    "youranswer",
+    "finalanswer",
+    "youranswerhere",
+    "thefinalanswer",
+    "theanswer",
 ];
 /// A text with more boxes that don't end has no boxes: each is looked for to the end of the text.
 const MAX_UNCLOSED: usize = 16;
@@ -87,9 +97,36 @@ pub fn boxes(response: &str) -> Vec<Boxed<'_>> {
     found
 }
 
+/// All boxes that hold an answer, in order: not `\boxed{}` or `\boxed{\text{your answer}}`, which say where one goes.
+///
+/// ```
+/// use exgrpo_guest_sdk::response::filled_boxes;
+///
+/// let text = "Put it in \\boxed{}: \\boxed{7}, in \\boxed as asked";
+/// let contents: Vec<&str> = filled_boxes(text).iter().map(|b| b.content).collect();
+/// assert_eq!(contents, ["7"]);
+/// ```
+pub fn filled_boxes(response: &str) -> Vec<Boxed<'_>> {
+    let mut found = boxes(response);
+    found.retain(|boxed| !is_placeholder(boxed.content));
+    found
+}
+
+fn is_placeholder(content: &str) -> bool {
+    if content.len() > 60 {
+        return false;
+    }
+    let bare = content.replace("\\text", "").replace("\\ ", "").to_ascii_lowercase();
+    let bare: String =
+        bare.chars().filter(|char| !char.is_whitespace() && !"{}_$~[]<>".contains(*char)).collect();
+    PLACEHOLDERS.contains(&bare.as_str())
+}
+
 fn next_box(text: &str, at: usize) -> Option<(usize, &'static str)> {
-    let rest = text.get(at..)?;
-    BOXES.iter().filter_map(|opening| Some((at + rest.find(opening)?, *opening))).min()
+    text.get(at..)?.match_indices('\\').find_map(|(offset, _)| {
+        let start = at + offset;
+        BOXES.into_iter().find(|opening| text[start..].starts_with(opening)).map(|opening| (start, opening))
+    })
 }
 
 /// What the brace at `open` and its partner enclose.
@@ -116,21 +153,9 @@ fn word(text: &str, space: usize) -> Option<Range<usize>> {
     let start = space + rest.find(|char: char| char != ' ')?;
     let length = text[start..].find(|char: char| char.is_whitespace() || "$\\{}".contains(char));
     let end = length.map_or(text.len(), |length| start + length);
-    (end > start).then_some(start..end)
-}
-
-/// The line behind the last phrase that announces an answer ("the answer is", "Answer:", an opening answer tag), or the
-/// next line with text; the marks of bold type before it are left out.
-///
-/// ```
-/// use exgrpo_guest_sdk::response::after_answer_phrase;
-///
-/// assert_eq!(after_answer_phrase("**Answer:** 42\nBye"), Some("42"));
-/// assert_eq!(after_answer_phrase("Forty-two"), None);
-/// ```
-pub fn after_answer_phrase(response: &str) -> Option<&str> {
-    let lower = response.to_ascii_lowercase();
-    let end = PHRASES.iter().filter_map(|phrase| lower.rfind(phrase).map(|at| at + phrase.len())).max()?;
-    let rest = response.get(end..)?.split("</answer>").next()?.trim_start_matches(['*', ':', ' ', '\t', '=']);
-    rest.lines().map(str::trim).find(|line| !line.is_empty() && !matches!(*line, "**" | "$$" | "\\["))
+    // "\boxed as asked" speaks of the command.
+    let found = &text[start..end];
+    let has_word = found.split(|char: char| !char.is_alphabetic()).any(|word| word.chars().nth(1).is_some());
+    let is_speech = has_word && !found.contains(|char: char| char.is_ascii_digit());
+    (end > start && !is_speech).then_some(start..end)
 }

@@ -1,0 +1,247 @@
+//! Answers that a phrase announces: "the answer is", "Answer:", "答案：", "la respuesta es".
+
+/// A noun that names an answer in one language, and what joins the answer to it.
+struct Noun {
+    /// In small letters where they are of ASCII.
+    name: &'static str,
+    /// What may stand between the noun and a link.
+    qualifiers: &'static [&'static str],
+    /// Verbs and signs that the answer follows, longer ones before what they begin with.
+    links: &'static [&'static str],
+}
+
+const ENGLISH: &[&str] = &["would be", "should be", "must be", "will be", "is", "are", "equals", ":", "="];
+const GERMAN: &[&str] = &["ist", "lautet", "beträgt", ":"];
+const CHINESE: &[&str] = &[
+    "应该是",
+    "應該是",
+    "应为",
+    "應為",
+    "应是",
+    "就是",
+    "等于",
+    "是",
+    "为",
+    "為",
+    "选",
+    "選",
+    ":",
+    "：",
+    "=",
+];
+const JAPANESE: &[&str] = &["は", "が", ":", "："];
+
+/// Nouns by their first byte, so that a text is read once.
+fn nouns(first: u8) -> &'static [Noun] {
+    const fn noun(name: &'static str, links: &'static [&'static str]) -> Noun {
+        Noun { name, qualifiers: &[], links }
+    }
+    const FRENCH: &[&str] = &["finale", "correcte", "exacte"];
+    const SPANISH: &[&str] = &["final", "correcta", "correta", "es"];
+    match first {
+        b'a' => const { &[noun("answer", ENGLISH), noun("antwort", GERMAN)] },
+        b'c' => const { &[noun("choice", &["is", ":"])] },
+        b'o' => const { &[noun("option", &["is"])] },
+        b'<' => const { &[noun("<answer>", &[""])] },
+        b'e' => const { &[noun("ergebnis", GERMAN)] },
+        b'l' => const { &[noun("lösung", &["ist", "lautet", "beträgt"])] },
+        b'r' => {
+            const {
+                &[
+                    Noun { name: "réponse", qualifiers: FRENCH, links: &["est", "vaut", ":"] },
+                    noun("résultat", &["est", "vaut"]),
+                    Noun { name: "respuesta", qualifiers: SPANISH, links: &["es", ":"] },
+                    noun("resultado", &["es", "é"]),
+                    Noun { name: "resposta", qualifiers: SPANISH, links: &["é", ":"] },
+                    Noun {
+                        name: "risposta",
+                        qualifiers: &["finale", "corretta", "esatta"],
+                        links: &["è", "e'", ":"],
+                    },
+                ]
+            }
+        }
+        // Russian: О and о.
+        0xd0 => {
+            const {
+                &[
+                    noun("ответ", &["равен", "будет", "это", ":", "—", "–", "-"]),
+                    noun("Ответ", &["равен", "будет", "это", ":", "—", "–", "-"]),
+                ]
+            }
+        }
+        0xe7 => const { &[noun("答案", CHINESE), noun("答え", JAPANESE), noun("答", &[":", "："])] },
+        0xe8 => const { &[noun("解答", JAPANESE)] },
+        0xe6 => const { &[noun("正解", JAPANESE)] },
+        0xeb => const { &[noun("답", &["은", "이", ":", "："])] },
+        _ => &[],
+    }
+}
+
+/// Marks of bold type, headings and code, which may stand anywhere in a phrase.
+const MARKS: [char; 5] = ['*', '_', '`', '#', ' '];
+/// Bytes between "answer to" and the "is" that belongs to it.
+const MAX_TOPIC: usize = 80;
+
+/// An answer that a phrase announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced<'a> {
+    /// Where the phrase begins that announces it, in bytes.
+    pub start: usize,
+    /// What follows the phrase in its line, or else the next line with text.
+    pub line: &'a str,
+    /// Whether a colon announces it, as in "Answer: 7", and not a verb.
+    pub is_label: bool,
+}
+
+/// The last answer of a response that a phrase announces; the marks of bold type before it are left out. The phrases are
+/// English, Chinese, French, German, Italian, Japanese, Korean, Portuguese, Russian and Spanish.
+///
+/// ```
+/// use exgrpo_guest_sdk::response::announced;
+///
+/// let text = "The answer is 41? No.\n**Final Answer**\n42";
+/// let last = announced(text).unwrap();
+/// assert_eq!(last.line, "42");
+/// assert!(text[last.start..].starts_with("Answer"));
+/// ```
+pub fn announced(response: &str) -> Option<Announced<'_>> {
+    let bytes = response.as_bytes();
+    for start in (0..bytes.len()).rev() {
+        for noun in nouns(bytes[start].to_ascii_lowercase()) {
+            let Some((end, is_label)) = phrase_at(response, start, noun) else { continue };
+            let rest = response.get(end..)?.split("</answer>").next()?;
+            let rest = rest.trim_start_matches(['*', ':', ' ', '\t', '=', '_']);
+            let mut lines = rest.lines().map(str::trim);
+            let line = lines.find(|line| !line.is_empty() && !matches!(*line, "**" | "$$" | "\\[" | "```"));
+            return line.map(|line| Announced { start, line, is_label });
+        }
+    }
+    None
+}
+
+/// The line behind the last phrase that announces an answer ("the answer is", "Answer:", an opening answer tag), or the
+/// next line with text; the marks of bold type before it are left out.
+///
+/// ```
+/// use exgrpo_guest_sdk::response::after_answer_phrase;
+///
+/// assert_eq!(after_answer_phrase("**Answer:** 42\nBye"), Some("42"));
+/// assert_eq!(after_answer_phrase("Die Antwort lautet 42."), Some("42."));
+/// assert_eq!(after_answer_phrase("Forty-two"), None);
+/// ```
+pub fn after_answer_phrase(response: &str) -> Option<&str> {
+    announced(response).map(|announced| announced.line)
+}
+
+/// Where the phrase ends that begins with `noun` at `start`, and whether it is a label.
+fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
+    let end = start + noun.name.len();
+    let found = text.get(start..end)?;
+    if !found.eq_ignore_ascii_case(noun.name) {
+        return None;
+    }
+    let mut rest = &text[end..];
+    let at = |rest: &str| text.len() - rest.len();
+    if noun.links == [""] {
+        return Some((end, false));
+    }
+    if noun.name == "answer" {
+        rest = rest.strip_prefix(['s', 'S']).unwrap_or(rest);
+        if let Some(topic) = rest.strip_prefix(" to ") {
+            return end_of_topic(topic).map(|length| (at(topic) + length, false));
+        }
+    }
+    if is_heading(text, start, rest) {
+        return Some((at(rest), true));
+    }
+    rest = rest.trim_start_matches(MARKS);
+    if let Some(found) = noun.qualifiers.iter().find_map(|qualifier| strip_word(rest, qualifier)) {
+        rest = found.trim_start_matches(MARKS);
+    }
+    noun.links.iter().find_map(|link| {
+        let behind = strip_word(rest, link)?;
+        Some((at(behind), matches!(*link, ":" | "：")))
+    })
+}
+
+/// What follows a word, or a sign; a word doesn't go on behind its end.
+fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let start = text.get(..word.len())?;
+    let rest = &text[word.len()..];
+    let is_whole = !word.ends_with(|char: char| char.is_alphabetic() && !super::is_unspaced(char))
+        || !rest.starts_with(|char: char| char.is_alphabetic() && !super::is_unspaced(char) || char == '\'');
+    (start.eq_ignore_ascii_case(word) && is_whole).then_some(rest)
+}
+
+/// Behind "answer to": the length of what comes before the answer, "the second question is".
+fn end_of_topic(topic: &str) -> Option<usize> {
+    let end = topic.char_indices().nth(MAX_TOPIC).map_or(topic.len(), |(at, _)| at);
+    let topic = topic[..end].split(['\n', '.', ',', ';']).next()?;
+    [" is ", " is:", " are ", " = "].iter().filter_map(|link| Some(topic.find(link)? + link.len())).min()
+}
+
+/// Whether the noun is all of a line, but for "final" and the marks of a heading.
+fn is_heading(text: &str, start: usize, rest: &str) -> bool {
+    let behind = rest.trim_start_matches(MARKS);
+    if !behind.starts_with(['\n', '\r']) {
+        return false;
+    }
+    let before = text[..start].rsplit('\n').next().unwrap_or_default();
+    let before = before.trim_matches(|char: char| MARKS.contains(&char));
+    before.is_empty() || before.eq_ignore_ascii_case("final") || before.eq_ignore_ascii_case("the final")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phrases_of_many_languages_announce_an_answer() {
+        for text in [
+            "The answer is 7.",
+            "The answers are 7.",
+            "The answer to the second question is 7.",
+            "**Answer**: 7.",
+            "Final answer = 7.",
+            "The answer would be 7.",
+            "## Final Answer\n\n7.",
+            "<answer>7.</answer>",
+            "答案：7.",
+            "最终答案是7.",
+            "答:7.",
+            "Die Antwort ist 7.",
+            "Das Ergebnis beträgt 7.",
+            "La réponse est 7.",
+            "Réponse finale : 7.",
+            "La respuesta correcta es 7.",
+            "Respuesta: 7.",
+            "A resposta final é 7.",
+            "La risposta è 7.",
+            "Ответ: 7.",
+            "Ответ — 7.",
+            "答えは7.",
+            "정답은 7.",
+            "답: 7.",
+        ] {
+            assert_eq!(after_answer_phrase(text), Some("7."), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_words_announce_nothing() {
+        for text in [
+            "The answer isn't 7.",
+            "The answers aren't 7.",
+            "I answered 7.",
+            "Answer 7.",
+            "an answering machine: 7",
+            "回答了7个问题",
+            "",
+        ] {
+            assert_eq!(after_answer_phrase(text), None, "{text}");
+        }
+        assert_eq!(announced("Answer: 7").map(|found| found.is_label), Some(true));
+        assert_eq!(announced("so the answer is 7").map(|found| found.start), Some(7));
+    }
+}
