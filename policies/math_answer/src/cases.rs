@@ -12,7 +12,12 @@ const ANSWERS: [(&str, &str); 6] = [
     ("units_and_words", include_str!("../cases/units_and_words.tsv")),
     ("unread_by_witness", include_str!("../cases/unread_by_witness.tsv")),
 ];
-const PROSE: &str = include_str!("../cases/prose.tsv");
+const RESPONSES: [(&str, &str); 4] = [
+    ("prose", include_str!("../cases/prose.tsv")),
+    ("boxes", include_str!("../cases/boxes.tsv")),
+    ("languages", include_str!("../cases/languages.tsv")),
+    ("golds", include_str!("../cases/golds.tsv")),
+];
 
 /// Lines of a table, cell by cell.
 fn rows(table: &str) -> impl Iterator<Item = [&str; 3]> {
@@ -46,10 +51,13 @@ fn every_case_is_judged_as_by_hand() {
             }
         }
     }
-    for [gold, verdict, response] in rows(PROSE) {
-        count += 1;
-        if is_correct(gold, &response.replace('⏎', "\n")) != (verdict == "correct") {
-            wrong.push(format!("prose: {gold} | {response} is {verdict}"));
+    for (name, table) in RESPONSES {
+        for [gold, verdict, response] in rows(table) {
+            count += 1;
+            let [gold, response] = [gold, response].map(|text| text.replace('⏎', "\n"));
+            if is_correct(&gold, &response) != (verdict == "correct") {
+                wrong.push(format!("{name}: {gold} | {response} is {verdict}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

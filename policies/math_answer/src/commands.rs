@@ -214,10 +214,10 @@ pub(crate) fn function_prefix(run: &str) -> Option<(Function, &str)> {
 
 /// Whether a run of letters is words rather than variables side by side.
 pub(crate) fn is_word(run: &str) -> bool {
-    const SHORT: [&str; 32] = [
+    const SHORT: [&str; 33] = [
         "and", "or", "the", "is", "of", "to", "for", "are", "day", "cm", "km", "mm", "kg", "mph", "ft",
-        "lbs", "min", "sec", "hrs", "yes", "no", "odd", "all", "if", "not", "men", "one", "two", "ten", "oz",
-        "sq", "DNE",
+        "lbs", "min", "sec", "hrs", "yes", "no", "No", "odd", "all", "if", "not", "men", "one", "two", "ten",
+        "oz", "sq", "DNE",
     ];
     let is_name = run.starts_with(char::is_uppercase) && run.chars().skip(1).all(char::is_lowercase);
     let is_roman = matches!(run, "II" | "III" | "VII" | "VIII");
@@ -229,11 +229,16 @@ pub(crate) fn is_word(run: &str) -> bool {
 }
 
 /// Whether a run of letters looks like a word: it has vowels, and no capitals behind small letters.
-fn is_spelled(run: &str) -> bool {
+pub(crate) fn is_spelled(run: &str) -> bool {
     let has_vowels = run.contains(|char: char| "aeiouyAEIOUY".contains(char));
     let rest = run.get(1..).unwrap_or_default();
     let is_mixed = rest.contains(char::is_uppercase) && run.contains(char::is_lowercase);
     has_vowels && !is_mixed
+}
+
+/// Letters of words in other languages that are no variables of their own: Latin ones with accents, and Cyrillic ones.
+pub(crate) fn is_word_letter(char: char) -> bool {
+    matches!(char, '\u{c0}'..='\u{24f}' | '\u{400}'..='\u{4ff}') && !matches!(char, '×' | '÷')
 }
 
 /// Units that are words only behind a number; else they may be variables.

@@ -3,6 +3,8 @@
 //! Spacing, sizes and math delimiters vanish here, numbers lose their thousands separators, and the many spellings of one
 //! sign become one token.
 
+use exgrpo_guest_sdk::response::is_unspaced;
+
 use crate::commands::{self, Command};
 use crate::expr::{Comparison, Function};
 
@@ -88,6 +90,8 @@ impl Lexer {
                 self.number();
             } else if char.is_ascii_alphabetic() {
                 self.letters();
+            } else if commands::is_word_letter(char) || is_unspaced(char) {
+                self.foreign_word();
             } else {
                 self.sign(char)?;
             }
@@ -130,6 +134,9 @@ impl Lexer {
     fn letters(&mut self) {
         let run: String =
             self.chars[self.at..].iter().take_while(|char| char.is_ascii_alphabetic()).collect();
+        if self.peek(run.len()).is_some_and(commands::is_word_letter) {
+            return self.foreign_word();
+        }
         self.at += run.len();
         if matches!(run.as_str(), "np" | "math" | "sympy") && self.peek(0) == Some('.') {
             self.at += 1;
@@ -144,7 +151,9 @@ impl Lexer {
             self.word(&format!("{run}m"));
             return;
         }
-        let is_word = commands::is_word(&run) || (after_number && commands::is_short_unit(&run));
+        let is_word = commands::is_word(&run)
+            || (after_number && commands::is_short_unit(&run))
+            || (run.len() == 3 && self.stands_among_words(&run));
         let joins_sets = matches!(self.tokens.last(), Some(Token::Close(_) | Token::Symbol(_)));
         if let Some(token) =
             commands::plain_name(&run).filter(|_| joins_sets || !matches!(run.as_str(), "U" | "in"))
@@ -161,6 +170,39 @@ impl Lexer {
         } else {
             self.variables(&run);
         }
+    }
+
+    /// A run of letters that are not all of the English alphabet, or of characters of a writing without spaces.
+    fn foreign_word(&mut self) {
+        let is_unspaced_run = self.peek(0).is_some_and(is_unspaced);
+        let belongs = |char: &&char| {
+            if is_unspaced_run {
+                is_unspaced(**char)
+            } else {
+                char.is_ascii_alphabetic() || commands::is_word_letter(**char)
+            }
+        };
+        let run: String = self.chars[self.at..].iter().take_while(belongs).collect();
+        self.at += run.chars().count();
+        match run.as_str() {
+            "和" | "与" | "與" | "及" | "且" => self.word("and"),
+            "或" | "或者" => self.word("or"),
+            _ if is_unspaced_run || run.chars().count() > 1 => self.word(&run),
+            _ => self.push(Token::Symbol(run)),
+        }
+    }
+
+    /// Whether three letters that were just read are a word, because those around them are: "years old", "13 ice creams".
+    fn stands_among_words(&self, run: &str) -> bool {
+        let follows = matches!(
+            self.tokens.last(),
+            Some(Token::Text(last)) if last.len() > 2 && last.chars().all(|char| char.is_ascii_alphabetic() || char == ' ')
+        );
+        let is_spaced = self.at > run.len() && self.chars[self.at - run.len() - 1] == ' ';
+        let next = self.chars[self.at..].iter().skip(1).take_while(|char| char.is_ascii_alphabetic()).count();
+        let leads =
+            matches!(self.tokens.last(), Some(Token::Number(_))) && self.peek(0) == Some(' ') && next > 3;
+        is_spaced && (follows || leads) && commands::is_spelled(run)
     }
 
     /// Outside of LaTeX a root is of all the digits behind it.

@@ -10,8 +10,10 @@
 //!
 //! Reading and comparing are bounded by themselves: in length, depth, terms, sizes of numbers and steps.
 
+mod boxed;
 mod commands;
 mod compare;
+mod decimal_comma;
 mod environment;
 mod equality;
 mod evaluate;
@@ -27,11 +29,14 @@ mod normal_form;
 mod normalize;
 mod numbers;
 mod parser;
+mod plain;
 mod ratio;
 mod rational;
 mod region;
 mod relation;
 mod scalar;
+mod spans;
+mod statement;
 mod units;
 mod words;
 
@@ -62,8 +67,16 @@ impl Policy for MathAnswer {
 
 impl Verifier for MathAnswer {
     fn verify(&self, request: &Request) -> Result<Verdict> {
-        let gold_text = extract::gold(&request.reference);
-        let gold = parser::parse(&gold_text);
+        let reference = plain::plain(&request.reference);
+        let mut gold_text = extract::gold(&reference);
+        let mut gold = parser::parse(&gold_text);
+        // A worked solution says what its answer is.
+        if gold.is_err()
+            && let Some(said) = extract::gold_in_prose(&reference)
+            && let Ok(read) = parser::parse(&said)
+        {
+            (gold_text, gold) = (said, Ok(read));
+        }
         let Some((answer, is_right)) = self.judge(&gold_text, gold.as_ref().ok(), request) else {
             return Ok(if is_scorable(&gold) { Verdict::incorrect() } else { unscorable(&gold_text, &gold) });
         };
@@ -84,9 +97,20 @@ impl MathAnswer {
         if self.0.after_think_tag {
             response = after_think_tag(response)?;
         }
-        let candidates = extract::candidates(response, request.finished);
+        let response = plain::plain(response);
+        let found = extract::candidates(&response, request.finished);
+        if let (Some(Expr::Set(items)), true) = (gold, found.boxes.len() > 1)
+            && items.len() == found.boxes.len()
+        {
+            let together = found.boxes.join(", ");
+            if let Ok(answer) = parser::parse(&together)
+                && gold.is_some_and(|gold| compare::equivalent(gold, &answer))
+            {
+                return Some((together, true));
+            }
+        }
         let mut last = None;
-        for candidate in candidates {
+        for candidate in found.answers {
             if is_same_text(gold_text, &candidate) {
                 return Some((candidate, true));
             }
@@ -99,10 +123,10 @@ impl MathAnswer {
                 let is_right = label.chars().eq([choice]);
                 return Some((candidate, is_right));
             }
-            if let Ok(answer) = parser::parse(&candidate) {
+            if let Ok(answer) = parser::parse(&plain::plain(&candidate)) {
                 let is_right = gold.is_some_and(|gold| {
                     compare::equivalent(gold, &answer) || is_same_list(gold_text, gold, &candidate, &answer)
-                });
+                }) || is_same_decimal(gold_text, &candidate, &answer);
                 return Some((candidate, is_right));
             }
             last.get_or_insert(candidate);
@@ -118,6 +142,15 @@ fn is_same_list(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) 
         (None, Some(answer)) => matches!(gold, Expr::Set(_)) && compare::equivalent(gold, &answer),
         _ => false,
     }
+}
+
+/// Whether the gold answer has a decimal comma and is the same number, which the response may write with a comma or a point.
+fn is_same_decimal(gold_text: &str, answer_text: &str, answer: &Expr) -> bool {
+    let Some(gold) = decimal_comma::of_gold(gold_text).and_then(|gold| parser::parse(&gold).ok()) else {
+        return false;
+    };
+    let with_point = decimal_comma::of_answer(answer_text).and_then(|answer| parser::parse(&answer).ok());
+    compare::equivalent(&gold, with_point.as_ref().unwrap_or(answer))
 }
 
 /// A gold answer that isn't even equal to itself (1/0, or a number too large to tell) can't be compared with anything.

@@ -36,6 +36,9 @@ const KINDS: usize = Kind::Afternoon as usize + 1;
 /// Words of one unit; more are no unit.
 const MAX_WORDS: usize = 12;
 
+/// What may be said behind a unit.
+const DIMENSIONS: [&str; 8] = [" old", " long", " tall", " high", " wide", " deep", " apart", " away"];
+
 /// A product of powers of kinds, and its size in the smallest unit of each.
 #[derive(Debug, Clone, PartialEq)]
 struct Unit {
@@ -62,6 +65,8 @@ pub(crate) fn is_known(unit: &str) -> bool {
 /// `square feet`, `cm^2`, `km/h`, `miles per hour`, `m s^-1`, ..; `None` if any part is no unit.
 fn known(unit: &str) -> Option<Unit> {
     let bare = ["degrees ", "degree "].iter().find_map(|degrees| unit.strip_prefix(degrees)).unwrap_or(unit);
+    // "3 years old" and "3 meters long".
+    let bare = DIMENSIONS.iter().find_map(|word| bare.strip_suffix(word)).unwrap_or(bare);
     let spaced = bare.replace('/', " / ").replace('*', " ").replace('²', "^2").replace('³', "^3");
     let mut whole = Unit { size: rational::integer(1), powers: [0; KINDS] };
     let (mut sign, mut power) = (1, 1);
@@ -171,6 +176,7 @@ mod tests {
         assert_eq!(ratio("inches^2", "square inches"), Ratio::Same);
         assert_eq!(ratio("cm", "cm^2"), Ratio::Different);
         assert_eq!(ratio("apples", "cm"), Ratio::Same);
+        assert_eq!(ratio("years old", "months"), Ratio::Factor(rational::fraction(1, 12)));
         assert_eq!(ratio("$", "cents"), Ratio::Factor(rational::fraction(1, 100)));
     }
 

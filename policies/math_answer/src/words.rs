@@ -8,7 +8,7 @@ use crate::scalar::MAX_OPERANDS;
 use crate::units;
 
 /// What makes of a value something else: a bound, or another value.
-const BOUNDS: [&str; 19] = [
+const BOUNDS: [&str; 42] = [
     "or more",
     "or less",
     "or fewer",
@@ -28,6 +28,34 @@ const BOUNDS: [&str; 19] = [
     "other than",
     "divided by",
     "multiplied by",
+    "mindestens",
+    "höchstens",
+    "mehr als",
+    "weniger als",
+    "nicht",
+    "au moins",
+    "au plus",
+    "plus de",
+    "moins de",
+    "al menos",
+    "por lo menos",
+    "como máximo",
+    "más de",
+    "menos de",
+    "pelo menos",
+    "no máximo",
+    "mais de",
+    "almeno",
+    "al massimo",
+    "più di",
+    "не",
+    "больше",
+    "меньше",
+];
+/// The same in writings without spaces.
+const UNSPACED_BOUNDS: [&str; 22] = [
+    "至少", "至多", "大于", "大於", "小于", "小於", "超过", "超過", "多于", "少于", "不是", "不到", "不足",
+    "不超", "以上", "以下", "以内", "未満", "이상", "이하", "미만", "초과",
 ];
 const NUMBERS: [&str; 21] = [
     "zero",
@@ -61,7 +89,7 @@ impl Parser {
     pub(crate) fn text(&mut self, words: String) -> Parsed {
         let leads = self.accept_sign(':');
         let has_value = match self.peek() {
-            Some(Token::Sign('-')) => leads,
+            Some(Token::Sign('-')) => leads || words.ends_with(['是', '为', '為', '于', '於', 'は']),
             Some(Token::Currency(_)) => true,
             _ => self.begins_factor(),
         };
@@ -166,6 +194,9 @@ pub(crate) fn is_joint(words: &str) -> bool {
 
 /// Whether words say that a value is not the answer itself.
 pub(crate) fn is_bound(words: &str) -> bool {
+    if !words.is_ascii() && UNSPACED_BOUNDS.iter().any(|bound| words.contains(bound)) {
+        return true;
+    }
     let words = format!(" {words} ");
     BOUNDS.iter().any(|bound| words.contains(&format!(" {bound} ")))
 }
@@ -201,13 +232,32 @@ fn answer_in_words(words: &str) -> Option<Expr> {
     Some(match bare {
         "half" | "one half" | "one-half" => Expr::Number(rational::fraction(1, 2)),
         "empty set" | "null set" => Expr::Set(Vec::new()),
-        _ if is_short && (bare.starts_with("no solution") || bare.starts_with("no real solution")) => {
-            Expr::Set(Vec::new())
-        }
+        _ if is_short && says_no_solution(bare) => Expr::Set(Vec::new()),
         "all real numbers" | "all reals" | "all real" | "real numbers" | "any real number"
         | "all real values" | "every real number" => Expr::Reals,
         _ if is_short && bare.starts_with("infinitely many") => Expr::Text("infinitely many".into()),
         "dne" | "does not exist" | "do not exist" => Expr::Text("does not exist".into()),
         _ => return None,
     })
+}
+
+/// "no solution", "no real solutions exist", and the same in other languages.
+fn says_no_solution(words: &str) -> bool {
+    const KINDS: [&str; 6] = ["", "real ", "integer ", "positive ", "such ", "valid "];
+    const OTHERS: [&str; 10] = [
+        "无解",
+        "無解",
+        "解なし",
+        "해가 없다",
+        "keine lösung",
+        "aucune solution",
+        "no hay solución",
+        "sem solução",
+        "nessuna soluzione",
+        "нет решений",
+    ];
+    let in_english = words.strip_prefix("no ").is_some_and(|rest| {
+        KINDS.iter().any(|kind| rest.strip_prefix(kind).is_some_and(|rest| rest.starts_with("solution")))
+    });
+    in_english || OTHERS.contains(&words)
 }

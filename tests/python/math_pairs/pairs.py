@@ -38,13 +38,13 @@ def pairs_of(gold: str, draw: random.Random, equal: int, near: int):
 
 
 def tabled(folder: Path):
-    """The cases in a folder of tables, each with the verdict given by hand: prose.tsv holds whole responses, the other
-    tables answers that are wrapped here.
+    """The cases in a folder of tables, each with the verdict given by hand: those of whole responses name a verdict, the
+    other tables hold answers that are wrapped here.
     """
     for table in sorted(folder.glob("*.tsv")):
         rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-        if table.stem == "prose":
-            cases = [(gold, verdict, response.replace("⏎", "\n")) for gold, verdict, response in rows]
+        if table.stem in RESPONSES:
+            cases = [(gold.replace("⏎", "\n"), verdict, response.replace("⏎", "\n")) for gold, verdict, response in rows]
         else:
             answers = [(gold, verdict, answer)
                        for gold, *cells in rows

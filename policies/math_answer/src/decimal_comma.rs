@@ -1,0 +1,83 @@
+//! Numbers with a decimal comma, as most of Europe and Latin America write them: 3,14 and 1.234,56.
+
+/// A gold answer with a point for its decimal comma, where it shows that it has one.
+///
+/// A comma may also separate the items of a list or group digits. It is a decimal comma behind groups of digits with points
+/// between them, in braces, behind a zero, in front of more digits than there are before it (but for groups of three), and in
+/// a number with a unit.
+pub(crate) fn of_gold(text: &str) -> Option<String> {
+    let number = Number::read(text)?;
+    let (whole, decimals) = (number.whole.len(), number.decimals.len());
+    let is_group = decimals == 3 && number.whole != "0";
+    let is_shown = number.is_grouped
+        || number.whole == "0"
+        || (!is_group && (number.is_braced || !number.unit.is_empty() || whole < decimals))
+        || (whole > 3 && decimals == 2);
+    is_shown.then(|| number.with_point())
+}
+
+/// An answer with a point for what may be its decimal comma.
+pub(crate) fn of_answer(text: &str) -> Option<String> {
+    Number::read(text).map(|number| number.with_point())
+}
+
+/// The parts of a number with one comma that is no decimal point in English.
+struct Number<'a> {
+    sign: &'a str,
+    /// Digits without the points between their groups.
+    whole: String,
+    decimals: &'a str,
+    unit: &'a str,
+    is_grouped: bool,
+    is_braced: bool,
+}
+
+impl<'a> Number<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let bare = text.trim_matches(['$', ' ', '\n']);
+        let comma = bare.find(',')?;
+        let digits = bare.trim_start_matches(['-', '−', '+']);
+        let sign = &bare[..bare.len() - digits.len()];
+        let (before, after) = (&bare[sign.len()..comma], &bare[comma + 1..]);
+        let is_braced = before.ends_with('{') && after.starts_with('}');
+        let (before, after) =
+            if is_braced { (before.strip_suffix('{')?, &after[1..]) } else { (before, after) };
+        let length = after.bytes().take_while(u8::is_ascii_digit).count();
+        let (decimals, unit) = after.split_at(length);
+        let mut groups = before.split('.');
+        let first = groups.next()?;
+        let is_grouped = before.contains('.');
+        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_whole = is_number(first)
+            && (!is_grouped || first.len() <= 3)
+            && groups.all(|group| group.len() == 3 && is_number(group));
+        let unit = unit.trim_start_matches(['$', ' ']);
+        let is_unit = !unit.contains(|char: char| char.is_ascii_digit() || ",;=+*/()<>".contains(char));
+        let is_whole = is_whole && !decimals.is_empty() && is_unit && sign.chars().count() <= 1;
+        is_whole.then(|| Self { sign, whole: before.replace('.', ""), decimals, unit, is_grouped, is_braced })
+    }
+
+    fn with_point(&self) -> String {
+        format!("{}{}.{} {}", self.sign, self.whole, self.decimals, self.unit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_is_decimal_only_where_the_number_shows_it() {
+        let shown = |text| of_gold(text).map(|text| text.trim_end().to_owned());
+        assert_eq!(shown("3,14").as_deref(), Some("3.14"));
+        assert_eq!(shown("-0,5").as_deref(), Some("-0.5"));
+        assert_eq!(shown("1.234,56").as_deref(), Some("1234.56"));
+        assert_eq!(shown("2,5 kg").as_deref(), Some("2.5 kg"));
+        assert_eq!(shown("$2{,}5$").as_deref(), Some("2.5"));
+        for text in
+            ["2,3", "12,13", "1,234", "1, 22", "1,2,3", "(1,22)", "x,22", "1234,567", ",5", "1,", "1.23,45"]
+        {
+            assert_eq!(shown(text), None, "{text}");
+        }
+    }
+}

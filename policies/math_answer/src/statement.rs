@@ -1,0 +1,390 @@
+//! What a sentence says that something is, where no box shows it.
+
+use exgrpo_guest_sdk::response::is_unspaced;
+
+use crate::spans::{self, MAX_ANSWER, Span, run_of_formulas};
+use crate::{expr, units, words};
+
+/// Verbs that a value follows.
+const VERBS: [&str; 9] =
+    [" is ", " is: ", " are ", " equals ", " equal to ", " be ", " was ", " gives ", " total "];
+const CHINESE_VERBS: [&str; 7] = ["是", "为", "為", "等于", "等於", "有", "得"];
+/// Where a remark on a value begins.
+const CLAUSES: [&str; 15] = [
+    ", which",
+    ", since",
+    ", because",
+    " because ",
+    " since ",
+    ", so ",
+    ", where ",
+    ", as ",
+    ", but ",
+    ", not ",
+    ", and the ",
+    ", with ",
+    ", thus ",
+    ", weil ",
+    ", see ",
+];
+/// Words that begin a conclusion, in small letters.
+const CONCLUSIONS: [&str; 28] = [
+    "therefore",
+    "thus",
+    "hence",
+    "so",
+    "in total",
+    "in all",
+    "altogether",
+    "in conclusion",
+    "finally",
+    "consequently",
+    "as a result",
+    "we conclude",
+    "overall",
+    "因此",
+    "所以",
+    "故",
+    "综上",
+    "つまり",
+    "よって",
+    "したがって",
+    "따라서",
+    "also",
+    "donc",
+    "por lo tanto",
+    "portanto",
+    "quindi",
+    "итак",
+    "значит",
+];
+/// Words whose point ends no sentence.
+const ABBREVIATIONS: [&str; 9] = ["approx", "i.e", "e.g", "rs", "no", "vs", "dr", "mr", "st"];
+/// Bytes at the end of a response in which its last statement is looked for.
+const MAX_STATEMENT: usize = 2000;
+
+/// The candidates for the value that a sentence or more behind "the answer is" begins with, the likeliest first.
+pub(crate) fn announced_value(text: &str) -> Vec<String> {
+    let text = shortened(text.trim());
+    let spans = spans::spans(text);
+    let end = end_of_sentence(text, 0, &spans);
+    let sentence = &text[..end];
+    let spans: Vec<Span<'_>> = spans.into_iter().filter(|span| span.end <= end).collect();
+    if is_denied(sentence) {
+        return Vec::new();
+    }
+    if begins_with_prose(sentence, &spans)
+        && let Some((at, told)) = told(sentence, &spans)
+    {
+        return value(told, at, &spans);
+    }
+    value(without_clause(sentence, &spans, 0), 0, &spans)
+}
+
+/// The beginning of a text that may be far too long.
+fn shortened(text: &str) -> &str {
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= 2 * MAX_ANSWER).last();
+    if text.len() <= 2 * MAX_ANSWER { text } else { &text[..end.unwrap_or(0)] }
+}
+
+/// The candidates for what the last sentence with a value says; `None` where the last formula decides.
+pub(crate) fn last_statement(text: &str, spans: &[Span<'_>]) -> Option<Vec<String>> {
+    let mut from = text.len().saturating_sub(MAX_STATEMENT);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let last_formula = spans.last().map_or(0, |span| span.start);
+    let mut statement = None;
+    while from < text.len() {
+        let end = end_of_sentence(text, from, spans);
+        let sentence = text[from..end].trim_matches([' ', '\n', '*', '\t']);
+        let holds_formula = !spans.is_empty() && (from..end).contains(&last_formula);
+        let has_value = sentence.contains(|char: char| char.is_ascii_digit() || char == '\\');
+        if holds_formula || (has_value && (spans.is_empty() || is_conclusion(sentence))) {
+            statement = Some((from, end));
+        }
+        from = end + text[end..].chars().next().map_or(1, char::len_utf8);
+    }
+    let (from, end) = statement?;
+    let sentence = &text[from..end];
+    let within: Vec<Span<'_>> = spans
+        .iter()
+        .filter(|span| span.start >= from && span.end <= end)
+        .map(|span| Span { start: span.start - from, end: span.end - from, ..*span })
+        .collect();
+    if is_denied(sentence) {
+        return None;
+    }
+    if let Some((at, told)) = told(sentence, &within) {
+        let has_formula = within.iter().any(|span| (at..at + told.len()).contains(&span.start));
+        return if has_formula { None } else { Some(value(told, at, &within)) };
+    }
+    if !within.is_empty() || (!spans.is_empty() && last_formula >= from) {
+        return None;
+    }
+    let (at, value) = match bare_run(sentence) {
+        Some((at, run)) => (at, run.to_owned()),
+        None => {
+            let number = numbers(sentence).pop()?;
+            (number.start, number.with_unit(sentence))
+        }
+    };
+    let is_bound = words::is_bound(&words_before(sentence, at));
+    Some(if is_bound { Vec::new() } else { vec![value] })
+}
+
+/// The value in a part of a sentence that begins `at` bytes into it: its first formulas, all of it, a bare formula, a number.
+fn value(part: &str, at: usize, spans: &[Span<'_>]) -> Vec<String> {
+    let end = at + part.len();
+    let within: Vec<Span<'_>> = spans
+        .iter()
+        .filter(|span| span.start >= at && span.end <= end)
+        .map(|span| Span { start: span.start - at, end: span.end - at, ..*span })
+        .collect();
+    // In prose, a formula that is only a name is what is spoken of.
+    let is_name =
+        |span: &Span<'_>| span.content.chars().count() == 1 && span.content.chars().all(char::is_alphabetic);
+    let skipped = if part.trim_start().starts_with(|char: char| char.is_alphabetic()) {
+        within.iter().position(|span| !is_name(span)).unwrap_or(0)
+    } else {
+        0
+    };
+    // A formula that can't be read is not made up for by a number that happens to stand in it.
+    if let Some(formula) = run_of_formulas(part, &within[skipped..], true) {
+        return vec![formula];
+    }
+    let bare = part.trim().trim_matches('*').trim_end_matches(['.', '*', ' ', ',']);
+    let lower = part.to_lowercase();
+    let compares = bare.contains(['<', '>', '≤', '≥', '≠']);
+    // "at least 100" is not made up for by its number.
+    let rest = if compares || words::is_bound(&lower) {
+        None
+    } else {
+        let number = || numbers(part).into_iter().next().map(|number| number.with_unit(part));
+        bare_run(part).map(|(_, run)| run.to_owned()).or_else(number)
+    };
+    std::iter::once(bare.to_owned()).chain(rest).filter(|value| !value.is_empty()).collect()
+}
+
+/// Whether a sentence says what something is not.
+fn is_denied(sentence: &str) -> bool {
+    let start = sentence.trim_start_matches(['*', ' ', '(']).to_lowercase();
+    ["not ", "no longer", "never ", "不是", "nicht ", "no es", "n't "]
+        .iter()
+        .any(|denial| start.starts_with(denial))
+}
+
+fn begins_with_prose(sentence: &str, spans: &[Span<'_>]) -> bool {
+    let trimmed = sentence.trim_start_matches(['*', ' ', '(', '"']);
+    let first: String = trimmed.chars().take_while(|char| char.is_alphabetic()).collect();
+    let begins_with_name = spans.first().is_some_and(|span| {
+        sentence[..span.start].trim().is_empty()
+            && span.content.chars().count() <= 4
+            && !span.content.contains(|char: char| char.is_ascii_digit())
+    });
+    begins_with_name || (first.chars().count() > 1 && expr::Function::named(&first).is_none())
+}
+
+/// What follows the last verb with a value behind it, and where that begins.
+fn told<'a>(sentence: &'a str, spans: &[Span<'_>]) -> Option<(usize, &'a str)> {
+    let verbs: &[&str] = if sentence.contains(is_unspaced) { &CHINESE_VERBS } else { &[] };
+    let ends = VERBS
+        .iter()
+        .chain(verbs)
+        .flat_map(|verb| sentence.match_indices(verb).map(|(at, verb)| at + verb.len()));
+    let at = ends
+        .filter(|&at| {
+            !spans.iter().any(|span| span.start < at && at < span.end)
+                && begins_value(&sentence[at..])
+                && !is_denied_verb(&sentence[..at])
+        })
+        .max()?;
+    Some((at, without_clause(&sentence[at..], spans, at)))
+}
+
+/// Whether a Chinese verb that ends here is denied.
+fn is_denied_verb(before: &str) -> bool {
+    ["不是", "不为", "非"].iter().any(|verb| before.ends_with(verb))
+}
+
+/// Whether a text begins with a number, a formula or a variable.
+fn begins_value(text: &str) -> bool {
+    let text = text.trim_start_matches(['*', ' ', '_', '`']);
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return false };
+    let second = chars.next();
+    if first.is_ascii_digit() || "$\\-−([{+.|√π∞€£¥".contains(first) {
+        return true;
+    }
+    let is_alone = second.is_none_or(|char| !char.is_alphanumeric());
+    first.is_alphabetic() && is_alone && !is_unspaced(first) && !matches!(first, 'a' | 'A' | 'I')
+}
+
+/// The text up to a remark on what it says. It begins `at` bytes into the text of the formulas.
+fn without_clause<'a>(text: &'a str, spans: &[Span<'_>], at: usize) -> &'a str {
+    let outside =
+        |offset: usize| !spans.iter().any(|span| span.start <= at + offset && at + offset < span.end);
+    let ends = CLAUSES.iter().filter_map(|clause| {
+        text.match_indices(clause).map(|(offset, _)| offset).find(|&offset| outside(offset))
+    });
+    let end = ends.filter(|&end| end > 0).min();
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// Where the sentence ends that holds `from`: at its point outside of formulas, or at the end of its line.
+fn end_of_sentence(text: &str, from: usize, spans: &[Span<'_>]) -> usize {
+    let mut next_span = spans.partition_point(|span| span.end <= from);
+    let bytes = text.as_bytes();
+    let mut at = from;
+    while at < bytes.len() {
+        if let Some(span) = spans.get(next_span).filter(|span| span.start <= at) {
+            at = span.end;
+            next_span += 1;
+            // A formula of its own line may end the sentence.
+            if span.content.ends_with('.') && matches!(bytes.get(at), Some(b' ' | b'\n')) {
+                return at;
+            }
+            continue;
+        }
+        let is_end = match bytes[at] {
+            b'\n' => true,
+            b'.' | b'!' | b'?' => {
+                matches!(bytes.get(at + 1), None | Some(b' ' | b'\n' | b'*'))
+                    && !is_abbreviated(text, from, at)
+            }
+            _ => false,
+        };
+        if is_end && !text[from..at].trim().is_empty() {
+            return at;
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// Whether the point at `at` ends an abbreviation.
+fn is_abbreviated(text: &str, from: usize, at: usize) -> bool {
+    let before = &text[from..at];
+    let word = before.rsplit([' ', '(']).next().unwrap_or_default();
+    word.len() <= 6 && ABBREVIATIONS.contains(&word.to_lowercase().as_str())
+}
+
+fn is_conclusion(sentence: &str) -> bool {
+    let start: String = sentence.chars().take(24).collect::<String>().to_lowercase();
+    CONCLUSIONS.iter().any(|word| {
+        start.strip_prefix(word).is_some_and(|rest| {
+            word.starts_with(is_unspaced) || !rest.starts_with(|char: char| char.is_alphanumeric())
+        })
+    })
+}
+
+/// The last run of words that are no prose, where it holds a command of LaTeX or a comparison: `x > \frac{2}{3}`.
+fn bare_run(sentence: &str) -> Option<(usize, &str)> {
+    if !sentence.contains(['\\', '<', '>', '≤', '≥', '≠', '√']) {
+        return None;
+    }
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    let mut depth = 0_usize;
+    let mut is_open = false;
+    for word in sentence.split(' ') {
+        let start = word.as_ptr() as usize - sentence.as_ptr() as usize;
+        // What stands in braces belongs to its formula.
+        let is_part = depth > 0 || !is_prose(word);
+        for byte in word.bytes() {
+            match byte {
+                b'{' => depth += 1,
+                b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        match runs.last_mut() {
+            Some(run) if is_part && is_open => run.1 = start + word.len(),
+            _ if is_part && !word.is_empty() => runs.push((start, start + word.len())),
+            _ => {}
+        }
+        is_open = is_part;
+    }
+    let shows = |run: &str| run.contains(['\\', '<', '>', '≤', '≥', '≠', '√']) && !run.contains("\\boxed");
+    let (start, run) = runs
+        .into_iter()
+        .map(|(start, end)| (start, &sentence[start..end]))
+        .rfind(|(_, run)| shows(run) || run.contains(|char: char| char.is_ascii_digit()))?;
+    let run = run.trim_matches([' ', ',', ':', ';', '*', '?', '!']).trim_end_matches(['.', '*', ' ', ',']);
+    shows(run).then_some((start, run))
+}
+
+/// A word of a sentence, not of a formula.
+fn is_prose(word: &str) -> bool {
+    let bare = word.trim_matches(|char: char| "*.,:;?!\"'()".contains(char));
+    let letters = bare.chars().filter(|char| char.is_alphabetic()).count();
+    let is_plain = !bare.is_empty() && bare.chars().all(|char| char.is_alphabetic() || "'-’".contains(char));
+    is_plain
+        && (letters > 1 || bare == "a" || bare == "I")
+        && expr::Function::named(bare).is_none()
+        && bare != "pi"
+}
+
+/// The words before a place, at most four.
+fn words_before(text: &str, at: usize) -> String {
+    let before = text[..at].trim_end_matches(['$', '\\', '-', '−', '*', '(']);
+    let mut words: Vec<&str> = before.split_whitespace().rev().take(4).collect();
+    words.reverse();
+    words.join(" ").to_lowercase().replace("n't", " not").replace("cannot", "can not")
+}
+
+/// Whether a response is an answer and nothing else: one short line without words, or a word.
+pub(crate) fn is_bare(text: &str) -> bool {
+    let is_word = |token: &str| {
+        let token = token.trim_matches(['*', ':', ',', '.', '_']);
+        token.len() > 1 && token.chars().all(char::is_alphabetic) && expr::Function::named(token).is_none()
+    };
+    let has_words =
+        text.contains(' ') && text.split(' ').any(|token| is_word(token) && !matches!(token, "and" | "or"));
+    !text.is_empty()
+        && text.len() <= 300
+        && !text.contains(['\n', '$'])
+        && !text.contains("\\(")
+        && !has_words
+}
+
+/// A number of a text, with its sign, separators, percent sign or denominator.
+pub(crate) struct Number {
+    pub(crate) text: String,
+    start: usize,
+    end: usize,
+}
+
+impl Number {
+    /// With the word behind it, if that is a unit.
+    pub(crate) fn with_unit(self, text: &str) -> String {
+        const SHORT: [&str; 8] = ["cm", "km", "mm", "kg", "mg", "ml", "ft", "pm"];
+        let rest = text[self.end..].trim_start_matches(' ');
+        let word: &str = rest.split(|char: char| !char.is_ascii_alphabetic()).next().unwrap_or_default();
+        let is_unit = (word.len() > 2 || SHORT.contains(&word)) && units::is_known(&word.to_lowercase());
+        if is_unit { format!("{} {word}", self.text) } else { self.text }
+    }
+}
+
+/// Numbers in order; a plain fraction is one.
+pub(crate) fn numbers(text: &str) -> Vec<Number> {
+    let is_part = |char: char| char.is_ascii_digit() || ".,/%".contains(char);
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = text[from..].find(is_part).map(|offset| from + offset) {
+        let end = text[start..].find(|char| !is_part(char)).map_or(text.len(), |offset| start + offset);
+        from = end;
+        let number = text[start..end].trim_matches(['.', ',', '/']);
+        if !number.contains(|char: char| char.is_ascii_digit()) {
+            continue;
+        }
+        // A minus sign between two operands is none.
+        let before = text[..start].trim_end_matches(['$', '\\']);
+        let rest = before.strip_suffix(['-', '−']);
+        let is_negative = rest.is_some_and(|rest| {
+            !rest.ends_with(|char: char| char.is_alphanumeric() && !is_unspaced(char) || char == ')')
+        });
+        let text = if is_negative { format!("-{number}") } else { number.to_owned() };
+        found.push(Number { text, start, end });
+    }
+    found
+}
