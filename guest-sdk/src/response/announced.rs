@@ -37,10 +37,10 @@ fn nouns(first: u8) -> &'static [Noun] {
         Noun { name, qualifiers: &[], links }
     }
     const FRENCH: &[&str] = &["finale", "correcte", "exacte"];
-    const SPANISH: &[&str] = &["final", "correcta", "correta", "es"];
+    const SPANISH: &[&str] = &["final", "correcta", "correta"];
     match first {
         b'a' => const { &[noun("answer", ENGLISH), noun("antwort", GERMAN)] },
-        b'c' => const { &[noun("choice", &["is", ":"])] },
+        b'c' => const { &[noun("choice", &["is"])] },
         b'o' => const { &[noun("option", &["is"])] },
         b'<' => const { &[noun("<answer>", &[""])] },
         b'e' => const { &[noun("ergebnis", GERMAN)] },
@@ -114,7 +114,13 @@ pub fn announced(response: &str) -> Option<Announced<'_>> {
             let rest = rest.trim_start_matches(['*', ':', ' ', '\t', '=', '_']);
             let mut lines = rest.lines().map(str::trim);
             let line = lines.find(|line| !line.is_empty() && !matches!(*line, "**" | "$$" | "\\[" | "```"));
-            return line.map(|line| Announced { start, line, is_label });
+            // `"answer": "C"`
+            let is_member = bytes.get(start + noun.name.len()) == Some(&b'"');
+            return line.map(|line| Announced {
+                start,
+                line: if is_member { member(line) } else { line },
+                is_label,
+            });
         }
     }
     None
@@ -134,6 +140,14 @@ pub fn after_answer_phrase(response: &str) -> Option<&str> {
     announced(response).map(|announced| announced.line)
 }
 
+/// The value of a member of a JSON object, without its quotes.
+fn member(line: &str) -> &str {
+    match line.strip_prefix('"') {
+        Some(text) => text.split(['"', '\n']).next().unwrap_or(text),
+        None => line.split([',', '}']).next().unwrap_or(line).trim_end(),
+    }
+}
+
 /// Where the phrase ends that begins with `noun` at `start`, and whether it is a label.
 fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
     let end = start + noun.name.len();
@@ -143,6 +157,9 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
     }
     let mut rest = &text[end..];
     let at = |rest: &str| text.len() - rest.len();
+    if let Some(value) = rest.strip_prefix('"').and_then(|rest| rest.trim_start().strip_prefix(':')) {
+        return Some((at(value), true));
+    }
     if noun.links == [""] {
         return Some((end, false));
     }
@@ -223,6 +240,9 @@ mod tests {
             "答えは7.",
             "정답은 7.",
             "답: 7.",
+            "{\"reason\": \"it is\", \"answer\": \"7.\", \"unit\": \"m\"}",
+            "{\"final_answer\": 7.}",
+            "{\"choice\" : \"7.\"}",
         ] {
             assert_eq!(after_answer_phrase(text), Some("7."), "{text}");
         }
@@ -235,6 +255,7 @@ mod tests {
             "The answers aren't 7.",
             "I answered 7.",
             "Answer 7.",
+            "Look at each option: 7.",
             "an answering machine: 7",
             "回答了7个问题",
             "",
