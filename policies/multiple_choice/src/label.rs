@@ -1,0 +1,124 @@
+//! Labels of options, and where a text begins with one.
+
+use exgrpo_guest_sdk::response::is_unspaced;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Labels {
+    Letters,
+    Numbers,
+}
+
+/// What a text chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    Nothing,
+    One(char),
+    /// Different labels side by side.
+    Several,
+}
+
+impl Choice {
+    pub(crate) fn one(self) -> Option<char> {
+        match self {
+            Self::One(label) => Some(label),
+            Self::Nothing | Self::Several => None,
+        }
+    }
+}
+
+/// What may follow a label that could be an article: "the answer is A because ..".
+const REASONS: [&str; 15] = [
+    "because",
+    "since",
+    "as",
+    "due",
+    "for",
+    "which",
+    "so",
+    "porque",
+    "pues",
+    "car",
+    "parce",
+    "weil",
+    "da",
+    "perché",
+    "поскольку",
+];
+
+/// The labels that options may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Alphabet {
+    pub(crate) kind: Labels,
+    pub(crate) size: u32,
+}
+
+impl Alphabet {
+    /// A label as a letter or a digit; small letters count as capitals.
+    pub(crate) fn label(self, char: char) -> Option<char> {
+        let (label, first) = match self.kind {
+            Labels::Letters => (char.to_ascii_uppercase(), 'A'),
+            Labels::Numbers => (char, '1'),
+        };
+        let last = if self.kind == Labels::Letters { 26 } else { 9 };
+        let index = u32::from(label).checked_sub(u32::from(first))?;
+        (index < self.size.min(last)).then_some(label)
+    }
+
+    /// The label that a text begins with, behind words that announce it and marks around it.
+    pub(crate) fn at_start(self, text: &str) -> Choice {
+        let bare = ["\\textbf", "\\text", "\\mathrm", "\\mathbf"]
+            .iter()
+            .fold(text.to_owned(), |text, name| text.replace(name, ""));
+        let bare: String = bare.chars().filter(|char| !"*$\\{}\"'`".contains(*char)).collect();
+        let mut rest = bare.trim_start();
+        for word in ["option", "choice", "answer", "letter", "the", "is", ":"] {
+            if rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) {
+                rest = rest[word.len()..].trim_start();
+            }
+        }
+        let is_bracketed = rest.starts_with(['(', '[']);
+        rest = rest.trim_start_matches(['(', '[']);
+        let mut chars = rest.chars();
+        let Some(first) = chars.next() else { return Choice::Nothing };
+        let Some(label) = self.label(first) else { return Choice::Nothing };
+        let rest = chars.as_str();
+        // A label ends where its word does: not the A of "All", nor the 4 of "42" or "4.5".
+        let ends = match rest.chars().next() {
+            None => true,
+            Some(next) if is_bracketed => ")] .:,".contains(next),
+            Some('.') => !rest[1..].starts_with(|char: char| char.is_ascii_digit()),
+            Some(')' | ']' | ':' | ',' | ';') => true,
+            // "A cat" begins with an article.
+            Some(' ' | '\n') => {
+                let next = rest.trim_start();
+                let word = next.split(|char: char| !char.is_alphabetic()).next().unwrap_or_default();
+                first.is_ascii_uppercase() && first != 'A'
+                    || next.starts_with(['-', '(', '–'])
+                    || (first == 'A' && REASONS.contains(&word))
+            }
+            Some(next) if is_unspaced(next) => true,
+            _ => false,
+        };
+        match (ends, self.names_another(rest, label)) {
+            (false, _) => Choice::Nothing,
+            (true, false) => Choice::One(label),
+            (true, true) => Choice::Several,
+        }
+    }
+
+    /// Whether a second label follows at once, as in "A and B" or "A, B".
+    fn names_another(self, rest: &str, label: char) -> bool {
+        let rest = rest.trim_start_matches([')', ']', ' ', '.', ',', ';']);
+        let joined = ["and ", "or ", "& ", "/", "和", "或", "与", "及"]
+            .iter()
+            .find_map(|word| rest.strip_prefix(word))
+            .unwrap_or(rest);
+        let mut chars = joined.trim_start_matches(['(', '[']).chars();
+        let other = chars
+            .next()
+            .filter(|char| char.is_ascii_uppercase() || char.is_ascii_digit())
+            .and_then(|char| self.label(char));
+        let is_alone = chars.next().is_none_or(|char| !char.is_alphanumeric() && char != ' ' && char != '\'');
+        is_alone && other.is_some_and(|other| other != label)
+    }
+}
