@@ -74,7 +74,10 @@ impl Comparer {
                     self.same(value, response)
                         || relation::before_rounding(gold).is_some_and(|exact| self.same(exact, response))
                 }
-                None => same_regions(gold, response),
+                None => {
+                    same_regions(gold, response)
+                        || relation::measured(gold).is_some_and(|value| self.same(value, response))
+                }
             },
             (_, Expr::Relation(..)) => match relation::result(response) {
                 Some(value) => {
@@ -86,11 +89,11 @@ impl Comparer {
             (Expr::Ratio(gold), Expr::Ratio(response)) => {
                 ratio::same(gold, response, &|a, b| equal_scalars(a, b, &self.work))
             }
-            (Expr::Set(gold), Expr::Set(response)) => {
+            (Expr::Set(gold), Expr::Set(response)) => self.same_groups(gold, response).unwrap_or_else(|| {
                 self.same_sets(gold, response)
                     || (has_conditions(gold)
                         && same_regions(&Expr::Set(gold.clone()), &Expr::Set(response.clone())))
-            }
+            }),
             (Expr::Set(elements), Expr::Bracketed(_, items, _)) if elements.len() > 1 => {
                 !is_half_open(response) && self.same_sets(elements, items)
             }
@@ -171,6 +174,20 @@ impl Comparer {
             && response.iter().all(|that| gold.iter().any(|this| self.same(this, that)))
     }
 
+    /// Solutions for several names, each side as tuples or with its names; `None` where neither repeats names.
+    fn same_groups(&self, gold: &[Expr], response: &[Expr]) -> Option<bool> {
+        match (relation::grouped(gold, false), relation::grouped(response, false)) {
+            (Some(_), Some(_)) => {
+                let (names, gold) = relation::grouped(gold, true)?;
+                let (others, response) = relation::grouped(response, true)?;
+                Some(names == others && self.same_sets(&gold, &response))
+            }
+            (Some((_, gold)), None) => Some(self.same_sets(&gold, response)),
+            (None, Some(_)) => Some(self.same_sets(gold, &relation::grouped(response, true)?.1)),
+            (None, None) => None,
+        }
+    }
+
     fn match_one_to_one(&self, gold: &[Expr], response: &[Expr]) -> bool {
         let mut left: Vec<&Expr> = response.iter().collect();
         gold.iter().all(|this| {
@@ -191,8 +208,8 @@ fn has_conditions(items: &[Expr]) -> bool {
 }
 
 fn same_regions(gold: &Expr, response: &Expr) -> bool {
-    let regions = Region::of(gold).zip(Region::of(response));
-    regions.is_some_and(|(gold, response)| gold.is_same(&response))
+    let region = |expr: &Expr| Region::of(&relation::with_names_as_variables(expr));
+    region(gold).zip(region(response)).is_some_and(|(gold, response)| gold.is_same(&response))
 }
 
 /// An interval that includes one end can't be a tuple.

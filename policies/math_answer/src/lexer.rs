@@ -152,7 +152,9 @@ impl Lexer {
             return;
         }
         let is_word = commands::is_word(&run)
-            || (after_number && commands::is_short_unit(&run))
+            || (after_number
+                && (commands::is_short_unit(&run)
+                    || (run == "m" && matches!(self.peek(0), Some('²' | '³')))))
             || (run.len() == 3 && self.stands_among_words(&run));
         let joins_sets = matches!(self.tokens.last(), Some(Token::Close(_) | Token::Symbol(_)));
         if let Some(token) =

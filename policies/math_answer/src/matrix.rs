@@ -1,6 +1,12 @@
-//! Sums, multiples and transposes of matrices and vectors, worked out entry by entry.
+//! Sums, products, small powers, multiples and transposes of matrices and vectors, worked out entry by entry.
 
 use crate::expr::{Bracket, Expr};
+use crate::rational;
+
+/// A product whose entries would have more parts is left as it is. It bounds their depth too.
+const MAX_SIZE: usize = 2000;
+/// Powers up to this one are worked out.
+const MAX_POWER: i64 = 6;
 
 /// The answer with its matrices' arithmetic done, as far as it is one of those three.
 pub(crate) fn worked_out(expr: Expr) -> Expr {
@@ -11,7 +17,9 @@ pub(crate) fn worked_out(expr: Expr) -> Expr {
     expr.map(&|part| match &part {
         Expr::Product(factors) => product(factors).unwrap_or(part),
         Expr::Sum(terms) => sum(terms).unwrap_or(part),
-        Expr::Power(base, exponent) => transpose(base, exponent).unwrap_or(part),
+        Expr::Power(base, exponent) => {
+            transpose(base, exponent).or_else(|| power(base, exponent)).unwrap_or(part)
+        }
         _ => part,
     })
 }
@@ -33,16 +41,54 @@ fn like(model: &Expr, mut rows: Vec<Vec<Expr>>) -> Expr {
     }
 }
 
-/// One array times scalars.
+/// One array, or a product of matrices in a row, times scalars.
 fn product(factors: &[Expr]) -> Option<Expr> {
-    let mut arrays = factors.iter().filter(|factor| rows(factor).is_some());
-    let (array, None) = (arrays.next()?, arrays.next()) else { return None };
+    let arrays: Vec<&Expr> = factors.iter().filter(|factor| rows(factor).is_some()).collect();
+    let array = match arrays.as_slice() {
+        [] => return None,
+        [array] => (*array).clone(),
+        [first, rest @ ..] => rest.iter().try_fold((*first).clone(), |left, right| times(&left, right))?,
+    };
+    let array = &array;
     let scalars: Vec<Expr> = factors.iter().filter(|factor| rows(factor).is_none()).cloned().collect();
     if !scalars.iter().all(is_scalar) {
         return None;
     }
     let scaled = |entry: &Expr| Expr::Product(scalars.iter().cloned().chain([entry.clone()]).collect());
     Some(like(array, rows(array)?.iter().map(|row| row.iter().map(scaled).collect()).collect()))
+}
+
+/// The product of two matrices whose sizes fit.
+fn times(left: &Expr, right: &Expr) -> Option<Expr> {
+    let (Expr::Matrix(left), Expr::Matrix(right)) = (left, right) else { return None };
+    let (inner, width) = (right.len(), right.first()?.len());
+    if left.first()?.len() != inner || left.iter().chain(right).flatten().any(|entry| !is_scalar(entry)) {
+        return None;
+    }
+    // Entries are copied into every sum that they belong to.
+    let size = |rows: &[Vec<Expr>]| rows.iter().flatten().map(size_of).sum::<usize>();
+    if size(left).saturating_mul(width).saturating_add(size(right).saturating_mul(left.len())) > MAX_SIZE {
+        return None;
+    }
+    let entry = |row: &[Expr], column: usize| {
+        let terms = row.iter().zip(right).map(|(a, b)| Expr::Product(vec![a.clone(), b[column].clone()]));
+        Expr::Sum(terms.collect())
+    };
+    Some(Expr::Matrix(left.iter().map(|row| (0..width).map(|column| entry(row, column)).collect()).collect()))
+}
+
+/// `M^2`, `M^3`, ..
+fn power(base: &Expr, exponent: &Expr) -> Option<Expr> {
+    let Expr::Number(exponent) = exponent else { return None };
+    let is_matrix = matches!(base, Expr::Matrix(_));
+    let times_itself =
+        (2..=MAX_POWER).find(|power| *exponent == rational::integer(*power)).filter(|_| is_matrix)?;
+    (1..times_itself).try_fold(base.clone(), |left, _| times(&left, base))
+}
+
+/// How many parts an expression has.
+fn size_of(expr: &Expr) -> usize {
+    1 + expr.children().into_iter().map(size_of).sum::<usize>()
 }
 
 fn is_scalar(expr: &Expr) -> bool {
@@ -108,5 +154,21 @@ mod tests {
         assert!(matches!(matrix("-2(1,2)"), Expr::Bracketed(_, items, _) if items.len() == 2));
         assert!(matches!(matrix("(1,2)+(1,2,3)"), Expr::Sum(_)));
         assert!(matches!(matrix("(1,2)(3,4)"), Expr::Product(_)));
+    }
+
+    #[test]
+    fn matrices_are_multiplied_where_their_sizes_fit() {
+        let matrix = |text: &str| worked_out(parse(text).unwrap());
+        let square = "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}";
+        let column = "\\begin{pmatrix}5\\\\6\\end{pmatrix}";
+        let shape = |expr: Expr| match expr {
+            Expr::Matrix(rows) => rows.iter().map(Vec::len).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(shape(matrix(&format!("{square}{square}"))), [2, 2]);
+        assert_eq!(shape(matrix(&format!("2{square} \\cdot {column}"))), [1, 1]);
+        assert_eq!(shape(matrix(&format!("{square}^3"))), [2, 2]);
+        assert!(matches!(matrix(&format!("{column}{square}")), Expr::Product(_)));
+        assert!(matches!(matrix(&square.repeat(100)), Expr::Product(_)));
     }
 }

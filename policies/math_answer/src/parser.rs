@@ -271,7 +271,11 @@ impl Parser {
 
     /// `3:4`, `1:2:3` or `3 to 4`, where a colon doesn't begin conditions.
     fn ratio(&mut self) -> Parsed {
+        let is_time = self.begins_time();
         let mut terms = vec![self.sum()?];
+        if is_time && let Some(hours) = terms.pop() {
+            terms.push(Expr::Quantity(Box::new(hours), "hour".into()));
+        }
         while self.accept_ratio() {
             if terms.len() >= MAX_ITEMS {
                 return Err("it has too many items");
@@ -279,6 +283,23 @@ impl Parser {
             terms.push(self.sum()?);
         }
         Ok(single_or(terms, Expr::Ratio))
+    }
+
+    /// `12:05`: no term of a ratio is written with a zero before it.
+    fn begins_time(&self) -> bool {
+        let digits = |ahead: usize| match self.peek_at(ahead) {
+            Some(Token::Number(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.as_str(),
+            _ => "",
+        };
+        let is_time = |minutes: &str| minutes.len() == 2 && minutes < "60";
+        let (minutes, seconds) = (digits(2), digits(4));
+        self.peek_at(1) == Some(&Token::Sign(':'))
+            && matches!(digits(0).len(), 1 | 2)
+            && is_time(minutes)
+            && (minutes.starts_with('0')
+                || (self.peek_at(3) == Some(&Token::Sign(':'))
+                    && seconds.starts_with('0')
+                    && is_time(seconds)))
     }
 
     fn accept_ratio(&mut self) -> bool {

@@ -12,6 +12,11 @@ pub(crate) fn same(gold: &[Expr], response: &[Expr], equal: &dyn Fn(&Expr, &Expr
     if gold.len() != response.len() {
         return false;
     }
+    // The parser reads every time with a zero before its minutes as one.
+    let has_hours = |terms: &[Expr]| matches!(terms, [Expr::Quantity(_, unit), ..] if unit == "hour");
+    if has_hours(gold) != has_hours(response) {
+        return false;
+    }
     let has_units = gold.iter().chain(response).any(|term| matches!(term, Expr::Quantity(..)));
     let begins_with_zero = matches!(&gold[0], Expr::Number(value) if value.is_zero());
     if has_units || begins_with_zero || may_be_time(gold) {
@@ -28,8 +33,11 @@ pub(crate) fn quotient(terms: &[Expr]) -> Option<Expr> {
     (!may_be_time(terms)).then(|| Expr::Product(vec![above.clone(), below.clone().reciprocal()]))
 }
 
-/// `3:30`: not in lowest terms, as a ratio that was asked for would be.
+/// `3:30`: not in lowest terms, as a ratio that was asked for would be; or with hours, as the parser reads `12:05`.
 fn may_be_time(terms: &[Expr]) -> bool {
+    if matches!(terms, [Expr::Quantity(..), ..]) {
+        return true;
+    }
     let [Expr::Number(hours), Expr::Number(minutes)] = terms else { return false };
     let whole = |value: &Rational| value.is_integer().then(|| value.numer().to_i64()).flatten();
     let (Some(hours), Some(minutes)) = (whole(hours), whole(minutes)) else { return false };

@@ -2,7 +2,7 @@
 
 use crate::compare::single;
 use crate::equality::{Work, agree_at_random_points, equal_forms, equal_scalars, is_rounding};
-use crate::expr::{Comparison, Expr, Function};
+use crate::expr::{Bracket, Comparison, Expr, Function};
 use crate::normal_form::{Algebra, Generator, Monomial, Polynomial, Quotient};
 use crate::normalize::normalize;
 use crate::region::Region;
@@ -71,6 +71,61 @@ pub(crate) fn by_name(elements: &[Expr]) -> Vec<Expr> {
     }
     named.sort_by_key(|(name, _)| *name);
     named.into_iter().map(|(_, element)| element.clone()).collect()
+}
+
+/// Assignments to the same names again and again, as in "p=5, q=2; p=7, q=2": the names, and a tuple of values for each time.
+/// The tuples have the order of the names that `by_name` asks for: of the alphabet, or as they are first written.
+pub(crate) fn grouped(elements: &[Expr], by_name: bool) -> Option<(Vec<&str>, Vec<Expr>)> {
+    let mut named = Vec::with_capacity(elements.len());
+    for element in elements {
+        let (Expr::Symbol(name), value) = assigned(element)? else { return None };
+        named.push((name.as_str(), value));
+    }
+    let first = named.first()?.0;
+    let width = 1 + named.iter().skip(1).position(|(name, _)| *name == first)?;
+    let mut names: Vec<&str> = named[..width].iter().map(|(name, _)| *name).collect();
+    if by_name {
+        names.sort_unstable();
+    }
+    if width < 2 || named.len() % width != 0 {
+        return None;
+    }
+    let tuples = named.chunks(width).map(|group| {
+        let value = |name: &&str| Some(group.iter().find(|(other, _)| other == name)?.1.clone());
+        let values: Option<Vec<Expr>> = names.iter().map(value).collect();
+        Some(Expr::Bracketed(Bracket::Round, values?, Bracket::Round))
+    });
+    let tuples = tuples.collect::<Option<Vec<_>>>()?;
+    Some((names, tuples))
+}
+
+/// The value of a quotient or product of lengths named by their ends: `\frac{AB}{CD} = 2`.
+pub(crate) fn measured(expr: &Expr) -> Option<&Expr> {
+    fn is_of_points(expr: &Expr) -> bool {
+        match expr {
+            Expr::Symbol(name) => name.len() == 1 && name.starts_with(|char: char| char.is_ascii_uppercase()),
+            Expr::Product(factors) => factors.iter().all(is_of_points),
+            Expr::Power(base, exponent) => is_minus_one(exponent) && is_of_points(base),
+            _ => false,
+        }
+    }
+    let (left, comparison, right) = single(expr)?;
+    (comparison == Comparison::Equal && is_of_points(left) && right.symbols().is_empty()).then_some(right)
+}
+
+/// Inequalities with each product of names as one variable: what `0 < f(x) < 1` says of `f(x)`.
+pub(crate) fn with_names_as_variables(expr: &Expr) -> Expr {
+    let named = |operand: &Expr| match operand {
+        Expr::Product(_) if is_name(operand) => Expr::Symbol(operand.symbols().join(" ")),
+        other => other.clone(),
+    };
+    match expr {
+        Expr::Relation(first, rest) => Expr::Relation(
+            Box::new(named(first)),
+            rest.iter().map(|(comparison, operand)| (*comparison, named(operand))).collect(),
+        ),
+        other => other.clone(),
+    }
 }
 
 /// A variable, one with others or with numbers in brackets behind it, `|A|`, `\cos A`, or several names in brackets.
