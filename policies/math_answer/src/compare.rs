@@ -7,10 +7,12 @@ use crate::ratio;
 use crate::region::Region;
 use crate::relation;
 
-/// Both answers as they were read.
-pub(crate) fn equivalent(gold: &Expr, response: &Expr) -> bool {
+/// Whether both answers, as they were read, are the same; `None` where two values may be equal or not.
+pub(crate) fn equivalent(gold: &Expr, response: &Expr) -> Option<bool> {
     let prepared = |expr: &Expr| expanded(&matrix::worked_out(expr.clone()));
-    Comparer { work: Work::new() }.same(&prepared(gold), &prepared(response))
+    let comparer = Comparer { work: Work::new() };
+    let is_same = comparer.same(&prepared(gold), &prepared(response));
+    (is_same || !comparer.work.is_undecided()).then_some(is_same)
 }
 
 /// Each answer with a sign `\pm` as the set of the two that it stands for. All such signs of an answer go together.
@@ -75,7 +77,7 @@ impl Comparer {
                         || relation::before_rounding(gold).is_some_and(|exact| self.same(exact, response))
                 }
                 None => {
-                    same_regions(gold, response)
+                    self.same_regions(gold, response)
                         || relation::measured(gold).is_some_and(|value| self.same(value, response))
                 }
             },
@@ -84,7 +86,7 @@ impl Comparer {
                     self.same(gold, value)
                         || relation::before_rounding(response).is_some_and(|exact| self.same(gold, exact))
                 }
-                None => same_regions(gold, response),
+                None => self.same_regions(gold, response),
             },
             (Expr::Ratio(gold), Expr::Ratio(response)) => {
                 ratio::same(gold, response, &|a, b| equal_scalars(a, b, &self.work))
@@ -92,7 +94,7 @@ impl Comparer {
             (Expr::Set(gold), Expr::Set(response)) => self.same_groups(gold, response).unwrap_or_else(|| {
                 self.same_sets(gold, response)
                     || (has_conditions(gold)
-                        && same_regions(&Expr::Set(gold.clone()), &Expr::Set(response.clone())))
+                        && self.same_regions(&Expr::Set(gold.clone()), &Expr::Set(response.clone())))
             }),
             (Expr::Set(elements), Expr::Bracketed(_, items, _)) if elements.len() > 1 => {
                 !is_half_open(response) && self.same_sets(elements, items)
@@ -136,10 +138,16 @@ impl Comparer {
                 ratio::quotient(terms).is_some_and(|value| equal_scalars(other, &value, &self.work))
             }
             _ if is_region(gold) || is_region(response) => {
-                self.same_parts(gold, response) || same_regions(gold, response)
+                self.same_parts(gold, response) || self.same_regions(gold, response)
             }
             _ => equal_scalars(gold, response, &self.work),
         }
+    }
+
+    fn same_regions(&self, gold: &Expr, response: &Expr) -> bool {
+        let region = |expr: &Expr| Region::of(&relation::with_names_as_variables(expr));
+        let equal = |a: &Expr, b: &Expr| equal_scalars(a, b, &self.work);
+        region(gold).zip(region(response)).is_some_and(|(gold, response)| gold.is_same(&response, &equal))
     }
 
     /// Whether a list repeats one answer, as two boxes may do.
@@ -205,11 +213,6 @@ fn has_conditions(items: &[Expr]) -> bool {
     items.iter().any(|item| {
         matches!(item, Expr::Relation(..) | Expr::Member(..)) && relation::assigned(item).is_none()
     })
-}
-
-fn same_regions(gold: &Expr, response: &Expr) -> bool {
-    let region = |expr: &Expr| Region::of(&relation::with_names_as_variables(expr));
-    region(gold).zip(region(response)).is_some_and(|(gold, response)| gold.is_same(&response))
 }
 
 /// An interval that includes one end can't be a tuple.

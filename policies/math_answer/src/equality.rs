@@ -1,30 +1,21 @@
 //! Whether two scalars are equal.
 //!
-//! Exactly, by the [normal form](crate::normal_form), wherever that decides. Otherwise both are evaluated at random points,
-//! variables of both signs among them, from a generator with a fixed seed: they count as equal when they agree at
-//! [`POINTS`] points within the errors of evaluation, which [`evaluate`] bounds and which must be below 1e-9 of the value.
-//! So a wrong verdict needs two different values that agree to nine digits at every one of them.
+//! Exactly, by the [normal form](crate::normal_form), wherever that decides. Otherwise both are evaluated, and what is not
+//! told apart in double precision is evaluated to more places ([`agreement`](crate::agreement) states the error).
 
 use std::cell::Cell;
 
-use exgrpo_guest_sdk::Random;
 use num_traits::{Signed, Zero};
 
-use crate::evaluate::{Ball, evaluate};
-use crate::expr::{Constant, Expr, Function};
+use crate::agreement::agree;
+use crate::evaluate::evaluate;
+use crate::expr::{Constant, Expr};
 use crate::function_call::in_radians;
 use crate::normal_form::{Algebra, NoForm, Quotient};
 use crate::normalize::normalize;
 use crate::rational::{self, Rational};
 use crate::units;
 
-/// Points at which two values must agree.
-const POINTS: usize = 6;
-/// Points that may be tried, because values may have none at some, or none that is known well.
-const MAX_ATTEMPTS: usize = 24;
-/// Constants that points are laid beyond.
-const MAX_PIVOTS: usize = 12;
-const SEED: u64 = 0x6d61_7468;
 /// A rounded value shows at least this many decimal places ..
 const MIN_PLACES: u32 = 6;
 /// .. and is at least this many units of its last place.
@@ -38,16 +29,16 @@ pub(crate) struct Work {
     left: Cell<u64>,
     /// What was left when the last algebra began.
     granted: Cell<u64>,
+    /// Whether two values were met that may be equal or not.
+    undecided: Cell<bool>,
 }
 
 /// Steps of a whole comparison; a step takes a microsecond or two.
 const MAX_WORK: u64 = 150_000;
-/// Steps that an evaluation at random points counts for.
-const EVALUATION: u64 = 2000;
 
 impl Work {
     pub(crate) fn new() -> Self {
-        Self { left: Cell::new(MAX_WORK), granted: Cell::new(0) }
+        Self { left: Cell::new(MAX_WORK), granted: Cell::new(0), undecided: Cell::new(false) }
     }
 
     /// Takes steps off; false when there are not enough.
@@ -55,6 +46,15 @@ impl Work {
         let left = self.left.get().checked_sub(steps);
         self.left.set(left.unwrap_or(0));
         left.is_some()
+    }
+
+    /// Notes that two values agree as far as they are known, which is not far enough.
+    pub(crate) fn leave_undecided(&self) {
+        self.undecided.set(true);
+    }
+
+    pub(crate) fn is_undecided(&self) -> bool {
+        self.undecided.get()
     }
 
     pub(crate) fn algebra(&self) -> Algebra {
@@ -189,11 +189,11 @@ fn equal_values(gold: &Expr, response: &Expr, work: &Work) -> bool {
             if rounded(response, &gold_form, gold) || rounded(gold, &response_form, response) {
                 return true;
             }
-            !algebra.is_decisive && agree_at_random_points(gold, response, work)
+            !algebra.is_decisive && agree(gold, response, work)
         }
         Err(NoForm::TooLarge) => {
             work.done(&algebra);
-            agree_at_random_points(gold, response, work)
+            agree(gold, response, work)
         }
         Err(NoForm::Undefined | NoForm::NotScalar) => false,
     }
@@ -212,7 +212,7 @@ pub(crate) fn equal_forms(left: &Quotient, right: &Quotient, algebra: &mut Algeb
 }
 
 /// A number as it was written, with its sign.
-fn literal(expr: &Expr) -> Option<&Rational> {
+pub(crate) fn literal(expr: &Expr) -> Option<&Rational> {
     match expr {
         Expr::Number(value) | Expr::Decimal(value) => Some(value),
         _ => None,
@@ -294,87 +294,4 @@ fn decimal_places(decimal: &Rational) -> u32 {
         count
     };
     count(2).max(count(5))
-}
-
-/// Whether the values are equal as far as evaluation tells. Values that can't be evaluated are not.
-pub(crate) fn agree_at_random_points(left: &Expr, right: &Expr, work: &Work) -> bool {
-    if !work.spend(EVALUATION) {
-        return false;
-    }
-    let mut symbols = [left.symbols(), right.symbols()].concat();
-    symbols.sort_unstable();
-    symbols.dedup();
-    let needed = if symbols.is_empty() { 1 } else { POINTS };
-    let pivots = if symbols.is_empty() { Vec::new() } else { pivots(left, right) };
-    let mut random = Random::new(SEED);
-    let mut agreed = 0;
-    for attempt in 0..MAX_ATTEMPTS {
-        // Half of the points lie beyond the constants, where absolute values change their sign; some are whole, where steps are.
-        let is_far = attempt >= MAX_ATTEMPTS / 2 && !pivots.is_empty();
-        let mut values = random_point(&mut random, symbols.len(), attempt % 2 == 0);
-        if is_far {
-            values.iter_mut().for_each(|value| *value *= pivots[random.below(pivots.len())]);
-            if attempt % 2 == 0 {
-                values.iter_mut().for_each(|value| *value = value.round());
-            }
-        }
-        let balls = (evaluate(left, &symbols, &values), evaluate(right, &symbols, &values));
-        match balls {
-            (Some(left), Some(right)) if left.is_conclusive() && right.is_conclusive() => {
-                if !overlap(left, right) {
-                    return false;
-                }
-                agreed += usize::from(!is_far);
-            }
-            _ if symbols.is_empty() => return false,
-            _ => {}
-        }
-        if agreed >= needed && (pivots.is_empty() || attempt + 1 == MAX_ATTEMPTS) {
-            return true;
-        }
-    }
-    false
-}
-
-/// Sizes of the constants, and of their products with each other, if any part depends on which side of one a variable lies.
-fn pivots(left: &Expr, right: &Expr) -> Vec<f64> {
-    let is_sided = |part: &Expr| match part {
-        Expr::Call(Function::Abs | Function::Floor | Function::Ceil, _) => true,
-        Expr::Power(_, exponent) => !matches!(exponent.as_ref(), Expr::Number(value) if value.is_integer()),
-        _ => false,
-    };
-    if !left.any(&is_sided) && !right.any(&is_sided) {
-        return Vec::new();
-    }
-    let sizes = std::cell::RefCell::new(vec![1.0]);
-    let collect = |part: &Expr| {
-        if let (Some(value), mut sizes) = (literal(part), sizes.borrow_mut())
-            && sizes.len() < MAX_PIVOTS
-        {
-            sizes.push(rational::to_f64(value).abs());
-        }
-        false
-    };
-    let _ = left.any(&collect) || right.any(&collect);
-    let mut sizes = sizes.into_inner();
-    for index in 1..sizes.len() {
-        let product = sizes[index] * sizes[index - 1];
-        sizes.push(product);
-    }
-    sizes.retain(|size| size.is_finite() && *size > 0.0);
-    sizes
-}
-
-fn overlap(left: Ball, right: Ball) -> bool {
-    (left.re - right.re).hypot(left.im - right.im) <= left.radius + right.radius
-}
-
-/// Coordinates between 0.3 and 3.3, positive or of any sign.
-pub(crate) fn random_point(random: &mut Random, dimension: usize, is_positive: bool) -> Vec<f64> {
-    (0..dimension)
-        .map(|_| {
-            let magnitude = 0.3 + 3.0 * random.unit();
-            if is_positive || random.below(2) == 0 { magnitude } else { -magnitude }
-        })
-        .collect()
 }

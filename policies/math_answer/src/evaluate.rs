@@ -152,14 +152,14 @@ pub(crate) fn evaluate(expr: &Expr, symbols: &[String], values: &[f64]) -> Optio
 }
 
 /// For an exponent p/q in lowest terms with odd q: whether p is odd.
-fn odd_root(exponent: &Expr) -> Option<bool> {
+pub(crate) fn odd_root(exponent: &Expr) -> Option<bool> {
     let quotient = literal_quotient(exponent)?;
     let is_odd = |number: &num_bigint::BigInt| number.bit(0);
     (!quotient.is_integer() && is_odd(quotient.denom())).then(|| is_odd(&quotient.numer().abs()))
 }
 
 /// A quotient of integers that is written as one, as in `1/3`, `-\frac{2}{3}` or the index of a root.
-fn literal_quotient(expr: &Expr) -> Option<rational::Rational> {
+pub(crate) fn literal_quotient(expr: &Expr) -> Option<rational::Rational> {
     match expr {
         Expr::Number(value) => Some(value.clone()),
         Expr::Power(base, exponent) => match (base.as_ref(), exponent.as_ref()) {

@@ -10,6 +10,7 @@
 //!
 //! Reading and comparing are bounded by themselves: in length, depth, terms, sizes of numbers and steps.
 
+mod agreement;
 mod boxed;
 mod commands;
 mod compare;
@@ -30,11 +31,15 @@ mod normalize;
 mod numbers;
 mod parser;
 mod plain;
+mod precise;
 mod ratio;
 mod rational;
+mod real;
 mod region;
 mod relation;
 mod scalar;
+mod separation;
+mod series;
 mod spans;
 mod statement;
 mod units;
@@ -77,69 +82,85 @@ impl Verifier for MathAnswer {
         {
             (gold_text, gold) = (said, Ok(read));
         }
-        let Some((answer, is_right)) = self.judge(&gold_text, gold.as_ref().ok(), request) else {
-            return Ok(if is_scorable(&gold) { Verdict::incorrect() } else { unscorable(&gold_text, &gold) });
-        };
-        Ok(if is_right {
-            Verdict::correct().with_answer(answer)
-        } else if is_scorable(&gold) {
-            Verdict::incorrect().with_answer(answer)
-        } else {
-            unscorable(&gold_text, &gold)
+        let judged = self.judge(&gold_text, gold.as_ref().ok(), request);
+        Ok(match judged {
+            Some((answer, Some(true))) => Verdict::correct().with_answer(answer),
+            _ if !is_scorable(&gold) => unscorable(
+                &gold_text,
+                &format!("the gold answer can't be read, {}", gold.err().unwrap_or("it has no value")),
+            ),
+            Some((answer, None)) => unscorable(&answer, "whether it equals the gold answer can't be decided"),
+            Some((answer, Some(false))) => Verdict::incorrect().with_answer(answer),
+            None => Verdict::incorrect(),
         })
     }
 }
 
 impl MathAnswer {
-    /// The answer of a response, and whether it is the gold answer; `None` without an answer.
-    fn judge(&self, gold_text: &str, gold: Option<&Expr>, request: &Request) -> Option<(String, bool)> {
+    /// The answer of a response, and whether it is the gold answer, if that can be decided; `None` without an answer.
+    fn judge(
+        &self,
+        gold_text: &str,
+        gold: Option<&Expr>,
+        request: &Request,
+    ) -> Option<(String, Option<bool>)> {
         let mut response = request.response.as_str();
         if self.0.after_think_tag {
             response = after_think_tag(response)?;
         }
         let response = plain::plain(response);
         let found = extract::candidates(&response, request.finished);
-        if let (Some(Expr::Set(items)), true) = (gold, found.boxes.len() > 1)
+        if let Some(Expr::Set(items)) = gold
+            && items.len() > 1
             && items.len() == found.boxes.len()
         {
             let together = found.boxes.join(", ");
             if let Ok(answer) = parser::parse(&together)
-                && gold.is_some_and(|gold| compare::equivalent(gold, &answer))
+                && gold.is_some_and(|gold| compare::equivalent(gold, &answer) == Some(true))
             {
-                return Some((together, true));
+                return Some((together, Some(true)));
             }
         }
         let mut last = None;
         for candidate in found.answers {
             if is_same_text(gold_text, &candidate) {
-                return Some((candidate, true));
+                return Some((candidate, Some(true)));
             }
             if let Some(Expr::Text(words)) = gold
                 && words_of(&candidate) == *words
             {
-                return Some((candidate, true));
+                return Some((candidate, Some(true)));
             }
             if let (Some(Expr::Symbol(label)), Some(choice)) = (gold, chosen_option(&candidate)) {
                 let is_right = label.chars().eq([choice]);
-                return Some((candidate, is_right));
+                return Some((candidate, Some(is_right)));
             }
             if let Ok(answer) = parser::parse(&plain::plain(&candidate)) {
-                let is_right = gold.is_some_and(|gold| {
-                    compare::equivalent(gold, &answer) || is_same_list(gold_text, gold, &candidate, &answer)
-                }) || is_same_decimal(gold_text, &candidate, &answer);
+                let is_right =
+                    gold.map_or(Some(false), |gold| is_right(gold_text, gold, &candidate, &answer));
                 return Some((candidate, is_right));
             }
             last.get_or_insert(candidate);
         }
-        Some((last?, false))
+        Some((last?, Some(false)))
     }
+}
+
+/// Whether an answer is the gold answer in any way that both can be read.
+fn is_right(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) -> Option<bool> {
+    let is_equivalent = compare::equivalent(gold, answer);
+    let is_right = is_equivalent == Some(true)
+        || is_same_list(gold_text, gold, answer_text, answer)
+        || is_same_decimal(gold_text, answer_text, answer);
+    if is_right { Some(true) } else { is_equivalent }
 }
 
 /// Whether both are one list, where the commas of one of them could also group the digits of a number: `100,225`.
 fn is_same_list(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) -> bool {
+    let same = |gold: &Expr, answer: &Expr| compare::equivalent(gold, answer) == Some(true);
     match (parser::parse_as_list(gold_text), parser::parse_as_list(answer_text)) {
-        (Some(gold), None) => matches!(answer, Expr::Set(_)) && compare::equivalent(&gold, answer),
-        (None, Some(answer)) => matches!(gold, Expr::Set(_)) && compare::equivalent(gold, &answer),
+        (Some(gold), None) => matches!(answer, Expr::Set(_)) && same(&gold, answer),
+        (None, Some(answer)) => matches!(gold, Expr::Set(_)) && same(gold, &answer),
         _ => false,
     }
 }
@@ -150,18 +171,17 @@ fn is_same_decimal(gold_text: &str, answer_text: &str, answer: &Expr) -> bool {
         return false;
     };
     let with_point = decimal_comma::of_answer(answer_text).and_then(|answer| parser::parse(&answer).ok());
-    compare::equivalent(&gold, with_point.as_ref().unwrap_or(answer))
+    compare::equivalent(&gold, with_point.as_ref().unwrap_or(answer)) == Some(true)
 }
 
 /// A gold answer that isn't even equal to itself (1/0, or a number too large to tell) can't be compared with anything.
 fn is_scorable(gold: &std::result::Result<Expr, lexer::Unreadable>) -> bool {
-    gold.as_ref().is_ok_and(|gold| compare::equivalent(gold, gold))
+    gold.as_ref().is_ok_and(|gold| compare::equivalent(gold, gold) == Some(true))
 }
 
-fn unscorable(gold_text: &str, gold: &std::result::Result<Expr, lexer::Unreadable>) -> Verdict {
-    let why = gold.as_ref().err().copied().unwrap_or("it has no value");
-    let shown: String = gold_text.chars().take(80).collect();
-    log::warn(&format!("the gold answer can't be read, {why}: {shown}"));
+fn unscorable(text: &str, why: &str) -> Verdict {
+    let shown: String = text.chars().take(80).collect();
+    log::warn(&format!("{why}: {shown}"));
     Verdict::unscorable()
 }
 

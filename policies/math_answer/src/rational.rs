@@ -3,6 +3,7 @@
 use num_bigint::BigInt;
 use num_integer::Integer;
 use num_rational::Ratio;
+use num_traits::float::FloatCore;
 use num_traits::{One, Pow, Signed, ToPrimitive, Zero};
 
 /// A rational number in lowest terms.
@@ -94,6 +95,17 @@ pub(crate) fn to_f64(value: &Rational) -> f64 {
     numerator / denominator * ((up as f64) - (down as f64)).exp2()
 }
 
+/// The exact value of a double; `None` for what is no number.
+pub(crate) fn from_f64(value: f64) -> Option<Rational> {
+    if !value.is_finite() {
+        return None;
+    }
+    let (mantissa, exponent, sign) = FloatCore::integer_decode(value);
+    let scale = BigInt::one() << exponent.unsigned_abs();
+    let signed = BigInt::from(mantissa) * sign;
+    Some(if exponent >= 0 { Rational::from_integer(signed * scale) } else { Rational::new(signed, scale) })
+}
+
 /// Prime factors below this are found by division; a rest below its square is prime too.
 const TRIAL_LIMIT: u64 = 1 << 10;
 
@@ -165,6 +177,8 @@ mod tests {
         assert_eq!(power(&integer(10), i64::MAX), None);
         assert_eq!(power(&integer(-1), i64::MAX), Some(integer(-1)));
         let huge = power(&integer(10), 3000).unwrap();
+        assert_eq!(from_f64(-0.375), Some(fraction(-3, 8)));
+        assert_eq!(from_f64(f64::NAN), None);
         assert!((to_f64(&(&huge / (&huge * integer(3)))) - 1.0 / 3.0).abs() < 1e-15);
     }
 

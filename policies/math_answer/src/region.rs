@@ -9,10 +9,18 @@ const TOLERANCE: f64 = 1e-11;
 /// More borders than this are not compared.
 const MAX_BORDERS: usize = 300;
 
+/// Where a set begins or ends.
+#[derive(Debug, Clone)]
+struct Border {
+    value: f64,
+    /// As it is written, where it is no root of an equation.
+    exact: Option<Expr>,
+}
+
 /// Which borders a set has, and whether it holds what is before the first, the first, what is between it and the second, ..
 #[derive(Debug)]
 pub(crate) struct Region {
-    borders: Vec<f64>,
+    borders: Vec<Border>,
     holds: Vec<bool>,
 }
 
@@ -37,26 +45,26 @@ impl Region {
     fn of_parts(expr: &Expr) -> Option<Self> {
         let mut borders = Vec::new();
         collect_borders(expr, &mut borders)?;
-        borders.sort_by(f64::total_cmp);
-        borders.dedup_by(|a, b| is_same(*a, *b));
+        borders.sort_by(|a: &Border, b| a.value.total_cmp(&b.value));
+        borders.dedup_by(|a, b| is_same(a.value, b.value));
         if borders.len() > MAX_BORDERS {
             return None;
         }
         let mut region = Self { borders: Vec::new(), holds: vec![] };
-        let between =
-            |index: usize| match (index.checked_sub(1).map(|before| borders[before]), borders.get(index)) {
-                (None, None) => 0.0,
-                (None, Some(next)) => next - next.abs().max(1.0),
-                (Some(last), None) => last + last.abs().max(1.0),
-                (Some(last), Some(next)) => last.midpoint(*next),
-            };
+        let value_at = |index: usize| borders.get(index).map(|border| border.value);
+        let between = |index: usize| match (index.checked_sub(1).and_then(value_at), value_at(index)) {
+            (None, None) => 0.0,
+            (None, Some(next)) => next - next.abs().max(1.0),
+            (Some(last), None) => last + last.abs().max(1.0),
+            (Some(last), Some(next)) => last.midpoint(next),
+        };
         let mut inside = contains(expr, between(0))?;
         region.holds.push(inside);
-        for (index, &border) in borders.iter().enumerate() {
-            let (at, after) = (contains(expr, border)?, contains(expr, between(index + 1))?);
+        for (index, border) in borders.iter().enumerate() {
+            let (at, after) = (contains(expr, border.value)?, contains(expr, between(index + 1))?);
             // A border that changes nothing is none.
             if (at, after) != (inside, inside) {
-                region.borders.push(border);
+                region.borders.push(border.clone());
                 region.holds.extend([at, after]);
             }
             inside = after;
@@ -64,8 +72,13 @@ impl Region {
         Some(region)
     }
 
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.holds == other.holds && self.borders.iter().zip(&other.borders).all(|(a, b)| is_same(*a, *b))
+    /// Borders that are written are compared by `equal` as well.
+    pub(crate) fn is_same(&self, other: &Self, equal: &dyn Fn(&Expr, &Expr) -> bool) -> bool {
+        let is_same_border = |(a, b): (&Border, &Border)| {
+            is_same(a.value, b.value)
+                && a.exact.as_ref().zip(b.exact.as_ref()).is_none_or(|(a, b)| equal(a, b))
+        };
+        self.holds == other.holds && self.borders.iter().zip(&other.borders).all(is_same_border)
     }
 }
 
@@ -92,12 +105,13 @@ fn bounds(items: &[Expr]) -> Option<(f64, f64)> {
     (low <= high).then_some((low, high))
 }
 
-fn collect_borders(expr: &Expr, borders: &mut Vec<f64>) -> Option<()> {
+fn collect_borders(expr: &Expr, borders: &mut Vec<Border>) -> Option<()> {
     match expr {
         Expr::Reals => {}
         Expr::Bracketed(_, items, _) => {
             let (low, high) = bounds(items)?;
-            borders.extend([low, high].into_iter().filter(|bound| bound.is_finite()));
+            let ends = [low, high].into_iter().zip(items).filter(|(bound, _)| bound.is_finite());
+            borders.extend(ends.map(|(value, end)| Border { value, exact: Some(end.clone()) }));
         }
         Expr::Set(points) => {
             let values = points.iter().filter(|point| constant(point).is_some()).count();
@@ -107,7 +121,7 @@ fn collect_borders(expr: &Expr, borders: &mut Vec<f64>) -> Option<()> {
             for point in points {
                 // Conditions in a list: "x < 1 or x > 2".
                 match constant(point) {
-                    Some(value) => borders.push(value),
+                    Some(value) => borders.push(Border { value, exact: Some(point.clone()) }),
                     None => collect_borders(point, borders)?,
                 }
             }
@@ -136,7 +150,13 @@ fn collect_borders(expr: &Expr, borders: &mut Vec<f64>) -> Option<()> {
 
 /// Where two sides may be equal that differ by a polynomial of one variable of degree 1 or 2, or by one with absolute
 /// values in it. Too many borders do no harm.
-fn add_borders(left: &Expr, right: &Expr, borders: &mut Vec<f64>) -> Option<()> {
+fn add_borders(left: &Expr, right: &Expr, borders: &mut Vec<Border>) -> Option<()> {
+    for (name, bound) in [(left, right), (right, left)] {
+        if let (Expr::Symbol(_), Some(value)) = (name, constant(bound)) {
+            borders.extend(value.is_finite().then(|| Border { value, exact: Some(bound.clone()) }));
+            return Some(());
+        }
+    }
     let difference = left.clone().minus(right.clone());
     let is_abs = |part: &Expr| matches!(part, Expr::Call(Function::Abs, _));
     if !difference.any(&is_abs) {
@@ -156,7 +176,8 @@ fn add_borders(left: &Expr, right: &Expr, borders: &mut Vec<f64>) -> Option<()> 
 }
 
 /// The real roots of a x^2 + b x + c, whose coefficients its values give.
-fn add_roots(polynomial: &Expr, borders: &mut Vec<f64>) -> Option<()> {
+fn add_roots(polynomial: &Expr, borders: &mut Vec<Border>) -> Option<()> {
+    let root = |value: f64| Border { value, exact: None };
     let symbols = polynomial.symbols();
     if symbols.len() != 1 {
         return None;
@@ -174,15 +195,15 @@ fn add_roots(polynomial: &Expr, borders: &mut Vec<f64>) -> Option<()> {
         }
     }
     if a.abs() <= 1e-12 * scale {
-        borders.extend((b != 0.0).then(|| -c / b));
+        borders.extend((b != 0.0).then(|| root(-c / b)));
         return Some(());
     }
     let discriminant = b * b - 4.0 * a * c;
     if discriminant >= 0.0 {
         // The larger root by addition, the other from their product: no digits cancel.
         let sum = -(b + b.signum() * discriminant.sqrt()) / 2.0;
-        borders.push(sum / a);
-        borders.extend((sum != 0.0).then(|| c / sum));
+        borders.push(root(sum / a));
+        borders.extend((sum != 0.0).then(|| root(c / sum)));
     }
     Some(())
 }

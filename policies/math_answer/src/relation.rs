@@ -1,7 +1,8 @@
 //! Equations, inequalities and assignments.
 
+use crate::agreement::agree;
 use crate::compare::single;
-use crate::equality::{Work, agree_at_random_points, equal_forms, equal_scalars, is_rounding};
+use crate::equality::{Work, equal_forms, equal_scalars, is_rounding};
 use crate::expr::{Bracket, Comparison, Expr, Function};
 use crate::normal_form::{Algebra, Generator, Monomial, Polynomial, Quotient};
 use crate::normalize::normalize;
@@ -200,7 +201,8 @@ pub(crate) fn same(gold: &Expr, response: &Expr, work: &Work, same: &dyn Fn(&Exp
     let is_inequality = |expr: &Expr| matches!(expr, Expr::Relation(_, rest) if rest.iter().any(|(comparison, _)| !comparison.is_equality()));
     if is_inequality(gold) && is_inequality(response) && gold.symbols() == response.symbols() {
         let regions = Region::of(gold).zip(Region::of(response));
-        return regions.is_some_and(|(gold, response)| gold.is_same(&response))
+        return regions
+            .is_some_and(|(gold, response)| gold.is_same(&response, &|a, b| equal_scalars(a, b, work)))
             || same_chains(gold, response, same);
     }
     same_chains(gold, response, same)
@@ -257,7 +259,7 @@ fn same_statements(gold: Statement<'_>, response: Statement<'_>, work: &Work) ->
     if is_proportional {
         return true;
     }
-    !algebra.is_decisive && agree_at_random_points(&differences.0, &differences.1, work)
+    !algebra.is_decisive && agree(&differences.0, &differences.1, work)
 }
 
 fn is_proportional(gold: &Quotient, response: &Quotient, is_equation: bool, algebra: &mut Algebra) -> bool {
