@@ -21,6 +21,7 @@ mod models;
 mod modules;
 #[cfg(target_os = "linux")]
 mod output;
+mod own_data;
 mod policy_files;
 mod pool_rules;
 mod process;

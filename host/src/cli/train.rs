@@ -116,6 +116,10 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         None => {
             let config = args.resolve()?;
             prepare(config.model.engine);
+            if !args.quiet {
+                // Reading a large model takes a while.
+                say(&format!("reading {} and {}", config.model.path, config.dataset.train));
+            }
             Run::create(config, args.out.as_deref())?
         }
     };
