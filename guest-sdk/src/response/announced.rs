@@ -39,9 +39,25 @@ fn nouns(first: u8) -> &'static [Noun] {
     const FRENCH: &[&str] = &["finale", "correcte", "exacte"];
     const SPANISH: &[&str] = &["final", "correcta", "correta"];
     match first {
-        b'a' => const { &[noun("answer", ENGLISH), noun("antwort", GERMAN)] },
+        b'a' => {
+            const {
+                &[
+                    noun("answer", ENGLISH),
+                    noun("antwort", GERMAN),
+                    Noun { name: "alternativa", qualifiers: SPANISH, links: &["es", "é", "è"] },
+                ]
+            }
+        }
         b'c' => const { &[noun("choice", &["is"])] },
-        b'o' => const { &[noun("option", &["is"])] },
+        b'o' => {
+            const {
+                &[
+                    noun("option", &["is"]),
+                    Noun { name: "opción", qualifiers: SPANISH, links: &["es"] },
+                    Noun { name: "opção", qualifiers: SPANISH, links: &["é"] },
+                ]
+            }
+        }
         b'<' => const { &[noun("<answer>", &[""])] },
         b'e' => const { &[noun("ergebnis", GERMAN)] },
         b'l' => const { &[noun("lösung", &["ist", "lautet", "beträgt"])] },
@@ -107,15 +123,27 @@ pub struct Announced<'a> {
 /// ```
 pub fn announced(response: &str) -> Option<Announced<'_>> {
     let bytes = response.as_bytes();
+    // What a JSON object says elsewhere is not its answer.
+    let is_object = response.trim_start().trim_start_matches("```json").trim_start().starts_with('{');
+    let members = || last_where(response, &|end| matches!(bytes.get(end), Some(b'"' | b'\'')));
+    is_object.then(members).flatten().or_else(|| last_where(response, &|_| true))
+}
+
+/// The last announcement whose noun ends at a place like that.
+fn last_where<'a>(response: &'a str, is_meant: &dyn Fn(usize) -> bool) -> Option<Announced<'a>> {
+    let bytes = response.as_bytes();
     for start in (0..bytes.len()).rev() {
         for noun in nouns(bytes[start].to_ascii_lowercase()) {
+            if !is_meant(start + noun.name.len()) {
+                continue;
+            }
             let Some((end, is_label)) = phrase_at(response, start, noun) else { continue };
             let rest = response.get(end..)?.split("</answer>").next()?;
             let rest = rest.trim_start_matches(['*', ':', ' ', '\t', '=', '_']);
             let mut lines = rest.lines().map(str::trim);
             let line = lines.find(|line| !line.is_empty() && !matches!(*line, "**" | "$$" | "\\[" | "```"));
             // `"answer": "C"`
-            let is_member = bytes.get(start + noun.name.len()) == Some(&b'"');
+            let is_member = matches!(bytes.get(start + noun.name.len()), Some(b'"' | b'\''));
             return line.map(|line| Announced {
                 start,
                 line: if is_member { member(line) } else { line },
@@ -142,8 +170,9 @@ pub fn after_answer_phrase(response: &str) -> Option<&str> {
 
 /// The value of a member of a JSON object, without its quotes.
 fn member(line: &str) -> &str {
-    match line.strip_prefix('"') {
-        Some(text) => text.split(['"', '\n']).next().unwrap_or(text),
+    let quote = line.chars().next().filter(|char| matches!(char, '"' | '\''));
+    match quote {
+        Some(quote) => line[1..].split(quote).next().unwrap_or_default(),
         None => line.split([',', '}']).next().unwrap_or(line).trim_end(),
     }
 }
@@ -157,7 +186,8 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
     }
     let mut rest = &text[end..];
     let at = |rest: &str| text.len() - rest.len();
-    if let Some(value) = rest.strip_prefix('"').and_then(|rest| rest.trim_start().strip_prefix(':')) {
+    let behind_quote = rest.strip_prefix(['"', '\'']).map(|rest| rest.trim_start());
+    if let Some(value) = behind_quote.and_then(|rest| rest.strip_prefix(':')) {
         return Some((at(value), true));
     }
     if noun.links == [""] {
@@ -243,6 +273,8 @@ mod tests {
             "{\"reason\": \"it is\", \"answer\": \"7.\", \"unit\": \"m\"}",
             "{\"final_answer\": 7.}",
             "{\"choice\" : \"7.\"}",
+            "{'answer': '7.'}",
+            "```json\n{\"answer\": \"7.\", \"reason\": \"The answer is not 8\"}\n```",
         ] {
             assert_eq!(after_answer_phrase(text), Some("7."), "{text}");
         }
