@@ -25,9 +25,23 @@ pub(crate) fn only(mut numbers: Vec<Number>) -> Option<Number> {
 pub(crate) fn single(text: &str) -> Option<Number> {
     let mut found = numbers(text).into_iter();
     let first = found.next()?;
+    let rest = text.get(first.end..)?.trim_start_matches([' ', '$', '*']);
+    if rest
+        .strip_prefix(['x', 'X'])
+        .is_some_and(|rest| rest.trim_start().starts_with(|char: char| char.is_ascii_digit()))
+    {
+        return None;
+    }
     let Some(second) = found.next() else { return Some(first) };
     let between = text.get(first.end..second.start)?;
-    let bare = between.trim_matches(|char: char| char.is_whitespace() || "$*\\".contains(char));
+    let is_mark = |char: char| char.is_whitespace() || "$*\\".contains(char);
+    let bare = between.trim_matches(is_mark);
+    // "8 (5 + 3)" says how it was found, "5 (or 3)" doesn't say what it is.
+    let bare = match bare.strip_prefix('(') {
+        Some("") => return Some(first),
+        Some(inner) => inner.trim_matches(is_mark),
+        None => bare,
+    };
     let is_joined = matches!(bare, "or" | "and" | "to" | "times" | "cdot" | "或" | "和")
         || bare.chars().all(|char| "+-−–/×÷·^,;:&x".contains(char));
     (!is_joined).then_some(first)
@@ -214,7 +228,8 @@ impl Scanner<'_> {
         // "5 - 3" and "5-3" subtract, "is -3" does not.
         let Some(last) = self.before(operand) else { return true };
         let is_operand = (last.is_ascii_alphanumeric() && !is_unspaced(last)) || last == ')';
-        !is_operand || (is_spaced && sign == start && last.is_alphabetic())
+        let is_close = !(sign..start).any(|at| self.peek(at) == Some(' '));
+        !is_operand || (is_spaced && is_close && last.is_alphabetic())
     }
 }
 

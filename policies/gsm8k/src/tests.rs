@@ -192,7 +192,7 @@ fn signs_of_currency_and_groups_belong_to_the_number() {
         ),
         (
             "-5",
-            &["The temperature is −5 degrees.", "温度是−5度", "#### −5", "答案：－5"],
+            &["The temperature is −5 degrees.", "温度是−5度", "#### −5", "答案：－5", "the change is −$5"],
             &["10−5", "10 − 5", "温度是5度"],
         ),
     ] {
@@ -214,6 +214,8 @@ fn what_is_left_to_work_out_is_no_answer() {
                 "#### 5 + 3",
                 "#### 5, 3",
                 "#### 5 or 3",
+                "#### 5x3",
+                "#### 5 (or 3)",
                 "The answer is 5 - 3.",
                 "The answer is 5 * 3",
             ],
