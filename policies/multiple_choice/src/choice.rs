@@ -41,6 +41,7 @@ impl Alphabet {
         }
         self.said(response)
             .or_else(|| self.first_line(response))
+            .or_else(|| self.first_listed(response))
             .or_else(|| self.bracketed(response).last().map(|(_, label)| label))
             .or_else(|| self.alone(response))
             .or_else(|| self.listed(response))
@@ -133,7 +134,10 @@ impl Alphabet {
             let ends = text[offset + word.len()..].trim_start_matches([')', ']', '*', '"']).chars().next();
             let is_named =
                 is_before(&["option", "choice"]) && ends.is_none_or(|char| ".,;!\n".contains(char));
-            let is_chosen = is_named || (is_before(&["choose", "select", "pick"]) && !is(at + 1, &["is"]));
+            let is_gone_with = is_before(&["with"]) && at > 1 && is(at - 2, &["go", "going"]);
+            let is_chosen = is_named
+                || is_gone_with
+                || (is_before(&["choose", "select", "pick"]) && !is(at + 1, &["is"]));
             let is_right = is(at + 1, &["is"])
                 && (is(at + 2, &["correct", "right"])
                     || (is(at + 2, &["the"]) && is(at + 3, &["correct", "right", "best", "answer"])));
@@ -148,8 +152,8 @@ impl Alphabet {
             return None;
         }
         let chosen = text.rmatch_indices(['选', '選']).find_map(|(at, verb)| {
-            let rest =
-                text[at + verb.len()..].trim_start_matches(['择', '擇', '项', '項', ':', ' ', '*', '(', '$']);
+            let rest = text[at + verb.len()..]
+                .trim_start_matches(['择', '擇', '项', '項', '是', '为', '為', ':', ' ', '*', '(', '$']);
             let mut chars = rest.chars();
             let label =
                 chars.next().filter(|char| !char.is_ascii_lowercase()).and_then(|char| self.label(char))?;
@@ -181,6 +185,15 @@ impl Alphabet {
         let label = self.line(lines.next()?)?;
         let mut rest = lines.peekable();
         (rest.peek().is_some() && rest.all(|line| self.line(line).is_none())).then_some(label)
+    }
+
+    /// The option as it is listed, in the first line and only there, before an explanation.
+    fn first_listed(self, text: &str) -> Option<char> {
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let label = self.listed(lines.next()?)?;
+        let mut rest = lines.peekable();
+        let is_option = |line: &str| self.listed(line.trim_start_matches('(')).is_some();
+        (rest.peek().is_some() && !rest.any(is_option)).then_some(label)
     }
 
     /// The label that a line is.

@@ -27,12 +27,14 @@ impl Choice {
 }
 
 /// What may follow a label that could be an article: "the answer is A because ..".
-const REASONS: [&str; 15] = [
+const REASONS: [&str; 17] = [
     "because",
     "since",
     "as",
     "due",
     "for",
+    "when",
+    "given",
     "which",
     "so",
     "porque",
@@ -71,9 +73,11 @@ impl Alphabet {
             .fold(text.to_owned(), |text, name| text.replace(name, ""));
         let bare: String = bare.chars().filter(|char| !"*$\\{}\"'`".contains(*char)).collect();
         let mut rest = bare.trim_start();
-        for word in ["option", "choice", "answer", "letter", "the", "is", ":"] {
-            if rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) {
-                rest = rest[word.len()..].trim_start();
+        for word in ["option", "choice", "answer", "letter", "the", "la", "le", "el", "die", "is", ":"] {
+            let is_next = rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+            let behind = rest.get(word.len()..).unwrap_or_default();
+            if is_next && !behind.starts_with(|char: char| char.is_ascii_alphabetic()) {
+                rest = behind.trim_start();
             }
         }
         let is_bracketed = rest.starts_with(['(', '[']);
@@ -94,7 +98,7 @@ impl Alphabet {
                 let word = next.split(|char: char| !char.is_alphabetic()).next().unwrap_or_default();
                 first.is_ascii_uppercase() && first != 'A'
                     || next.starts_with(['-', '(', '–'])
-                    || (first == 'A' && REASONS.contains(&word))
+                    || REASONS.contains(&word)
             }
             Some(next) if is_unspaced(next) => true,
             _ => false,
@@ -106,19 +110,22 @@ impl Alphabet {
         }
     }
 
-    /// Whether a second label follows at once, as in "A and B" or "A, B".
+    /// Whether a second label follows at once, as in "A and B" or "A, B"; but not where a sentence about it begins.
     fn names_another(self, rest: &str, label: char) -> bool {
         let rest = rest.trim_start_matches([')', ']', ' ', '.', ',', ';']);
-        let joined = ["and ", "or ", "& ", "/", "和", "或", "与", "及"]
+        let joint = ["and ", "or ", "& ", "/", "和", "或", "与", "及"]
             .iter()
-            .find_map(|word| rest.strip_prefix(word))
-            .unwrap_or(rest);
-        let mut chars = joined.trim_start_matches(['(', '[']).chars();
+            .find_map(|word| rest.strip_prefix(word));
+        let mut chars = joint.unwrap_or(rest).trim_start_matches(['(', '[']).chars();
         let other = chars
             .next()
             .filter(|char| char.is_ascii_uppercase() || char.is_ascii_digit())
             .and_then(|char| self.label(char));
-        let is_alone = chars.next().is_none_or(|char| !char.is_alphanumeric() && char != ' ' && char != '\'');
-        is_alone && other.is_some_and(|other| other != label)
+        let behind = chars.as_str().trim_start_matches([')', ']']);
+        let is_alone = behind.chars().next().is_none_or(|char| !char.is_alphanumeric() && char != '\'');
+        let is_spoken_of = behind.starts_with(' ')
+            && (joint.is_none() || chars.as_str().starts_with(' '))
+            && !["and ", "or "].iter().any(|word| behind.trim_start().starts_with(word));
+        is_alone && !is_spoken_of && other.is_some_and(|other| other != label)
     }
 }
