@@ -1,12 +1,12 @@
 //! Whether two values agree that no normal form tells apart.
 //!
 //! Both are evaluated in double precision with a bound on the error. Constants that agree there are evaluated to more places:
-//! roots, and sines of parts of pi, to as many as make their equality certain ([`separation`](crate::separation)), others to
+//! roots, and sines of parts of pi, to as many as make their equality certain ([`separation`]), others to
 //! [`PLACES`], where two that still agree differ by less than 2^-900 and count as equal. What can't be evaluated so far is left
 //! undecided, and makes a response unscorable.
 //!
 //! With variables, both are evaluated at random points of both signs, from a generator with a fixed seed: they count as equal when
-//! they agree at [`POINTS`] points within errors below 1e-9 of the value, and at one of them to 200 places.
+//! they agree at [`POINTS`] points within errors below 1e-9 of the value, and at one of them to 256 places.
 
 use exgrpo_guest_sdk::Random;
 

@@ -1,11 +1,11 @@
 //! Numbers with a decimal comma, as most of Europe and Latin America write them: 3,14 and 1.234,56.
 
-/// A gold answer with a point for its decimal comma, where it shows that it has one.
+/// A gold answer with a point for its decimal comma, where it shows that it has one, and whether it can't be a list.
 ///
 /// A comma may also separate the items of a list or group digits. It is a decimal comma behind groups of digits with points
 /// between them, in braces, behind a zero, in front of more digits than there are before it (but for groups of three), and in
 /// a number with a unit.
-pub(crate) fn of_gold(text: &str) -> Option<String> {
+pub(crate) fn of_gold(text: &str) -> Option<(String, bool)> {
     let number = Number::read(text)?;
     let (whole, decimals) = (number.whole.len(), number.decimals.len());
     let is_group = decimals == 3 && number.whole != "0";
@@ -13,7 +13,7 @@ pub(crate) fn of_gold(text: &str) -> Option<String> {
         || number.whole == "0"
         || (!is_group && (number.is_braced || !number.unit.is_empty() || whole < decimals))
         || (whole > 3 && decimals == 2);
-    is_shown.then(|| number.with_point())
+    is_shown.then(|| (number.with_point(), number.is_grouped || !number.unit.is_empty()))
 }
 
 /// An answer with a point for what may be its decimal comma.
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_comma_is_decimal_only_where_the_number_shows_it() {
-        let shown = |text| of_gold(text).map(|text| text.trim_end().to_owned());
+        let shown = |text| of_gold(text).map(|(text, _)| text.trim_end().to_owned());
         assert_eq!(shown("3,14").as_deref(), Some("3.14"));
         assert_eq!(shown("-0,5").as_deref(), Some("-0.5"));
         assert_eq!(shown("1.234,56").as_deref(), Some("1234.56"));

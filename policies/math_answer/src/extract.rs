@@ -1,9 +1,9 @@
 //! Where the answer stands in a response.
 
-use exgrpo_guest_sdk::response::{self, announced};
+use exgrpo_guest_sdk::response::{self, announced, is_unspaced};
 
 use crate::spans::{MAX_ANSWER, run_of_formulas, spans};
-use crate::statement::{announced_value, is_bare, last_statement, numbers};
+use crate::statement::{announced_value, is_bare, last_statement, numbers, words_said};
 use crate::{boxed, commands, units};
 
 /// What may be the answer of a response.
@@ -37,14 +37,17 @@ fn without_box(text: &str) -> Vec<String> {
         return announced_value(rest);
     }
     let trimmed = text.trim().trim_matches('*');
-    let bare = is_bare(trimmed).then(|| trimmed.trim_end_matches('.').to_owned());
     let spans = spans(text);
-    let rest = match last_statement(text, &spans) {
+    // Writings without spaces have no words that would show a sentence.
+    let statement = last_statement(text, &spans);
+    let is_sentence = statement.is_some() && trimmed.contains(is_unspaced);
+    let bare = (is_bare(trimmed) && !is_sentence).then(|| trimmed.trim_end_matches('.').to_owned());
+    let rest = match statement {
         Some(values) => values,
         None => match run_of_formulas(text, &spans, false)
             .or_else(|| Some(numbers(text).pop()?.with_unit(text)))
         {
-            None if trimmed.len() <= 300 => vec![trimmed.to_owned()],
+            None if trimmed.len() <= 300 => words_said(trimmed),
             found => found.into_iter().collect(),
         },
     };
@@ -74,7 +77,8 @@ fn revised(rest: &str) -> Option<String> {
 fn begins_line(before: &str) -> bool {
     let line = before.rsplit(['\n', '.']).next().unwrap_or_default();
     let line = line.trim_matches([' ', '*', '#', '_', '\t']).to_lowercase();
-    line.is_empty() || line.ends_with("final") || line.ends_with("correct") || line.ends_with("最终")
+    let leads = ["final", "correct", "最终", "so", "hence", "thus", "therefore"];
+    line.is_empty() || leads.iter().any(|word| line.ends_with(word))
 }
 
 /// Whether the last box doesn't end: the response broke off in its answer.
@@ -97,6 +101,7 @@ pub(crate) fn gold(reference: &str) -> String {
 
 /// `13 (ice cream sandwiches)` with what is in brackets as words behind the value.
 fn with_unit(text: &str) -> String {
+    let text = text.strip_prefix("**").and_then(|text| text.strip_suffix("**")).unwrap_or(text);
     let parts = text.trim_end_matches(['$', '.']).strip_suffix(')').and_then(|text| text.rsplit_once(" ("));
     let Some((value, remark)) = parts else { return text.to_owned() };
     let is_words = remark

@@ -127,7 +127,7 @@ impl MathAnswer {
                 return Some((candidate, Some(true)));
             }
             if let Some(Expr::Text(words)) = gold
-                && words_of(&candidate) == *words
+                && is_in_words(words, &words_of(&candidate))
             {
                 return Some((candidate, Some(true)));
             }
@@ -138,7 +138,10 @@ impl MathAnswer {
             if let Ok(answer) = parser::parse(&plain::plain(&candidate)) {
                 let is_right =
                     gold.map_or(Some(false), |gold| is_right(gold_text, gold, &candidate, &answer));
-                return Some((candidate, is_right));
+                // Words that are not those of the gold answer may lead to them.
+                if is_right != Some(false) || !matches!(gold, Some(Expr::Text(_))) {
+                    return Some((candidate, is_right));
+                }
             }
             last.get_or_insert(candidate);
         }
@@ -146,13 +149,21 @@ impl MathAnswer {
     }
 }
 
-/// Whether an answer is the gold answer in any way that both can be read.
+/// Whether an answer is the gold answer in any way that both can be read: a comma in the gold answer may be decimal.
 fn is_right(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) -> Option<bool> {
-    let is_equivalent = compare::equivalent(gold, answer);
-    let is_right = is_equivalent == Some(true)
-        || is_same_list(gold_text, gold, answer_text, answer)
-        || is_same_decimal(gold_text, answer_text, answer);
-    if is_right { Some(true) } else { is_equivalent }
+    if let Some((with_point, is_certain)) = decimal_comma::of_gold(gold_text)
+        && let Ok(decimal) = parser::parse(&with_point)
+    {
+        let other = decimal_comma::of_answer(answer_text).and_then(|answer| parser::parse(&answer).ok());
+        let is_right = compare::equivalent(&decimal, other.as_ref().unwrap_or(answer));
+        if is_certain || is_right == Some(true) {
+            return is_right;
+        }
+    }
+    match compare::equivalent(gold, answer) {
+        Some(false) if is_same_list(gold_text, gold, answer_text, answer) => Some(true),
+        is_right => is_right,
+    }
 }
 
 /// Whether both are one list, where the commas of one of them could also group the digits of a number: `100,225`.
@@ -163,15 +174,6 @@ fn is_same_list(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) 
         (None, Some(answer)) => matches!(gold, Expr::Set(_)) && same(gold, &answer),
         _ => false,
     }
-}
-
-/// Whether the gold answer has a decimal comma and is the same number, which the response may write with a comma or a point.
-fn is_same_decimal(gold_text: &str, answer_text: &str, answer: &Expr) -> bool {
-    let Some(gold) = decimal_comma::of_gold(gold_text).and_then(|gold| parser::parse(&gold).ok()) else {
-        return false;
-    };
-    let with_point = decimal_comma::of_answer(answer_text).and_then(|answer| parser::parse(&answer).ok());
-    compare::equivalent(&gold, with_point.as_ref().unwrap_or(answer)) == Some(true)
 }
 
 /// A gold answer that isn't even equal to itself (1/0, or a number too large to tell) can't be compared with anything.
@@ -216,6 +218,12 @@ fn chosen_option(answer: &str) -> Option<char> {
     // A list goes on with another answer.
     let goes_on = [",", ";", "&", "and", "or"].iter().any(|joint| chars.as_str().starts_with(joint));
     (is_closed && !goes_on && chars.next().is_some()).then_some(label)
+}
+
+/// The same words, or "yes" with a sentence behind it.
+fn is_in_words(gold: &str, words: &str) -> bool {
+    let is_verdict = matches!(gold, "yes" | "no" | "true" | "false");
+    words == gold || (is_verdict && words.strip_prefix(gold).is_some_and(|rest| rest.starts_with(", ")))
 }
 
 /// A text in small letters, without the marks of LaTeX and bold type.

@@ -8,7 +8,7 @@ use crate::{expr, units, words};
 /// Verbs that a value follows.
 const VERBS: [&str; 9] =
     [" is ", " is: ", " are ", " equals ", " equal to ", " be ", " was ", " gives ", " total "];
-const CHINESE_VERBS: [&str; 7] = ["是", "为", "為", "等于", "等於", "有", "得"];
+const CHINESE_VERBS: [&str; 8] = ["是", "为", "為", "等于", "等於", "有", "得", "共"];
 /// Where a remark on a value begins.
 const CLAUSES: [&str; 15] = [
     ", which",
@@ -99,8 +99,11 @@ pub(crate) fn last_statement(text: &str, spans: &[Span<'_>]) -> Option<Vec<Strin
         let end = end_of_sentence(text, from, spans);
         let sentence = text[from..end].trim_matches([' ', '\n', '*', '\t']);
         let holds_formula = !spans.is_empty() && (from..end).contains(&last_formula);
-        let has_value = sentence.contains(|char: char| char.is_ascii_digit() || char == '\\');
-        if holds_formula || (has_value && (spans.is_empty() || is_conclusion(sentence))) {
+        let has_value = says_no_solution(sentence)
+            || sentence.contains(|char: char| char.is_ascii_digit() || char == '\\');
+        if holds_formula
+            || (has_value && (spans.is_empty() || is_conclusion(sentence) || says_no_solution(sentence)))
+        {
             statement = Some((from, end));
         }
         from = end + text[end..].chars().next().map_or(1, char::len_utf8);
@@ -115,9 +118,16 @@ pub(crate) fn last_statement(text: &str, spans: &[Span<'_>]) -> Option<Vec<Strin
     if is_denied(sentence) {
         return None;
     }
+    if says_no_solution(sentence) {
+        return Some(vec!["no solution".to_owned()]);
+    }
     if let Some((at, told)) = told(sentence, &within) {
-        let has_formula = within.iter().any(|span| (at..at + told.len()).contains(&span.start));
-        return if has_formula { None } else { Some(value(told, at, &within)) };
+        let formula = within.iter().find(|span| (at..at + told.len()).contains(&span.start));
+        // "there are 5 such $n$"
+        let counts =
+            ["here are ", "here is ", "here exist "].iter().any(|verb| sentence[..at].contains(verb));
+        let is_counted = |span: &Span<'_>| counts && leading_number(&told[..span.start - at]).is_some();
+        return if formula.is_none_or(is_counted) { Some(value(told, at, &within)) } else { None };
     }
     if !within.is_empty() || (!spans.is_empty() && last_formula >= from) {
         return None;
@@ -141,6 +151,9 @@ fn value(part: &str, at: usize, spans: &[Span<'_>]) -> Vec<String> {
         .filter(|span| span.start >= at && span.end <= end)
         .map(|span| Span { start: span.start - at, end: span.end - at, ..*span })
         .collect();
+    if let Some(number) = within.first().and_then(|span| leading_number(&part[..span.start])) {
+        return vec![number];
+    }
     // In prose, a formula that is only a name is what is spoken of.
     let is_name =
         |span: &Span<'_>| span.content.chars().count() == 1 && span.content.chars().all(char::is_alphabetic);
@@ -166,6 +179,34 @@ fn value(part: &str, at: usize, spans: &[Span<'_>]) -> Vec<String> {
     std::iter::once(bare.to_owned()).chain(rest).filter(|value| !value.is_empty()).collect()
 }
 
+/// The number that a text before a formula begins with, where a word parts both: "5 such $n$".
+fn leading_number(text: &str) -> Option<String> {
+    let number = numbers(text).into_iter().next()?;
+    let is_first = text[..number.start].trim_matches(['-', '*', ' ']).is_empty();
+    let words = text[number.end..].trim();
+    let is_parted = words.starts_with(|char: char| char.is_alphabetic()) && words.split(' ').all(is_prose);
+    let is_joint = ["and", "or", "times", "to", "plus", "minus"]
+        .iter()
+        .any(|joint| words.split(' ').any(|word| word == *joint));
+    (is_first && is_parted && !is_joint).then(|| number.with_unit(text))
+}
+
+/// What a text without any value says in words: all of it, and what is behind its verb.
+pub(crate) fn words_said(text: &str) -> Vec<String> {
+    let sentence = text.trim_end_matches(['.', '*', ' ']);
+    let said = [" is ", " are "].iter().filter_map(|verb| sentence.rsplit_once(verb)).map(|(_, said)| said);
+    std::iter::once(text).chain(said).map(str::to_owned).collect()
+}
+
+fn says_no_solution(sentence: &str) -> bool {
+    let lower = sentence.to_lowercase();
+    ["no solution", "no real solution", "no integer solution", "无解", "無解"]
+        .iter()
+        .any(|words| lower.contains(words))
+        && !lower.contains("if ")
+        && !lower.contains("not ")
+}
+
 /// Whether a sentence says what something is not.
 fn is_denied(sentence: &str) -> bool {
     let start = sentence.trim_start_matches(['*', ' ', '(']).to_lowercase();
@@ -177,10 +218,10 @@ fn is_denied(sentence: &str) -> bool {
 fn begins_with_prose(sentence: &str, spans: &[Span<'_>]) -> bool {
     let trimmed = sentence.trim_start_matches(['*', ' ', '(', '"']);
     let first: String = trimmed.chars().take_while(|char| char.is_alphabetic()).collect();
+    // "$f(2)$ is 5"
     let begins_with_name = spans.first().is_some_and(|span| {
         sentence[..span.start].trim().is_empty()
-            && span.content.chars().count() <= 4
-            && !span.content.contains(|char: char| char.is_ascii_digit())
+            && VERBS.iter().any(|verb| sentence[span.end..].starts_with(verb))
     });
     begins_with_name || (first.chars().count() > 1 && expr::Function::named(&first).is_none())
 }
@@ -191,7 +232,8 @@ fn told<'a>(sentence: &'a str, spans: &[Span<'_>]) -> Option<(usize, &'a str)> {
     let ends = VERBS
         .iter()
         .chain(verbs)
-        .flat_map(|verb| sentence.match_indices(verb).map(|(at, verb)| at + verb.len()));
+        .flat_map(|verb| sentence.match_indices(verb).map(|(at, verb)| at + verb.len()))
+        .map(|at| at + adverb(&sentence[at..]));
     let at = ends
         .filter(|&at| {
             !spans.iter().any(|span| span.start < at && at < span.end)
@@ -200,6 +242,12 @@ fn told<'a>(sentence: &'a str, spans: &[Span<'_>]) -> Option<(usize, &'a str)> {
         })
         .max()?;
     Some((at, without_clause(&sentence[at..], spans, at)))
+}
+
+/// The length of an adverb before a value.
+fn adverb(text: &str) -> usize {
+    let adverbs = ["exactly ", "only ", "just ", "therefore ", "thus ", "then ", "simply ", "precisely "];
+    adverbs.iter().find(|adverb| text.starts_with(*adverb)).map_or(0, |adverb| adverb.len())
 }
 
 /// Whether a Chinese verb that ends here is denied.
@@ -357,23 +405,36 @@ pub(crate) struct Number {
 impl Number {
     /// With the word behind it, if that is a unit.
     pub(crate) fn with_unit(self, text: &str) -> String {
-        const SHORT: [&str; 8] = ["cm", "km", "mm", "kg", "mg", "ml", "ft", "pm"];
-        let rest = text[self.end..].trim_start_matches(' ');
-        let word: &str = rest.split(|char: char| !char.is_ascii_alphabetic()).next().unwrap_or_default();
-        let is_unit = (word.len() > 2 || SHORT.contains(&word)) && units::is_known(&word.to_lowercase());
-        if is_unit { format!("{} {word}", self.text) } else { self.text }
+        const SHORT: [&str; 9] = ["cm", "km", "mm", "kg", "mg", "ml", "ft", "am", "pm"];
+        let rest = &text[self.end..];
+        let words: Vec<&str> = rest
+            .trim_start_matches(' ')
+            .split(' ')
+            .take(4)
+            .map(|word| word.trim_end_matches(|char: char| !char.is_alphanumeric()))
+            .take_while(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic()))
+            .collect();
+        let is_unit = |count: &usize| {
+            let first = words[0];
+            (first.len() > 2 || SHORT.contains(&first))
+                && units::is_known(&words[..*count].join(" ").to_lowercase())
+        };
+        match (1..=words.len()).rev().find(is_unit) {
+            Some(count) => format!("{} {}", self.text, words[..count].join(" ")),
+            None => self.text,
+        }
     }
 }
 
 /// Numbers in order; a plain fraction is one.
 pub(crate) fn numbers(text: &str) -> Vec<Number> {
-    let is_part = |char: char| char.is_ascii_digit() || ".,/%".contains(char);
+    let is_part = |char: char| char.is_ascii_digit() || ".,/%:".contains(char);
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(start) = text[from..].find(is_part).map(|offset| from + offset) {
         let end = text[start..].find(|char| !is_part(char)).map_or(text.len(), |offset| start + offset);
         from = end;
-        let number = text[start..end].trim_matches(['.', ',', '/']);
+        let number = text[start..end].trim_matches(['.', ',', '/', ':']);
         if !number.contains(|char: char| char.is_ascii_digit()) {
             continue;
         }
