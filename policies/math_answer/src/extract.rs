@@ -2,9 +2,10 @@
 
 use exgrpo_guest_sdk::response::{self, announced, is_unspaced};
 
+use crate::figures::numbers;
 use crate::spans::{MAX_ANSWER, run_of_formulas, spans};
-use crate::statement::{announced_value, is_bare, last_statement, numbers, words_said};
-use crate::{boxed, commands, units};
+use crate::statement::{announced_value, is_bare, last_statement, words_said};
+use crate::{boxed, commands, units, words};
 
 /// What may be the answer of a response.
 #[derive(Debug, Default)]
@@ -104,6 +105,10 @@ fn with_unit(text: &str) -> String {
     let text = text.strip_prefix("**").and_then(|text| text.strip_suffix("**")).unwrap_or(text);
     let parts = text.trim_end_matches(['$', '.']).strip_suffix(')').and_then(|text| text.rsplit_once(" ("));
     let Some((value, remark)) = parts else { return text.to_owned() };
+    // "6 (six)"
+    if words::number(remark).is_some() {
+        return value.to_owned();
+    }
     let is_words = remark
         .split([' ', '-', '/'])
         .all(|word| word.chars().all(|char| char.is_ascii_alphabetic() || "^.²³".contains(char)));

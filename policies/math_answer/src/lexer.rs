@@ -142,6 +142,11 @@ impl Lexer {
             self.at += 1;
             return;
         }
+        match run.as_str() {
+            "und" => return self.word("and"),
+            "oder" => return self.word("or"),
+            _ => {}
+        }
         let after_number = matches!(self.tokens.last(), Some(Token::Number(_)));
         if after_number
             && matches!(run.as_str(), "a" | "p" | "A" | "P")
@@ -187,8 +192,8 @@ impl Lexer {
         let run: String = self.chars[self.at..].iter().take_while(belongs).collect();
         self.at += run.chars().count();
         match run.as_str() {
-            "和" | "与" | "與" | "及" | "且" => self.word("and"),
-            "或" | "或者" => self.word("or"),
+            "и" | "和" | "与" | "與" | "及" | "且" | "と" => self.word("and"),
+            "или" | "或" | "或者" => self.word("or"),
             _ if is_unspaced_run || run.chars().count() > 1 => self.word(&run),
             _ => self.push(Token::Symbol(run)),
         }

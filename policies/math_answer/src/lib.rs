@@ -1,12 +1,13 @@
 //! Verifier of mathematical answers: a response is right when its answer is the gold answer up to rewriting.
 //!
-//! The answer is the last box of a response, or else what follows "the answer is", the last formula, or the last number
-//! (`extract`). Both answers are read (`lexer`, `parser`, `scalar`) and compared by what they are (`compare`): scalars
-//! exactly where their normal form decides (`normal_form`), otherwise by evaluation at random points (`equality` states the
-//! error); lists, tuples, intervals, sets, matrices and relations part by part.
+//! The answer is the last box of a response that holds something, or else what follows "the answer is" in one of many
+//! languages, what the last sentence says, the last formula, or the last number (`extract`). Both answers are read
+//! (`lexer`, `parser`, `scalar`) and compared by what they are (`compare`): scalars exactly where their normal form decides
+//! (`normal_form`), otherwise by evaluation to as many places as that takes (`agreement` states the error); lists, tuples,
+//! intervals, sets, matrices and relations part by part.
 //!
 //! A gold answer that can't be read makes a response unscorable, and a line in the log says why, unless the response has
-//! the very same text. A response without an answer that can be read is incorrect.
+//! the very same text. So does an answer that may be equal or not. A response without an answer that can be read is incorrect.
 //!
 //! Reading and comparing are bounded by themselves: in length, depth, terms, sizes of numbers and steps.
 
@@ -20,6 +21,7 @@ mod equality;
 mod evaluate;
 mod expr;
 mod extract;
+mod figures;
 mod function_call;
 mod interval;
 mod latex;
@@ -237,6 +239,8 @@ fn words_of(answer: &str) -> String {
 
 exgrpo_guest_sdk::export!(MathAnswer: Verifier);
 
+#[cfg(test)]
+mod any_text;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]

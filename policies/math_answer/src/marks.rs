@@ -74,8 +74,14 @@ impl Parser {
         }
     }
 
-    /// `f(0)`, read past its brackets: the value of a function at a number, not a product.
+    /// `f(0)`, read past its brackets: the value of a function at a number, not a product; and `P(A|B)`.
     fn applied(&mut self, name: &str) -> Option<Expr> {
+        if let Some(end) = self.end_of_condition(name) {
+            let spelled: Vec<String> =
+                self.tokens[self.at..end].iter().map(|token| format!("{token:?}")).collect();
+            self.at = end;
+            return Some(Expr::Symbol(format!("{name} {}", spelled.join(" "))));
+        }
         let (Some(Token::Open('(')), Some(Token::Number(at)), Some(Token::Close(')'))) =
             (self.peek(), self.peek_at(1), self.peek_at(2))
         else {
@@ -84,6 +90,17 @@ impl Parser {
         let applied = Expr::Symbol(format!("{name}({at})"));
         self.at += 3;
         Some(applied)
+    }
+
+    /// Behind `P`: where the brackets of a conditional probability end.
+    fn end_of_condition(&self, name: &str) -> Option<usize> {
+        const MAX_TOKENS: usize = 24;
+        if !matches!(name, "P" | "Pr" | "E") || self.peek() != Some(&Token::Open('(')) {
+            return None;
+        }
+        let rest = self.tokens.get(self.at..)?;
+        let close = rest.iter().take(MAX_TOKENS).position(|token| *token == Token::Close(')'))?;
+        rest[..close].contains(&Token::Sign('|')).then_some(self.at + close + 1)
     }
 
     /// `20^\circ C`, read past its letter.

@@ -1,7 +1,10 @@
 //! Formulas between their delimiters.
 
 /// What may stand between two formulas that together are one answer.
-const CONNECTORS: [&str; 8] = [",", "and", "or", ", and", ", or", ";", "&", "，"];
+const CONNECTORS: [&str; 20] = [
+    ",", "and", "or", ", and", ", or", ";", "&", "und", "oder", "et", "ou", "y", "o", "e", "и", "или", "和",
+    "或", "と", "또는",
+];
 /// A formula longer than this is no answer.
 pub(crate) const MAX_ANSWER: usize = 6000;
 

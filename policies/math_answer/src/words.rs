@@ -8,7 +8,7 @@ use crate::scalar::MAX_OPERANDS;
 use crate::units;
 
 /// What makes of a value something else: a bound, or another value.
-const BOUNDS: [&str; 42] = [
+const BOUNDS: [&str; 46] = [
     "or more",
     "or less",
     "or fewer",
@@ -28,6 +28,10 @@ const BOUNDS: [&str; 42] = [
     "other than",
     "divided by",
     "multiplied by",
+    "times the",
+    "times a",
+    "times as",
+    "to the power",
     "mindestens",
     "höchstens",
     "mehr als",
