@@ -17,6 +17,9 @@ WRAPPERS = [
     "\\boxed{%s}",
 ]
 
+# Tables of whole responses.
+RESPONSES = {"boxes", "golds", "languages", "prose"}
+
 
 def pairs_of(gold: str, draw: random.Random, equal: int, near: int):
     """Up to `equal` rewritings and `near` near-misses of a gold answer, each wrapped."""
