@@ -57,6 +57,12 @@ fn what_templates_rely_on_renders_as_jinja2_does() {
             "eNoneNone(1,)",
         ),
         (
+            "{{ '\x1f a\x1c'|trim }}|{{ '\x1d a\x1e'.strip() }}|{{ 'a\x1fb'.split() }}|{{ 'xax'.lstrip('x') }}",
+            "a|a|['a', 'b']|ax",
+        ),
+        ("{{ '<a href=\"/\">\\'&'|e }}", "&lt;a href=&#34;/&#34;&gt;&#39;&amp;"),
+        ("a{% raw %}\n{{ x }}{% endraw %}\nb", "a\n{{ x }}b"),
+        (
             "{% for c in 'ab' %}{{ c }}{{ loop.last }}{% endfor %}{% for a in {'x': 1} if a != 'y' %}{{ a }}{% endfor %}",
             "aFalsebTruex",
         ),

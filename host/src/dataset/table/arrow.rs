@@ -7,7 +7,7 @@ use arrow::array::types::{
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
     UInt32Type, UInt64Type,
 };
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch, make_array};
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -70,6 +70,8 @@ fn cells(array: &dyn Array) -> Vec<Cell> {
         }
         DataType::List(_) => lists(array, |row| array.as_list::<i32>().value(row)),
         DataType::LargeList(_) => lists(array, |row| array.as_list::<i64>().value(row)),
+        DataType::ListView(_) => lists(array, |row| array.as_list_view::<i32>().value(row)),
+        DataType::LargeListView(_) => lists(array, |row| array.as_list_view::<i64>().value(row)),
         DataType::FixedSizeList(..) => lists(array, |row| array.as_fixed_size_list().value(row)),
         DataType::Struct(fields) => {
             let columns: Vec<_> = array.as_struct().columns().iter().map(|column| cells(column)).collect();
@@ -79,6 +81,18 @@ fn cells(array: &dyn Array) -> Vec<Cell> {
             })
         }
         DataType::Map(..) => each(array, |row| map(&array.as_map().value(row))),
+        // Parquet's intervals have months, days and milliseconds, of which the reader keeps some.
+        DataType::Interval(_) => each(array, |_| Cell::Unreadable("an interval".to_owned())),
+        // A moment, written in UTC whatever zone it is meant for.
+        DataType::Timestamp(unit, Some(_)) => {
+            let local = array.to_data().into_builder().data_type(DataType::Timestamp(*unit, None)).build();
+            let Ok(local) = local else { return vec![Cell::Unreadable("a moment".to_owned()); array.len()] };
+            let in_utc = |cell| match cell {
+                Cell::Text(text) => Cell::Text(format!("{text}Z")),
+                other => other,
+            };
+            written(&make_array(local)).into_iter().map(in_utc).collect()
+        }
         _ => written(array),
     }
 }

@@ -3,10 +3,13 @@
 use std::fs::File;
 use std::time::Duration;
 
+use ::arrow::datatypes::{DataType, FieldRef};
 use anyhow::anyhow;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 
-use super::{Numbered, Row, Rows, arrow};
+use super::{Numbered, Row, Rows, arrow as cells};
 use crate::contain::{self, Budget};
 use crate::escape::foreign;
 use crate::parquet_footer;
@@ -20,7 +23,7 @@ const READING: Budget = Budget { memory: 1 << 30, time: Duration::from_secs(120)
 pub(super) fn rows(mut file: File, len: u64) -> anyhow::Result<Rows<'static>> {
     parquet_footer::check(&mut file, len).map_err(|error| anyhow!(error))?;
     let open = move || {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
+        let builder = builder(file).map_err(|error| error.to_string())?;
         let announced = builder.metadata().file_metadata().num_rows();
         let reader = builder.with_batch_size(BATCH).build().map_err(|error| error.to_string())?;
         Ok((reader, announced))
@@ -28,6 +31,24 @@ pub(super) fn rows(mut file: File, len: u64) -> anyhow::Result<Rows<'static>> {
     let (reader, announced) =
         contain::run(READING, open)?.map_err(|error: String| anyhow!("{}", foreign(&error)))?;
     Ok(Box::new(Batches { reader: Some(reader), batch: Vec::new().into_iter(), number: 0, announced }))
+}
+
+/// A reader by Arrow's schema in the file, or by Parquet's own where that one asks for dictionaries that the reader can't
+/// make: of anything but text.
+fn builder(file: File) -> parquet::errors::Result<ParquetRecordBatchReaderBuilder<File>> {
+    let again = file.try_clone()?;
+    let by_arrow = ParquetRecordBatchReaderBuilder::try_new(file);
+    let is_readable = |field: &FieldRef| match field.data_type() {
+        DataType::Dictionary(_, values) => matches!(**values, DataType::Utf8 | DataType::LargeUtf8),
+        _ => true,
+    };
+    match by_arrow {
+        Ok(builder) if builder.schema().fields().iter().all(is_readable) => Ok(builder),
+        _ => {
+            let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+            ParquetRecordBatchReaderBuilder::try_new_with_options(again, plain)
+        }
+    }
 }
 
 struct Batches {
@@ -77,7 +98,7 @@ type Next = (ParquetRecordBatchReader, Option<Result<Vec<Row>, String>>);
 fn next_batch(mut reader: ParquetRecordBatchReader) -> impl FnOnce() -> Next {
     move || {
         let batch = reader.next().map(|batch| match batch {
-            Ok(batch) => Ok(arrow::rows(&batch)),
+            Ok(batch) => Ok(cells::rows(&batch)),
             Err(error) => Err(error.to_string()),
         });
         (reader, batch)

@@ -163,6 +163,11 @@ fn values_of_parquet_keep_their_type_and_their_digits() {
         ("large", Arc::new(LargeStringArray::from(vec!["é", ""])), [text("é"), text("")]),
         ("view", Arc::new(StringViewArray::from(vec!["one", "two"])), [text("one"), text("two")]),
         ("words", Arc::new(words), [text("oak"), Cell::Null]),
+        (
+            "moment",
+            Arc::new(TimestampMicrosecondArray::from(vec![1_500_000, 0]).with_timezone("Europe/Berlin")),
+            [text("1970-01-01T00:00:01.500Z"), text("1970-01-01T00:00:00Z")],
+        ),
         ("lists", Arc::new(lists), [Cell::List(vec![number("1"), Cell::Null]), Cell::Null]),
         (
             "nested",

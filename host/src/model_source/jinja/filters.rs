@@ -69,6 +69,34 @@ pub(super) fn string(value: &Value) -> Value {
     }
 }
 
+/// `str(value).strip(chars)`.
+pub(super) fn trim(value: &Value, chars: Option<&str>) -> String {
+    let text = python::text(value);
+    let is_out =
+        |letter: char| chars.map_or_else(|| python::is_space(letter), |chars| chars.contains(letter));
+    text.trim_matches(is_out).to_owned()
+}
+
+/// `markupsafe.escape(value)`: text that is safe already stays.
+pub(super) fn escape(value: &Value) -> Value {
+    if value.is_safe() {
+        return value.clone();
+    }
+    let text = python::text(value);
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\'' => escaped.push_str("&#39;"),
+            '"' => escaped.push_str("&#34;"),
+            other => escaped.push(other),
+        }
+    }
+    Value::from_safe_string(escaped)
+}
+
 /// Python's `pprint.pformat` of what fits on a line.
 pub(super) fn pprint(value: &Value) -> Result<String, Error> {
     let listed = python::text(&Value::from(vec![value.clone()]));

@@ -3,6 +3,8 @@
 use minijinja::value::{Tuple, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
+use super::python::is_space;
+
 /// Widest field of a method that pads.
 const MAX_WIDTH: usize = 10_000;
 
@@ -72,7 +74,21 @@ fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Er
         }
         "isspace" => {
             from_args::<()>(args)?;
-            Value::from(!text.is_empty() && text.chars().all(char::is_whitespace))
+            Value::from(!text.is_empty() && text.chars().all(is_space))
+        }
+        "strip" | "lstrip" | "rstrip" => {
+            let (chars,): (Option<&str>,) = from_args(args)?;
+            let is_out =
+                |letter: char| chars.map_or_else(|| is_space(letter), |chars| chars.contains(letter));
+            Value::from(match method {
+                "strip" => text.trim_matches(is_out),
+                "lstrip" => text.trim_start_matches(is_out),
+                _ => text.trim_end_matches(is_out),
+            })
+        }
+        "split" if args.is_empty() => {
+            let words = text.split(is_space).filter(|word| !word.is_empty());
+            words.map(Value::from).collect()
         }
         _ => return Ok(None),
     };
@@ -86,15 +102,15 @@ fn rsplit(text: &str, separator: Option<&str>, most: Option<i64>) -> Result<Vec<
         Some("") => return Err(invalid("an empty separator")),
         Some(separator) => text.rsplitn(most, separator).map(str::to_owned).collect(),
         None => {
-            let (mut parts, mut rest) = (Vec::new(), text.trim_end());
+            let (mut parts, mut rest) = (Vec::new(), text.trim_end_matches(is_space));
             while !rest.is_empty() {
-                let at = if parts.len() + 1 == most { None } else { rest.rfind(char::is_whitespace) };
+                let at = if parts.len() + 1 == most { None } else { rest.rfind(is_space) };
                 let begin = at.map_or(0, |at| at + rest[at..].chars().next().map_or(0, char::len_utf8));
                 parts.push(rest[begin..].to_owned());
-                rest = rest[..at.unwrap_or(0)].trim_end();
+                rest = rest[..at.unwrap_or(0)].trim_end_matches(is_space);
             }
             if let Some(last) = parts.last_mut() {
-                *last = last.trim_start().to_owned();
+                *last = last.trim_start_matches(is_space).to_owned();
             }
             parts
         }

@@ -41,6 +41,9 @@ pub(super) fn environment(
     environment.add_filter("default", filters::default);
     environment.add_filter("d", filters::default);
     environment.add_filter("string", filters::string);
+    environment.add_filter("trim", filters::trim);
+    environment.add_filter("escape", filters::escape);
+    environment.add_filter("e", filters::escape);
     environment.add_filter("pprint", filters::pprint);
     environment.add_test("iterable", filters::is_iterable);
     environment.add_test("sequence", filters::is_sequence);

@@ -76,6 +76,11 @@ fn write(value: &Value, out: &mut String, depth: usize) {
     }
 }
 
+/// True for what Python's `str.isspace` takes for white space: the four separators of ASCII too.
+pub(super) fn is_space(letter: char) -> bool {
+    letter.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&letter)
+}
+
 /// `repr` of a float: the fewest digits that give it back, with an exponent below 1e-4 and from 1e16 on.
 pub(super) fn float(value: f64) -> String {
     if value.is_nan() {

@@ -31,6 +31,11 @@ pub(super) fn for_minijinja(text: &str) -> String {
             // What follows is text up to the end of the block.
             "raw" => {
                 out.push_str(tag);
+                // Jinja2 keeps the line break behind this tag alone.
+                if let (Some(behind), false) = (rest.strip_prefix('\n'), tag.ends_with("-%}")) {
+                    out.push_str("{% endraw %}{{ '\\n' }}{% raw %}");
+                    rest = behind;
+                }
                 let end = rest.find("endraw").unwrap_or(rest.len());
                 out.push_str(&rest[..end]);
                 rest = &rest[end..];
@@ -237,6 +242,8 @@ mod tests {
             ("{{ 7 % 3 }}{{ x % 'a' }}{% set a = 'b' %}", "{{ 7 % 3 }}{{ x % 'a' }}{% set a = 'b' %}"),
             ("{# '%s' % a #}{{ {'a': {'b': 1}} }}", "{# '%s' % a #}{{ {'a': {'b': 1}} }}"),
             ("{% raw %}{{ '%s' % a }}{% endraw %}", "{% raw %}{{ '%s' % a }}{% endraw %}"),
+            ("{% raw %}\nx{% endraw %}", "{% raw %}{% endraw %}{{ '\\n' }}{% raw %}x{% endraw %}"),
+            ("{% raw -%}\nx{% endraw %}", "{% raw -%}\nx{% endraw %}"),
             ("{% for x in", "{% for x in"),
             ("é{{ 'é' % 'ü' }}ß", "é{{ __formatted('é', 'ü') }}ß"),
         ] {
