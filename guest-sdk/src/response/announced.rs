@@ -110,6 +110,36 @@ pub struct Announced<'a> {
     pub is_label: bool,
 }
 
+/// What leads to a label that takes back what was said before, in small letters.
+const LEADS: [&str; 7] = ["final", "correct", "最终", "so", "hence", "thus", "therefore"];
+/// Words of a sentence that only supposes an answer or looks at it again.
+const SUPPOSITIONS: [&str; 9] =
+    ["if", "suppose", "assume", "otherwise", "verify", "check", "checking", "whether", "unless"];
+
+impl Announced<'_> {
+    /// Whether it may take the place of an answer before it in `response`: a label at the beginning of a line or behind
+    /// "final", or a sentence that supposes nothing.
+    ///
+    /// ```
+    /// use exgrpo_guest_sdk::response::announced;
+    ///
+    /// let is_final = |text: &str| announced(text).is_some_and(|found| found.is_final(text));
+    /// assert!(is_final("So 41.\n**Final answer**: 42"));
+    /// assert!(!is_final("So 41. If it were odd, the answer would be 42."));
+    /// ```
+    pub fn is_final(&self, response: &str) -> bool {
+        let before = response.get(..self.start).unwrap_or_default();
+        let sentence = before.rsplit(['\n', '.', '!', '?']).next().unwrap_or_default();
+        let sentence = sentence.trim_matches([' ', '*', '#', '_', '\t']).to_lowercase();
+        if self.is_label {
+            return sentence.is_empty() || LEADS.iter().any(|lead| sentence.ends_with(lead));
+        }
+        let phrase: String = response.get(self.start..).unwrap_or_default().chars().take(20).collect();
+        !phrase.contains(" would ")
+            && !sentence.split(|char: char| !char.is_alphanumeric()).any(|word| SUPPOSITIONS.contains(&word))
+    }
+}
+
 /// The last answer of a response that a phrase announces; the marks of bold type before it are left out. The phrases are
 /// English, Chinese, French, German, Italian, Japanese, Korean, Portuguese, Russian and Spanish.
 ///

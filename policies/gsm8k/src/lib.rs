@@ -106,10 +106,7 @@ fn answer(response: &str, finished: bool) -> Option<Number> {
 /// The answer that a phrase behind the last box announces anew: one that is all of its line, or that a verb joins.
 fn revised(rest: &str) -> Option<Number> {
     let found = announced(rest)?;
-    let before = rest[..found.start].rsplit('\n').next().unwrap_or_default();
-    let before = before.trim_matches([' ', '*', '#', '_']).to_lowercase();
-    let begins = before.is_empty() || before.ends_with("final") || before.ends_with("correct");
-    (begins || !found.is_label).then(|| announced_number(found.line)).flatten()
+    found.is_final(rest).then(|| announced_number(found.line)).flatten()
 }
 
 /// The number that a line behind "the answer is" gives.

@@ -43,7 +43,7 @@ pub(crate) fn single(text: &str) -> Option<Number> {
         None => bare,
     };
     let is_joined = matches!(bare, "or" | "and" | "to" | "times" | "cdot" | "或" | "和")
-        || bare.chars().all(|char| "+-−–/×÷·^,;:&x".contains(char));
+        || bare.chars().all(|char| "+-−–±/×÷·^,;:&x".contains(char));
     (!is_joined).then_some(first)
 }
 

@@ -64,7 +64,7 @@ fn answer_behind(text: &str) -> Option<&str> {
 /// The answer that a phrase behind the last box announces anew.
 fn revised(rest: &str) -> Option<String> {
     let found = announced(rest)?;
-    if found.is_label && !begins_line(&rest[..found.start]) {
+    if !found.is_final(rest) {
         return None;
     }
     let value = announced_value(found.line).into_iter().next()?;
@@ -72,14 +72,6 @@ fn revised(rest: &str) -> Option<String> {
     let is_label = bare.len() == 1 && bare.chars().all(|char| char.is_ascii_uppercase());
     let has_value = value.contains(|char: char| char.is_ascii_digit() || "\\=<>∞π√∅".contains(char));
     (is_label || has_value || found.line.trim_start().starts_with('$')).then_some(value)
-}
-
-/// Whether only the marks of a heading, "final" and the like stand before a place in its line.
-fn begins_line(before: &str) -> bool {
-    let line = before.rsplit(['\n', '.']).next().unwrap_or_default();
-    let line = line.trim_matches([' ', '*', '#', '_', '\t']).to_lowercase();
-    let leads = ["final", "correct", "最终", "so", "hence", "thus", "therefore"];
-    line.is_empty() || leads.iter().any(|word| line.ends_with(word))
 }
 
 /// Whether the last box doesn't end: the response broke off in its answer.
@@ -158,6 +150,8 @@ mod tests {
         assert_eq!(first("\\boxed{4}. The answer is in the box."), "4");
         assert_eq!(first("\\boxed{4}. To check the answer: 2*4 = 8."), "4");
         assert_eq!(first("\\boxed{4}. The answer is not 5."), "4");
+        assert_eq!(first("\\boxed{4}. If $n$ were odd, the answer would be 5."), "4");
+        assert_eq!(first("\\boxed{4}\nWe check that the answer is 4 = 2 + 2."), "4");
         assert_eq!(first("\\boxed{x>1}\n\nAnswer: D"), "D");
     }
 

@@ -80,10 +80,7 @@ impl Alphabet {
     /// The choice that a phrase behind the last box announces anew.
     fn revised(self, rest: &str) -> Option<char> {
         let found = announced(rest)?;
-        let before = rest[..found.start].rsplit('\n').next().unwrap_or_default();
-        let before = before.trim_matches([' ', '*', '#', '_']).to_lowercase();
-        let begins = before.is_empty() || before.ends_with("final") || before.ends_with("correct");
-        (begins || !found.is_label).then(|| self.announced(found.line)).flatten()
+        found.is_final(rest).then(|| self.announced(found.line)).flatten()
     }
 
     fn is_concluded(self, text: &str, at: usize) -> bool {
@@ -141,8 +138,7 @@ impl Alphabet {
             let is_right = is(at + 1, &["is"])
                 && (is(at + 2, &["correct", "right"])
                     || (is(at + 2, &["the"]) && is(at + 3, &["correct", "right", "best", "answer"])));
-            let is_doubted = (at.saturating_sub(4)..at).any(|before| is(before, &DOUBTS));
-            ((is_chosen || is_right) && !is_doubted).then_some((offset, label))
+            ((is_chosen || is_right) && !is_doubted(&text[..offset])).then_some((offset, label))
         })
     }
 
@@ -209,6 +205,15 @@ impl Alphabet {
         let is_listed = !line.contains('\n') && line.chars().nth(1).is_some_and(|char| ").:".contains(char));
         is_listed.then(|| self.at_start(line).one()).flatten()
     }
+}
+
+/// Whether one of the last words before a statement in its sentence makes it none.
+fn is_doubted(before: &str) -> bool {
+    let sentence = before.rsplit(['.', '\n', '!', '?', ';']).next().unwrap_or_default();
+    let words = sentence.split_whitespace().rev().take(4);
+    words
+        .map(|word| word.trim_matches(|char: char| !char.is_alphanumeric()))
+        .any(|word| DOUBTS.iter().any(|doubt| word.eq_ignore_ascii_case(doubt)))
 }
 
 /// Whether a line says what the answer is not.

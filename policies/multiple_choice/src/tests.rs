@@ -170,6 +170,7 @@ fn a_box_without_a_label_hides_no_choice() {
             "\\boxed{A}\n\nThat is wrong.\n\n**Final Answer**: B",
             "\\boxed{A}? No, the answer is B.",
             "\\boxed{B}. The answer is in the box.",
+            "\\boxed{B}. If friction counted, the answer would be C.",
             "I put it in \\boxed as asked. The answer is B.",
         ],
     );
@@ -206,6 +207,7 @@ fn statements_come_before_labels_that_are_only_mentioned() {
             "```json\n{\"final_answer\": \"(C)\", \"unit\": \"A\"}\n```",
             "{\"choice\":\"C\"}",
             "The answer is in option C",
+            "Not D. C is the right answer.",
             "The best choice is C; (D) is a distractor.",
             "{'answer': 'C'}",
             "{\"answer\": \"C\", \"explanation\": \"The answer is not D\"}",
