@@ -43,7 +43,8 @@ pub(super) fn open(
         );
     }
     let beside = folder.join(name);
-    let name = match beside.is_dir() && !Path::new(name).is_dir() {
+    // Beside the adapter first: from elsewhere, the same path may lead to another model.
+    let name = match beside.is_dir() {
         true => beside.display().to_string(),
         false => name.to_owned(),
     };

@@ -271,4 +271,6 @@ fn is_gguf(path: &Path) -> bool {
 }
 
 #[cfg(test)]
+mod chat_templates_witness;
+#[cfg(test)]
 mod tests;
