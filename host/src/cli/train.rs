@@ -12,7 +12,6 @@ use super::progress::Reporter;
 use super::restart::without_spinning_pool;
 use super::{print, say};
 use crate::config::{Config, Engine};
-use crate::dataset::EMBEDDED;
 use crate::escape::quoted;
 use crate::run::{Run, Summary};
 use crate::signals::{self, INTERRUPTED};
@@ -117,10 +116,6 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         None => {
             let config = args.resolve()?;
             prepare(config.model.engine);
-            // Reading a model of the user's takes a while.
-            if !args.quiet && !config.model.path.starts_with(EMBEDDED) {
-                say(&format!("reading {} and {}", config.model.path, config.dataset.train));
-            }
             Run::create(config, args.out.as_deref())?
         }
     };
