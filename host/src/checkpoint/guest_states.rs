@@ -141,7 +141,16 @@ mod tests {
         let shorter = StateRef { bytes: named.bytes - 1, ..named.clone() };
         assert!(states.load(&shorter, u64::MAX).is_err());
         let outside = StateRef { sha256: "../run.lock".to_owned(), bytes: 9 };
-        assert!(states.load(&outside, u64::MAX).is_err());
+        assert!(states.load(&outside, u64::MAX).unwrap_err().to_string().contains("no SHA-256"));
+        // Another state of the same length under this name.
+        let other: Vec<u8> = state.iter().map(|byte| byte ^ 1).collect();
+        let other = states.store(&other).unwrap();
+        std::fs::copy(states.path(&other.sha256), &path).unwrap();
+        assert!(GuestStates::of(&run).load(&named, named.bytes).is_err());
+        // What was stored and is gone is stored again.
+        std::fs::remove_file(&path).unwrap();
+        states.store(&state).unwrap();
+        assert_eq!(GuestStates::of(&run).load(&named, named.bytes).unwrap(), state);
 
         let sound = std::fs::read(&path).unwrap();
         for damaged in [&sound[..sound.len() / 2], b"", b"no gzip"] {

@@ -122,5 +122,14 @@ mod tests {
         let mut cheap = Schedule::new(section(1, 0.1, 10), now);
         let told = cheap.wrote(Duration::from_millis(40), 13_000_000, 0.5, now).unwrap();
         assert_eq!(told, "a checkpoint takes 0.04 s and 13 MB: written after every step");
+        // As the steps above are written: multiples of 4, and no later than ten minutes.
+        for (section, cost_s, step_s, often) in
+            [(section(4, 0.1, 10), 4.1, 4.5, 12), (section(1, 0.1, 10), 120.0, 60.0, 10)]
+        {
+            let told =
+                Schedule::new(section, now).wrote(Duration::from_secs_f64(cost_s), 500_000, step_s, now);
+            let told = told.unwrap();
+            assert!(told.contains(&format!("500 kB: written about every {often} steps")), "{told}");
+        }
     }
 }

@@ -35,8 +35,12 @@ impl Fixture {
     fn write(&self, writer: &mut Writer, step: u32) {
         let prepared = writer.prepare(state(step), &self.actor, &pool()).unwrap();
         assert!(!self.file(step, STATE).exists(), "it has no name before its bytes are on the disk");
-        assert!(prepared.bytes() > 0);
+        let bytes = prepared.bytes();
         writer.publish(prepared).unwrap();
+        let sizes =
+            FILES.iter().chain([&STATE]).map(|name| fs::metadata(self.file(step, name)).unwrap().len());
+        assert_eq!(sizes.sum::<u64>(), bytes);
+        assert!(is_checkpoint(&self.dir.checkpoint(step)) && !is_checkpoint(self.dir.root()));
     }
 
     fn read(&self, step: u32) -> anyhow::Result<(RunState, ExperiencePool)> {
@@ -113,6 +117,9 @@ fn what_was_written_comes_back_and_a_state_is_stored_once() {
     assert!(fs::metadata(fixture.file(4, STATE)).unwrap().len() < 4_000, "states are not in the text");
     assert_eq!(config_copy(&fixture.dir), Some(fixture.file(4, CONFIG)));
     assert_eq!(check(&fixture.dir.checkpoint(3)).unwrap(), 3);
+    // The newest sound copy: this one is none any more.
+    fs::write(fixture.file(4, CONFIG), "seed = 2").unwrap();
+    assert_eq!(config_copy(&fixture.dir), Some(fixture.file(3, CONFIG)));
 }
 
 #[test]
@@ -127,6 +134,10 @@ fn every_damage_to_any_file_is_named() {
         for damaged in [&sound[..sound.len() / 2], &[], &flipped[..], &[&sound[..], b"x"].concat()] {
             fs::write(&path, damaged).unwrap();
             assert!(fixture.error(2).contains(name), "{}", fixture.error(2));
+            assert!(
+                check(&fixture.dir.checkpoint(2)).is_err(),
+                "{name}: its weights are not to be used either"
+            );
         }
         fs::remove_file(&path).unwrap();
         assert!(fixture.error(2).contains(name), "{}", fixture.error(2));
@@ -156,6 +167,8 @@ fn a_state_that_can_not_be_is_refused() {
         (r#"[{"name":"all","level":"medium"}]"#, "[]", "names 0 buckets"),
         (&digest, "../../../etc", "no SHA-256"),
         (r#"["verifier"]"#, r#"["sampling"]"#, "filled by two policies"),
+        (r#""emptied_slots":[]"#, r#""emptied_slots":["verifier"]"#, "although it was emptied"),
+        (r#"},null],"state""#, r#"}],"state""#, "another number of policies"),
         (r#""version":2"#, r#""version":3"#, "layout version 3"),
         (r#""name":"pool.safetensors""#, r#""name":"../model/config.json""#, "lists the files"),
         (r#""bytes":40000"#, r#""bytes":4000000000"#, "guest.output_mib"),
@@ -170,7 +183,20 @@ fn a_state_that_can_not_be_is_refused() {
             }
         }
     }
+    // A pool of later than its checkpoint, under a digest of its own.
+    let pool_path = fixture.file(2, "pool.safetensors");
+    let pool_digest = sealed::sha256(&fs::read(&pool_path).unwrap());
+    let mut later = pool();
+    later.record(2, 0, 4, 3);
+    fs::write(&pool_path, later.to_bytes().unwrap()).unwrap();
+    let digest = sealed::sha256(&fs::read(&pool_path).unwrap());
+    fs::write(&path, sealed::seal(&sound.replace(&pool_digest, &digest), sealed::Format::JsonLines)).unwrap();
+    assert!(fixture.error(2).contains("row 2 is of a later step"), "{}", fixture.error(2));
+    let error = format!("{:#}", state(0).check(0, &pool()).unwrap_err());
+    assert!(error.contains("before the first step"), "{error}");
+
     fs::rename(&path, fixture.file(2, "state.json")).unwrap();
+    assert!(is_checkpoint(&fixture.dir.checkpoint(2)), "of a version that is told apart");
     assert!(fixture.error(2).contains("layout version 1"), "{}", fixture.error(2));
 }
 

@@ -1,6 +1,7 @@
 //! One TOML is one run. Every key has a vetted default, unknown keys are rejected, contradictions are rejected before
 //! anything is loaded, and the resolved configuration is written into the run directory.
 
+mod objective;
 mod prompt;
 mod run_toml;
 mod sections;
@@ -14,6 +15,7 @@ use crate::bounded;
 use crate::dataset::{Columns, Mapping};
 use crate::guest::GuestConfig;
 use crate::model::Precision;
+pub use objective::*;
 pub use prompt::{PromptSection, PromptTemplate};
 pub use run_toml::{MAX_RUN_TOML, RunToml};
 pub use sections::*;

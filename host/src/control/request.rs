@@ -227,4 +227,28 @@ mod tests {
         assert!(taken[0].0.answer(&Reply { accepted: false, message: String::new() }).is_err());
         assert_eq!(Taken::all(&folder), taken);
     }
+
+    #[test]
+    fn an_answer_of_another_kind_is_an_error_and_a_half_written_request_is_none_yet() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = run.path().join(REQUESTS);
+        std::fs::create_dir(&folder).unwrap();
+        let request = Request::send(run.path(), "1", Kind::Slot, b"selection").unwrap();
+        let reply = folder.join("1.reply");
+        let padded = |len: u64| {
+            let json = r#"{"accepted":true,"message":"in force"}"#;
+            format!("{json}{}", " ".repeat(len as usize - json.len()))
+        };
+        std::fs::write(&reply, padded(MAX_REPLY_BYTES + 1)).unwrap();
+        assert!(format!("{:#}", request.reply().unwrap_err()).contains("no small file"));
+        std::fs::write(&reply, padded(MAX_REPLY_BYTES)).unwrap();
+        assert!(request.reply().unwrap().unwrap().accepted);
+        std::fs::create_dir(&reply).unwrap();
+        assert!(format!("{:#}", request.reply().unwrap_err()).contains("no small file"));
+
+        for name in [format!("{}half.slot", atomic::TEMP_PREFIX), ".slot".to_owned()] {
+            std::fs::write(folder.join(name), "selection").unwrap();
+        }
+        assert_eq!(Taken::all(&folder).len(), 1);
+    }
 }

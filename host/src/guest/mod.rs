@@ -37,6 +37,7 @@ mod snapshot;
 mod store;
 mod swap;
 mod validate;
+mod verdicts;
 mod verify;
 
 use crate::types::Verdict;

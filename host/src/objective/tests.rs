@@ -222,3 +222,73 @@ fn figures_without_tokens_are_not_numbers() {
     let figures = [none.ratio_mean(), none.ratio_variance(), none.clip_fraction(), none.approximate_kl()];
     assert!(figures.iter().all(|figure| figure.is_nan()), "{figures:?}");
 }
+
+/// By hand: ratios 2 and 1/2 of a rollout with advantage 1/2, 1/2 and 1 of one with -1/2, 4 and 1 of a replayed one.
+#[test]
+fn figures_of_micro_batches_add_up_to_those_of_the_mini_batch() {
+    let ln2 = std::f32::consts::LN_2;
+    let old = [[-1.0f32; 2]; 3];
+    let scores = [[-1.0 + ln2, -1.0 - ln2], [-1.0 - ln2, -1.0], [-1.0 + 2.0 * ln2, -1.0]];
+    let entropies = [[0.5f32, 0.25], [0.125, 1.0], [2.0, 4.0]];
+    let members: Vec<Member<'_>> = [(0.5, Origin::Fresh), (-0.5, Origin::Fresh), (0.25, Origin::Replayed)]
+        .iter()
+        .zip(&old)
+        .map(|(&(advantage, origin), old)| Member { advantage, origin, old_logprobs: old })
+        .collect();
+    let section = ObjectiveSection { entropy_coefficient: 0.5, ..ObjectiveSection::default() };
+    let objective = Objective::new(&section, true, 8, 6);
+    let evaluate = |range: std::ops::Range<usize>| {
+        let scores = Scores {
+            logprobs: scores[range.clone()].as_flattened().to_vec(),
+            entropies: entropies[range.clone()].as_flattened().to_vec(),
+        };
+        objective.evaluate(&members[range], &scores).1
+    };
+    let whole = evaluate(0..3);
+    for parts in [[0..1, 1..3], [0..2, 2..3]] {
+        for parts in [parts.clone(), [parts[1].clone(), parts[0].clone()]] {
+            let mut sum = evaluate(parts[0].clone());
+            sum.add_idle(Origin::Fresh, 3);
+            let mut other = evaluate(parts[1].clone());
+            other.add_idle(Origin::Fresh, 2);
+            other.replayed.num_dropped = 7;
+            sum.merge(&other);
+            assert_eq!(
+                (sum.fresh.num_tokens, sum.fresh.num_clipped, sum.fresh.num_idle),
+                (4, 2, 5),
+                "{parts:?}"
+            );
+            assert_eq!((sum.replayed.num_tokens, sum.replayed.num_dropped), (2, 7));
+            for (have, expected) in [
+                (sum.fresh.ratio_sum, 4.0),
+                (sum.fresh.ratio_square_sum, 5.5),
+                (sum.fresh.ratio_max, 2.0),
+                (sum.fresh.ratio_mean(), 1.0),
+                (sum.fresh.ratio_variance(), 0.375),
+                (sum.fresh.approximate_kl(), f64::from(ln2) / 4.0),
+                (sum.fresh.clip_fraction(), 2.0 / 9.0),
+                (sum.replayed.ratio_sum, 5.0),
+                (sum.replayed.ratio_max, 4.0),
+                (sum.all().ratio_sum, 9.0),
+                (sum.entropy_sum, 7.875),
+                (sum.entropy_loss, -0.5 * 7.875 / 6.0),
+                (sum.loss(), whole.fresh.loss + whole.replayed.loss + whole.entropy_loss),
+                (sum.fresh.loss, whole.fresh.loss),
+            ] {
+                assert!((have - expected).abs() < 1e-6, "{parts:?}: {have} instead of {expected}");
+            }
+        }
+    }
+    let rollouts = [(1.25, 2.0, 0.5), (0.75, 1.0, 0.5), (2.5, 4.0, 0.0)];
+    for (have, (mean, max, clipped)) in whole.rollouts.iter().zip(rollouts) {
+        let have = [have.ratio_mean, have.ratio_max, have.clip_fraction];
+        assert!(
+            have.iter().zip([mean, max, clipped]).all(|(have, wanted)| (have - wanted).abs() < 1e-6),
+            "{have:?}"
+        );
+    }
+    let mut all = LossStats { demonstrated: whole.replayed, ..LossStats::default() };
+    all.merge(&LossStats { demonstrated: whole.replayed, ..LossStats::default() });
+    assert_eq!(all.all().num_tokens, 4);
+    assert!((all.loss() - 2.0 * whole.replayed.loss).abs() < 1e-12 && whole.replayed.loss != 0.0);
+}

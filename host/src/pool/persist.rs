@@ -301,3 +301,7 @@ fn expect_len<T>(name: &str, values: Vec<T>, len: usize) -> anyhow::Result<Vec<T
     }
     Ok(values)
 }
+
+#[cfg(test)]
+#[path = "persist_tests.rs"]
+mod tests;

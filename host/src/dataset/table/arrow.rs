@@ -141,11 +141,13 @@ fn text(text: &str) -> Cell {
     Cell::Text(text.to_owned())
 }
 
-/// Bytes that carry no word about being text: text where they are UTF-8.
+/// Bytes that carry no word about being text: text where they are UTF-8 without control characters. Numbers of 16 bytes
+/// and digests are stored like this too.
 fn bytes(bytes: &[u8]) -> Cell {
+    let is_written = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t');
     match std::str::from_utf8(bytes) {
-        Ok(text) => Cell::Text(text.to_owned()),
-        Err(_) => Cell::Unreadable("bytes that are no UTF-8".to_owned()),
+        Ok(text) if text.chars().all(is_written) => Cell::Text(text.to_owned()),
+        _ => Cell::Unreadable("bytes that are no text".to_owned()),
     }
 }
 

@@ -25,4 +25,6 @@ pub(crate) type Numbered = (usize, Result<Row, String>);
 pub(super) type Rows<'a> = Box<dyn Iterator<Item = anyhow::Result<Numbered>> + 'a>;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;
