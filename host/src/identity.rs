@@ -14,6 +14,7 @@ use crate::dataset::Dataset;
 use crate::model::Weights;
 use crate::model_source::ModelSource;
 use crate::prompt::Prompts;
+use crate::sealed;
 use crate::types::Question;
 
 /// Name of a run's training rows.
@@ -224,7 +225,7 @@ pub fn flatten(table: &toml::Table) -> BTreeMap<String, String> {
 pub fn model(source: &ModelSource, prompts: &Prompts<'_>) -> BTreeMap<String, String> {
     let mut digests = model_files(source);
     let template = prompts.template().unwrap_or_default();
-    digests.insert("prompt_template".to_owned(), hex(Sha256::digest(template)));
+    digests.insert("prompt_template".to_owned(), sealed::sha256(template.as_bytes()));
     digests
 }
 
@@ -237,7 +238,7 @@ pub fn model_files(source: &ModelSource) -> BTreeMap<String, String> {
         ("stop_tokens", &stop_ids),
         ("tokenizer", &source.tokenizer_text),
     ];
-    parts.map(|(name, bytes)| (name.to_owned(), hex(Sha256::digest(bytes)))).into()
+    parts.map(|(name, bytes)| (name.to_owned(), sealed::sha256(bytes))).into()
 }
 
 /// What `run.toml` says that a run began with, its settings left out; none in runs of before it was recorded.
@@ -264,7 +265,7 @@ fn digest_of_weights(weights: &Weights) -> String {
             hash.update(&bytes);
         }
     }
-    hex(hash.finalize())
+    sealed::hex(&hash.finalize())
 }
 
 /// Keys of two maps, each once, in order.
@@ -294,12 +295,8 @@ impl FieldDigest {
     }
 
     fn finish(self) -> String {
-        hex(self.0.finalize())
+        sealed::hex(&self.0.finalize())
     }
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -33,7 +33,11 @@ pub(crate) fn check(file: &mut File, len: u64) -> Result<(), String> {
     checked
 }
 
-fn metadata(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
+/// Where the metadata of `file`, which has `len` bytes, begin, and how many bytes they have. Before them are the values.
+///
+/// # Errors
+/// The file has no metadata of Parquet.
+pub(crate) fn place(file: &mut File, len: u64) -> io::Result<(u64, u64)> {
     let wrong = |text: &str| io::Error::new(io::ErrorKind::InvalidData, text);
     let mut tail = [0; 8];
     let Some(tail_at) = len.checked_sub(8) else { return Err(wrong("it is shorter than a footer")) };
@@ -47,6 +51,11 @@ fn metadata(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
         return Err(wrong(&format!("its metadata have {size} bytes, at most {MAX_METADATA} are read")));
     }
     let Some(begin) = tail_at.checked_sub(size) else { return Err(wrong("its metadata begin before it")) };
+    Ok((begin, size))
+}
+
+fn metadata(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
+    let (begin, size) = place(file, len)?;
     file.seek(SeekFrom::Start(begin))?;
     let mut bytes = vec![0; size as usize];
     file.read_exact(&mut bytes)?;

@@ -140,7 +140,15 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// # Errors
 /// It can't be read.
 pub fn sha256_of_file(path: &Path) -> Result<(u64, String), SealedError> {
-    let size = size_of(path)?;
+    sha256_of_first(path, size_of(path)?)
+}
+
+/// The same of the first `size` bytes of a regular file, of all of it where it is shorter.
+///
+/// # Errors
+/// It can't be read.
+pub fn sha256_of_first(path: &Path, size: u64) -> Result<(u64, String), SealedError> {
+    let size = size.min(size_of(path)?);
     let io_error = |source| SealedError::Io { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(io_error)?.take(size);
     let mut hash = Sha256::new();
@@ -163,7 +171,8 @@ pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -103,6 +103,7 @@ impl Evaluator<'_> {
     ) -> anyhow::Result<Report> {
         let _claim = self.settings.claim(out)?;
         let mut rows = parts::read(out, benchmarks, self.settings)?;
+        let asked_sha256 = self.settings.sha256()?;
         let judged: HashSet<(String, u64)> =
             rows.iter().map(|row| (row.benchmark.clone(), row.question_id)).collect();
         let mut next_part = rows.iter().map(|row| row.step).max().unwrap_or(0) + 1;
@@ -117,7 +118,7 @@ impl Evaluator<'_> {
         while !rest.is_empty() && goes_on {
             let (part, later) = rest.split_at(self.questions_of_part(rest));
             let new = self.judge(part, next_part)?;
-            write_part(out, next_part, &new)?;
+            write_part(out, next_part, &asked_sha256, &new)?;
             rows.extend(new);
             next_part += 1;
             rest = later;

@@ -41,6 +41,9 @@ pub(super) fn read(
         if part.first != part.last || of_part.is_empty() {
             return Err(refuse("its name or its rows are not those of one part".to_owned()));
         }
+        if read::evaluation_of(&part)?.as_deref() != Some(settings.sha256()?.as_str()) {
+            return Err(refuse("it was written by another evaluation, or by an earlier version".to_owned()));
+        }
         check(part.first, &of_part, &asked, settings, &mut judged).map_err(refuse)?;
         rows.extend(of_part);
     }

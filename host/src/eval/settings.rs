@@ -6,7 +6,6 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Benchmark;
 use crate::atomic;
@@ -18,6 +17,7 @@ use crate::log::{EvaluationRow, Row, read};
 use crate::model::Precision;
 use crate::model_source::ModelSource;
 use crate::prompt::Prompts;
+use crate::sealed;
 
 /// File of an evaluation's directory that says what was asked.
 const SETTINGS: &str = "eval.toml";
@@ -115,10 +115,18 @@ impl Settings {
     /// # Errors
     /// The settings can't be written as TOML.
     pub fn label(&self) -> anyhow::Result<String> {
-        let digest = Sha256::digest(serde_json::to_vec(&self.content()?)?);
+        let digest = self.sha256()?;
         let stem = Path::new(&self.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let stem = stem.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
-        Ok(format!("eval-{stem}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]))
+        Ok(format!("eval-{stem}-{}", &digest[..8]))
+    }
+
+    /// SHA-256 of all that is compared.
+    ///
+    /// # Errors
+    /// The settings can't be written as TOML.
+    pub(super) fn sha256(&self) -> anyhow::Result<String> {
+        Ok(sealed::sha256(&serde_json::to_vec(&self.content()?)?))
     }
 
     /// All that is compared: the identity, and every other key that is no name.

@@ -166,13 +166,14 @@ fn parts_of_another_evaluation_and_damaged_ones_are_refused() {
         std::fs::copy(fixture.dir.path().join("out/eval.toml"), out.join("eval.toml")).unwrap();
         std::fs::copy(part("out", 1), part(name, 1)).unwrap();
     };
+    let asked = fixture.settings.sha256().unwrap();
     // A question that isn't asked any more, as an older dataset left it.
     let rows: Vec<EvaluationRow> = read::rows(&fixture.dir.path().join("out")).unwrap();
     let written = |name: &str, change: &dyn Fn(&mut Vec<EvaluationRow>)| {
         copy(name);
         let mut rows: Vec<EvaluationRow> = rows.iter().filter(|row| row.step == 1).cloned().collect();
         change(&mut rows);
-        write_part(&fixture.dir.path().join(name), 1, &rows).unwrap();
+        write_part(&fixture.dir.path().join(name), 1, &asked, &rows).unwrap();
         refused(name)
     };
     assert!(written("older", &|rows| rows[0].question_id ^= 1).contains("was not asked"));
@@ -183,8 +184,22 @@ fn parts_of_another_evaluation_and_damaged_ones_are_refused() {
     copy("again");
     let mut again: Vec<EvaluationRow> = rows.iter().filter(|row| row.step == 1).cloned().collect();
     again.iter_mut().for_each(|row| row.step = 2);
-    write_part(&fixture.dir.path().join("again"), 2, &again).unwrap();
+    write_part(&fixture.dir.path().join("again"), 2, &asked, &again).unwrap();
     assert!(refused("again").contains("in an earlier part too"));
+
+    // The very same questions, asked otherwise.
+    copy("other");
+    let of_first: Vec<EvaluationRow> = rows.iter().filter(|row| row.step == 1).cloned().collect();
+    let other = Settings { temperature: 0.5, ..fixture.settings.clone() }.sha256().unwrap();
+    write_part(&fixture.dir.path().join("other"), 1, &other, &of_first).unwrap();
+    assert!(refused("other").contains("written by another evaluation"));
+
+    // A value within the data: the file opens as before.
+    copy("flipped");
+    let mut bytes = std::fs::read(part("flipped", 1)).unwrap();
+    bytes[8] ^= 1;
+    std::fs::write(part("flipped", 1), bytes).unwrap();
+    assert!(refused("flipped").contains("their SHA-256 is another"));
 
     copy("cut");
     let bytes = std::fs::read(part("cut", 1)).unwrap();

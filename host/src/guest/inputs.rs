@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::VerifyRequest;
 use crate::columns::{Column, ProblemColumns, TrajectoryColumns};
+use crate::sealed;
 
 /// SHA-256 over arguments in a fixed byte form: little-endian numbers, every list and text preceded by its length.
 pub(super) struct InputsDigest(Sha256);
@@ -79,7 +80,7 @@ impl InputsDigest {
 
     /// The first 16 hexadecimal digits.
     pub(super) fn finish(self) -> String {
-        let mut digits = hex(&self.0.finalize());
+        let mut digits = sealed::hex(&self.0.finalize());
         digits.truncate(16);
         digits
     }
@@ -87,9 +88,5 @@ impl InputsDigest {
 
 /// SHA-256 of a component's bytes as 64 hexadecimal digits.
 pub(super) fn component_digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    sealed::sha256(bytes)
 }

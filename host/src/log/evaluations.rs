@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use parquet::file::metadata::KeyValue;
+
 use crate::atomic;
 use crate::types::Verdict;
 
 use super::LogError;
 use super::part::{self, Part};
-use super::table::{Row, table};
+use super::table::{EVALUATION_KEY, Row, table};
 
 table! {
     "evaluations",
@@ -40,14 +42,17 @@ table! {
     }
 }
 
-/// Writes one part of a table in one rename: the rows whose `step` is `number`.
+/// Writes one part of the evaluation in `dir` in one rename: the rows whose `step` is `number`. `asked`: SHA-256 of what
+/// was asked, which the part carries.
 ///
 /// # Errors
 /// The rows can't be encoded or the file can't be written.
-pub fn write_part<R: Row>(dir: &Path, number: u32, rows: &[R]) -> Result<(), LogError> {
-    let bytes = part::encode(R::TABLE, R::schema(), R::arrays(rows))
-        .map_err(|source| LogError::Encode { table: R::TABLE, source })?;
-    let part = Part::new(dir, R::TABLE, number, number);
+pub fn write_part(dir: &Path, number: u32, asked: &str, rows: &[EvaluationRow]) -> Result<(), LogError> {
+    let table = EvaluationRow::TABLE;
+    let metadata = vec![KeyValue::new(EVALUATION_KEY.to_owned(), asked.to_owned())];
+    let bytes = part::encode(table, EvaluationRow::schema(), EvaluationRow::arrays(rows), metadata)
+        .map_err(|source| LogError::Encode { table, source })?;
+    let part = Part::new(dir, table, number, number);
     // The temporary lies beside the table's folder, in which readers look at every file.
     atomic::write_files(dir, &[(&part.path, &bytes)])?;
     Ok(())

@@ -32,7 +32,9 @@ pub use metrics::MetricsRow;
 pub use rows::{DecisionRow, EventRow, ExperienceRow, ProblemChange, ProblemRow};
 pub use run_log::{Begin, RunLog};
 pub use survey::Survey;
-pub use table::{PARTS_KEY, PREVIOUS_KEY, RUN_KEY, Row, SCHEMA_VERSION, TABLE_KEY, VERSION_KEY};
+pub use table::{
+    EVALUATION_KEY, PARTS_KEY, PREVIOUS_KEY, RUN_KEY, Row, SCHEMA_VERSION, TABLE_KEY, VALUES_KEY, VERSION_KEY,
+};
 
 /// Names of all tables, in the order in which a step's parts appear.
 pub const TABLES: [&str; 5] =

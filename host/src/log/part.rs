@@ -15,8 +15,9 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::table::{SCHEMA_VERSION, TABLE_KEY, VERSION_KEY};
+use super::table::{SCHEMA_VERSION, TABLE_KEY, VALUES_KEY, VERSION_KEY};
 use super::{LogError, io_error};
+use crate::sealed;
 
 /// A file of a table: the rows of the steps `first..=last`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,13 +76,8 @@ fn steps_of(name: &str) -> Option<(u32, u32)> {
     Some((first.parse().ok()?, last.parse().ok()?))
 }
 
-/// Bytes of the file with these columns. They depend on nothing but the arguments.
-pub(super) fn encode(table: &str, schema: Schema, arrays: Vec<ArrayRef>) -> Result<Vec<u8>, ParquetError> {
-    encode_with(table, schema, arrays, Vec::new())
-}
-
-/// The same with further entries in the file's metadata.
-pub(super) fn encode_with(
+/// Bytes of the file with these columns and entries in its metadata. They depend on nothing but the arguments.
+pub(super) fn encode(
     table: &str,
     schema: Schema,
     arrays: Vec<ArrayRef>,
@@ -92,6 +88,10 @@ pub(super) fn encode_with(
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
     let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))?;
     writer.write(&batch)?;
+    writer.flush()?;
+    writer.sync()?;
+    let values = sealed::sha256(writer.inner());
+    writer.append_key_value_metadata(KeyValue::new(VALUES_KEY.to_owned(), values));
     writer.into_inner()
 }
 

@@ -1,6 +1,7 @@
 //! Reading a run log back, part by part. A part that can't be read is an error that names it.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::metrics::{self, MetricsRow};
 use super::part::Part;
-use super::table::{Columns, Row, SCHEMA_VERSION, TABLE_KEY, VERSION_KEY};
+use super::table::{Columns, EVALUATION_KEY, Row, SCHEMA_VERSION, TABLE_KEY, VALUES_KEY, VERSION_KEY};
 use super::{LogError, io_error};
 use crate::contain::{self, Budget};
-use crate::{bounded, parquet_footer};
+use crate::{bounded, parquet_footer, sealed};
 
 pub use super::part::parts;
 
@@ -71,6 +72,12 @@ pub fn part_schema(part: &Part) -> Result<Schema, LogError> {
     contained(part, |part| Ok(open(part)?.schema().as_ref().clone()))
 }
 
+/// SHA-256 of what the evaluation was asked that `part` belongs to; none in parts of earlier programs.
+pub fn evaluation_of(part: &Part) -> Result<Option<String>, LogError> {
+    let [asked] = part_metadata(part, [EVALUATION_KEY])?;
+    Ok(asked)
+}
+
 /// What a part's metadata say of each of `keys`. The part itself is checked.
 pub(super) fn part_metadata<const N: usize>(
     part: &Part,
@@ -118,9 +125,24 @@ fn open(part: &Part) -> Result<ParquetRecordBatchReaderBuilder<File>, LogError> 
     }
     match value(VERSION_KEY).map(|version| version.parse::<u32>()) {
         Some(Ok(version)) if version > SCHEMA_VERSION => {
-            Err(LogError::Newer { path: part.path.clone(), version })
+            return Err(LogError::Newer { path: part.path.clone(), version });
         }
-        Some(Ok(_)) => Ok(reader),
-        _ => Err(part.broken(format!("it has no {VERSION_KEY}"))),
+        Some(Ok(_)) => {}
+        _ => return Err(part.broken(format!("it has no {VERSION_KEY}"))),
     }
+    // Parts of earlier programs do not say it.
+    if let Some(recorded) = value(VALUES_KEY) {
+        let values = values_sha256(&part.path, len).map_err(io_error("read", &part.path))?;
+        if values != recorded {
+            return Err(part.broken("its values are not those that were written: their SHA-256 is another"));
+        }
+    }
+    Ok(reader)
+}
+
+/// SHA-256 of the bytes before the metadata of the part at `path`, which has `len` bytes.
+fn values_sha256(path: &Path, len: u64) -> io::Result<String> {
+    let (end, _) = parquet_footer::place(&mut File::open(path)?, len)?;
+    let (_, digest) = sealed::sha256_of_first(path, end).map_err(io::Error::other)?;
+    Ok(digest)
 }

@@ -186,15 +186,16 @@ table! {
         pub question_id: u64,
         /// Row of the question in the dataset.
         pub question_row: u32,
-        /// Correct members of its latest group.
+        /// Correct members of its latest group whose members were all scored, a replayed one included.
         pub num_success: u32,
-        /// Scored members of its latest group; 0 when it was never tried.
+        /// Members of that group; 0 while there was none.
         pub group_size: u32,
-        /// Rollouts so far.
+        /// Rollouts so far, scored or not.
         pub attempts: u32,
-        /// Groups in a row that were all correct.
+        /// Such groups in a row whose members were all correct. Another group ends the row when one of its members is
+        /// incorrect, and leaves it as it is otherwise.
         pub solved_streak: u32,
-        /// Step of its latest group; 0 when it was never tried.
+        /// Step of its latest group, scored or not; 0 when it was never tried.
         pub last_step: u32,
         /// Stored trajectories.
         pub stored: u32,

@@ -221,7 +221,7 @@ impl RunLog {
         (first, last): (u32, u32),
     ) -> Result<(Part, Vec<u8>), LogError> {
         metadata.push(KeyValue::new(RUN_KEY.to_owned(), self.run_id.clone()));
-        let bytes = part::encode_with(table, schema, arrays, metadata)
+        let bytes = part::encode(table, schema, arrays, metadata)
             .map_err(|source| LogError::Encode { table, source })?;
         Ok((Part::new(&self.run_dir, table, first, last), bytes))
     }

@@ -20,6 +20,12 @@ pub const TABLE_KEY: &str = "exgrpo.table";
 /// Key of [`SCHEMA_VERSION`] in a part's metadata.
 pub const VERSION_KEY: &str = "exgrpo.schema_version";
 
+/// Key of the SHA-256 of all bytes before a part's metadata, which hold every value of its rows.
+pub const VALUES_KEY: &str = "exgrpo.values_sha256";
+
+/// Key of the SHA-256 of what an evaluation was asked, in the metadata of its parts.
+pub const EVALUATION_KEY: &str = "exgrpo.evaluation_sha256";
+
 /// Key of the run's id in a part's metadata.
 pub const RUN_KEY: &str = "exgrpo.run_id";
 

@@ -74,18 +74,20 @@ fn damaged_parts_and_those_of_another_run_leave_the_tables() {
         fs::write(&path, bytes).unwrap();
         path
     };
-    let damaged = [damage("experiences", 2), damage("metrics", 3)];
+    // No later part vouches for the last one.
+    let damaged = [damage("experiences", 2), damage("metrics", 3), damage("metrics", 6)];
     let foreign = [part_of(dir.path(), "events", 1), part_of(dir.path(), "metrics", 5)];
     for (path, table) in foreign.iter().zip(["decisions", "metrics"]) {
         fs::copy(part_of(other.path(), table, 1), path).unwrap();
     }
     let unlisted = part_of(dir.path(), "events", 2);
-    fs::write(&unlisted, encode("events", EventRow::schema(), EventRow::arrays(&[])).unwrap()).unwrap();
+    fs::write(&unlisted, encode("events", EventRow::schema(), EventRow::arrays(&[]), Vec::new()).unwrap())
+        .unwrap();
     let notes = go_on(dir.path(), 6).join("\n");
     for path in damaged.iter().chain(&foreign).chain([&unlisted]) {
         assert!(!path.exists() && notes.contains(&*path.to_string_lossy()), "{}: {notes}", path.display());
     }
-    assert_eq!(set_aside(dir.path()).len(), 5);
-    assert_eq!(files(dir.path()).len(), 6 * 4 - 3, "nothing else went");
+    assert_eq!(set_aside(dir.path()).len(), 6);
+    assert_eq!(files(dir.path()).len(), 6 * 4 - 4, "nothing else went");
     assert_eq!(go_on(dir.path(), 6).len(), 2, "what is gone is told again, no more");
 }

@@ -24,14 +24,14 @@ pub(crate) use arbitrary::{Arbitrary, Source};
 /// Rows written and read again are equal, and so are the bytes of what was read, written again: -0 stays -0.
 fn check_round_trip<R: Row + Arbitrary + PartialEq + std::fmt::Debug>(seed: u64, num_rows: usize) {
     let rows = arbitrary_rows::<R>(seed, num_rows);
-    let bytes = encode(R::TABLE, R::schema(), R::arrays(&rows)).unwrap();
+    let bytes = encode(R::TABLE, R::schema(), R::arrays(&rows), Vec::new()).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let part = part::Part::new(dir.path(), R::TABLE, 1, 1);
     fs::create_dir(dir.path().join(R::TABLE)).unwrap();
     fs::write(&part.path, &bytes).unwrap();
     let back = read::rows::<R>(dir.path()).unwrap();
     assert_eq!(back, rows);
-    assert!(encode(R::TABLE, R::schema(), R::arrays(&back)).unwrap() == bytes, "bytes differ");
+    assert!(encode(R::TABLE, R::schema(), R::arrays(&back), Vec::new()).unwrap() == bytes, "bytes differ");
     for field in R::schema().fields() {
         assert!(!field.metadata()["doc"].is_empty(), "{} has no documentation", field.name());
     }
@@ -331,8 +331,9 @@ fn measure_a_step() {
         append_rows(&mut log, step);
         log.append_metrics(step, (0..60).map(|k| (format!("m/{k}"), f64::from(k)))).unwrap();
         let encoded = Instant::now();
-        let size =
-            encode("experiences", ExperienceRow::schema(), ExperienceRow::arrays(&copy)).unwrap().len();
+        let size = encode("experiences", ExperienceRow::schema(), ExperienceRow::arrays(&copy), Vec::new())
+            .unwrap()
+            .len();
         let encode_time = encoded.elapsed();
         let flushing = Instant::now();
         log.flush(step, step).unwrap();
@@ -348,8 +349,9 @@ fn no_part_of_an_evaluation_makes_reading_panic_or_grow() {
     let table = EvaluationRow::TABLE;
     fs::create_dir(dir.path().join(table)).unwrap();
     let part = part::Part::new(dir.path(), table, 1, 1);
-    let bytes =
-        |rows: &[EvaluationRow]| encode(table, EvaluationRow::schema(), EvaluationRow::arrays(rows)).unwrap();
+    let bytes = |rows: &[EvaluationRow]| {
+        encode(table, EvaluationRow::schema(), EvaluationRow::arrays(rows), Vec::new()).unwrap()
+    };
     let rows = arbitrary_rows::<EvaluationRow>(7, 6);
     let text = || "17".to_owned();
     let small = |row: &EvaluationRow| EvaluationRow {
