@@ -266,7 +266,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     let prompts = Prompts::new(&config.prompt, &source)?;
     crate::atomic::write_dir(&args.out, |folder| {
         source.write_files(folder, prompts.template())?;
-        Ok(source.weights.save(&folder.join(WEIGHTS_FILE))?)
+        Ok(source.weights.export(&source.config, &folder.join(WEIGHTS_FILE))?)
     })
     .with_context(|| format!("can't write {}", args.out.display()))?;
     say(&format!(

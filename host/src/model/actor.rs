@@ -75,7 +75,7 @@ impl Actor {
     /// optimizer.
     ///
     /// # Errors
-    /// The binary was built without the feature `cuda`, no GPU can be used, or it has no room.
+    /// The binary was built without the feature `cuda`, the family is not one of its engine, no GPU can be used, or it has no room.
     #[cfg_attr(not(feature = "cuda"), expect(unused_variables, reason = "there is no GPU to place them on"))]
     pub fn gpu(config: ModelConfig, weights: &Weights, precision: Precision) -> anyhow::Result<Self> {
         #[cfg(feature = "cuda")]
@@ -87,7 +87,7 @@ impl Actor {
     /// The passes of [`Actor::gpu`] on the processor: slow, exact about every buffer and rounding, for tests.
     ///
     /// # Errors
-    /// None so far.
+    /// The family is not one of the GPU's engine.
     pub fn gpu_on_processor(
         config: ModelConfig,
         weights: &Weights,

@@ -4,40 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::architecture::Architecture;
 use super::config_file::ConfigFile;
 use super::rope::RopeScaling;
+use super::variations::{Rotation, Variations};
 use crate::bounded;
-
-/// Family of decoders; they differ in biases and in norms on queries and keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Architecture {
-    /// No biases unless `attention_bias`, then on the query, key, value and output projections.
-    Llama,
-    /// Biases on the query, key and value projections.
-    Qwen2,
-    /// RMS norms over the head's dimension on queries and keys; biases as in Llama.
-    Qwen3,
-}
-
-impl Architecture {
-    /// The word in `model_type`.
-    pub fn model_type(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Qwen2 => "qwen2",
-            Self::Qwen3 => "qwen3",
-        }
-    }
-
-    /// The word in `architectures`.
-    pub fn class_name(self) -> &'static str {
-        match self {
-            Self::Llama => "LlamaForCausalLM",
-            Self::Qwen2 => "Qwen2ForCausalLM",
-            Self::Qwen3 => "Qwen3ForCausalLM",
-        }
-    }
-}
 
 /// Shape of a decoder. Read from and written as a Hugging Face `config.json`; a value of this type is valid
 /// when it came from one, [`ModelConfig::validate`] checks one that was built by hand.
@@ -70,8 +41,10 @@ pub struct ModelConfig {
     pub max_position_embeddings: usize,
     /// True when the embedding is the output head as well.
     pub tie_word_embeddings: bool,
-    /// Biases on the query, key, value and output projections (Llama and Qwen3; Qwen2 has its own rule).
+    /// Biases on the query, key, value and output projections (Qwen2 has its own rule).
     pub attention_bias: bool,
+    /// What the family does otherwise than Llama.
+    pub variations: Variations,
 }
 
 /// Why a model configuration can't be used.
@@ -148,7 +121,13 @@ impl ModelConfig {
 
     /// True when queries and keys are normalized head by head.
     pub fn has_qk_norm(&self) -> bool {
-        self.architecture == Architecture::Qwen3
+        matches!(self.architecture, Architecture::Qwen3 | Architecture::Gemma3)
+    }
+
+    /// Name of the norm before a layer's feed-forward part, within the layer.
+    pub(super) fn feed_forward_norm(&self) -> &'static str {
+        // Where branches have norms, the other name is that of attention's.
+        if self.variations.branch_norms { "pre_feedforward_layernorm" } else { "post_attention_layernorm" }
     }
 
     /// Every parameter in the order of the forward pass: the embedding, the layers, the last norm, the head
@@ -180,10 +159,22 @@ impl ModelConfig {
             if self.has_output_bias() {
                 push(format!("{prefix}.self_attn.o_proj.bias"), &[hidden]);
             }
-            push(format!("{prefix}.post_attention_layernorm.weight"), &[hidden]);
-            push(format!("{prefix}.mlp.gate_proj.weight"), &[self.intermediate_size, hidden]);
-            push(format!("{prefix}.mlp.up_proj.weight"), &[self.intermediate_size, hidden]);
-            push(format!("{prefix}.mlp.down_proj.weight"), &[hidden, self.intermediate_size]);
+            if self.variations.branch_norms {
+                push(format!("{prefix}.{ATTENTION_BRANCH_NORM}.weight"), &[hidden]);
+            }
+            push(format!("{prefix}.{}.weight", self.feed_forward_norm()), &[hidden]);
+            let inner = self.intermediate_size;
+            for (projection, [rows, columns]) in
+                [("gate_proj", [inner, hidden]), ("up_proj", [inner, hidden]), ("down_proj", [hidden, inner])]
+            {
+                push(format!("{prefix}.mlp.{projection}.weight"), &[rows, columns]);
+                if self.variations.mlp_bias {
+                    push(format!("{prefix}.mlp.{projection}.bias"), &[rows]);
+                }
+            }
+            if self.variations.branch_norms {
+                push(format!("{prefix}.{FEED_FORWARD_BRANCH_NORM}.weight"), &[hidden]);
+            }
         }
         push("model.norm.weight".to_owned(), &[hidden]);
         if !self.tie_word_embeddings {
@@ -197,14 +188,17 @@ impl ModelConfig {
         self.parameter_shapes().iter().map(ParameterShape::num_values).sum()
     }
 
-    /// Angle per position of each pair of a head's dimensions, `[head_dim / 2]`, radians:
-    /// `rope_theta^(-2i / head_dim)`, stretched as `rope_scaling` says. A dimension i pairs with
-    /// i + head_dim / 2.
+    /// Dimensions of a head that are rotated, the first ones.
+    pub fn rotary_dim(&self) -> usize {
+        self.variations.rotary_dim.unwrap_or(self.head_dim)
+    }
+
+    /// Angle per position of each pair of a head's rotated dimensions, `[rotary_dim / 2]`, radians:
+    /// `rope_theta^(-2i / rotary_dim)`, stretched as `rope_scaling` says. A dimension i pairs with
+    /// i + rotary_dim / 2.
     pub fn rope_frequencies(&self) -> Vec<f64> {
-        let half = self.head_dim / 2;
-        let plain: Vec<f64> =
-            (0..half).map(|pair| libm::pow(self.rope_theta, -(pair as f64) / half as f64)).collect();
-        match self.rope_scaling {
+        let plain = self.plain_frequencies(self.rope_theta);
+        match &self.rope_scaling {
             None => plain,
             Some(scaling) => scaling.stretch(&plain, self.rope_theta),
         }
@@ -212,7 +206,19 @@ impl ModelConfig {
 
     /// What the rotary embedding's cosines and sines are multiplied by.
     pub fn rope_magnitude(&self) -> f64 {
-        self.rope_scaling.map_or(1.0, RopeScaling::magnitude)
+        self.rope_scaling.as_ref().map_or(1.0, RopeScaling::magnitude)
+    }
+
+    /// Angle per position of each pair in layers with [`Rotation::Local`]; none where no layer has it.
+    pub fn local_rope_frequencies(&self) -> Option<Vec<f64>> {
+        let is_local = self.variations.attention.iter().any(|layer| layer.rotation == Rotation::Local);
+        let base = self.variations.local_rope_theta.filter(|_| is_local)?;
+        Some(self.plain_frequencies(base))
+    }
+
+    fn plain_frequencies(&self, base: f64) -> Vec<f64> {
+        let half = self.rotary_dim() / 2;
+        (0..half).map(|pair| libm::pow(base, -(pair as f64) / half as f64)).collect()
     }
 
     /// Checks that the numbers fit together.
@@ -263,12 +269,18 @@ impl ModelConfig {
                 return invalid(format!("`{key}` is {value}, it must be a positive number"));
             }
         }
-        self.rope_scaling.map_or(Ok(()), |scaling| scaling.validate())
+        self.variations.validate(self.num_hidden_layers, self.head_dim)?;
+        self.rope_scaling.as_ref().map_or(Ok(()), |scaling| scaling.validate(self.rotary_dim() / 2))
     }
 }
+
+/// Norm on what attention adds to the residual stream, within the layer.
+pub(super) const ATTENTION_BRANCH_NORM: &str = "post_attention_layernorm";
+/// Norm on what the feed-forward part adds to the residual stream, within the layer.
+pub(super) const FEED_FORWARD_BRANCH_NORM: &str = "post_feedforward_layernorm";
 
 /// Keeps products of two dimensions far from overflow.
 const MAX_DIMENSION: usize = 1 << 28;
 /// Most layers, and widest layer: the sum of all parameters stays far from overflow, and their list short.
-const MAX_LAYERS: usize = 4096;
+pub(super) const MAX_LAYERS: usize = 4096;
 const MAX_WIDTH: usize = 1 << 22;

@@ -29,29 +29,41 @@ pub fn merge(
 ) -> Result<(), TensorFileError> {
     let mut file = TensorFile::read(path, super::weights::largest_file(config))?;
     let wrong = |reason: String| TensorFileError::Tensor { file: path.display().to_string(), reason };
-    for base in weights.tensors_mut() {
+    weights
+        .change(config, |tensors| merge_into(tensors, &mut file, alpha, is_rank_stabilized).map_err(wrong))?;
+    match file.tensors.keys().next() {
+        None => Ok(()),
+        Some(name) => Err(wrong(format!("`{}` adapts nothing that this network has", foreign(name)))),
+    }
+}
+
+/// Takes what adapts `tensors` out of `file`.
+fn merge_into(
+    tensors: &mut [NamedTensor],
+    file: &mut TensorFile,
+    alpha: f64,
+    is_rank_stabilized: bool,
+) -> Result<(), String> {
+    for base in tensors {
         let (stem, kind) = base.name.rsplit_once('.').unwrap_or((&base.name, ""));
         let pair = [DOWN, UP].map(|suffix| file.tensors.remove(&format!("{PREFIX}{stem}{suffix}")));
         for name in [format!("{PREFIX}{}", base.name), format!("{PREFIX}{stem}.modules_to_save.{kind}")] {
             let Some(full) = file.tensors.remove(&name) else { continue };
             if full.shape != base.shape {
                 let (name, have) = (foreign(&full.name), &full.shape);
-                return Err(wrong(format!("`{name}` has shape {have:?}, expected {:?}", base.shape)));
+                return Err(format!("`{name}` has shape {have:?}, expected {:?}", base.shape));
             }
             base.data = full.data;
         }
         match pair {
             [None, None] => {}
-            [Some(down), Some(up)] => add(base, &down, &up, alpha, is_rank_stabilized).map_err(wrong)?,
+            [Some(down), Some(up)] => add(base, &down, &up, alpha, is_rank_stabilized)?,
             [Some(one), None] | [None, Some(one)] => {
-                return Err(wrong(format!("`{}` has no partner", foreign(&one.name))));
+                return Err(format!("`{}` has no partner", foreign(&one.name)));
             }
         }
     }
-    match file.tensors.keys().next() {
-        None => Ok(()),
-        Some(name) => Err(wrong(format!("`{}` adapts nothing that this network has", foreign(name)))),
-    }
+    Ok(())
 }
 
 fn add(

@@ -1,21 +1,26 @@
-//! The Actor: the network being trained. One decoder for Llama, Qwen2 and Qwen3 shapes, training forward and
-//! decoding kept apart.
+//! The Actor: the network being trained. One decoder for all families, which differ by options
+//! ([`Variations`]); training forward and decoding kept apart.
 //!
 //! Stages outside this module see the seam below and nothing of tensors: token ids go in, log-probs and entropies
 //! come out as plain columns, and the derivative of the loss with respect to those columns goes back in.
 
 mod actor;
+mod architecture;
 mod batch;
 pub mod candle;
 mod config;
+mod config_family;
 mod config_file;
 pub mod cpu;
+mod fused;
 mod gpu;
 pub mod lora;
 mod optim;
 mod rope;
+mod rope_file;
 mod sampler;
 mod tensor_file;
+mod variations;
 mod weights;
 
 use rand_chacha::ChaCha8Rng;
@@ -24,11 +29,13 @@ use serde::{Deserialize, Serialize};
 use crate::types::TokenId;
 
 pub use actor::Actor;
+pub use architecture::Architecture;
 pub use batch::micro_batches;
-pub use config::{Architecture, ModelConfig, ModelConfigError, ParameterShape};
+pub use config::{ModelConfig, ModelConfigError, ParameterShape};
 pub use optim::Update;
-pub use rope::{Llama3Rope, RopeScaling, YarnRope};
+pub use rope::{Llama3Rope, LongRope, RopeScaling, YarnRope};
 pub use tensor_file::{NamedTensor, TensorFileError, is_plain_name};
+pub use variations::{Activation, LayerAttention, Rotation, Variations};
 pub use weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, Weights};
 
 /// What a product's operands are rounded to; sums are in f32 always, and so are the weights that the optimizer moves.

@@ -3,7 +3,7 @@
 use super::config::ModelConfigError;
 
 /// How frequencies are changed, `rope_type` in a `config.json`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RopeScaling {
     /// `linear`: every frequency is divided by this much (arXiv 2306.15595).
     Linear(f64),
@@ -14,6 +14,8 @@ pub enum RopeScaling {
     Llama3(Llama3Rope),
     /// `yarn`: low frequencies are stretched, and queries and keys grow (arXiv 2309.00071).
     Yarn(YarnRope),
+    /// `longrope`: every frequency has a factor of its own (arXiv 2402.13753).
+    Long(LongRope),
 }
 
 /// Stretching of the rotary embedding's low frequencies, `rope_type: "llama3"`.
@@ -46,9 +48,23 @@ pub struct YarnRope {
     pub truncate: bool,
 }
 
+/// LongRoPE's factors, `rope_type: "longrope"`. Longer sequences than the original context have other factors from their first
+/// token on, so that only sequences within that context are taken here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LongRope {
+    /// What each frequency is divided by within the original context. `[rotary_dim / 2]`
+    pub short_factor: Vec<f64>,
+    /// The same beyond it: kept for the file alone. `[rotary_dim / 2]`
+    pub long_factor: Vec<f64>,
+    /// Cosines and sines are multiplied by this.
+    pub attention_factor: f64,
+    /// The file's `max_position_embeddings`, those beyond the original context included.
+    pub positions: usize,
+}
+
 impl RopeScaling {
-    /// The frequencies of a head, `[head_dim / 2]`, from those without a scaling and their base.
-    pub(super) fn stretch(self, plain: &[f64], base: f64) -> Vec<f64> {
+    /// The frequencies of a head, `[rotary_dim / 2]`, from those without a scaling and their base.
+    pub(super) fn stretch(&self, plain: &[f64], base: f64) -> Vec<f64> {
         match self {
             Self::Linear(factor) => plain.iter().map(|frequency| frequency / factor).collect(),
             Self::Dynamic(_) => plain.to_vec(),
@@ -61,24 +77,41 @@ impl RopeScaling {
                 };
                 plain.iter().enumerate().map(blend).collect()
             }
+            Self::Long(rope) => {
+                plain.iter().zip(&rope.short_factor).map(|(frequency, factor)| frequency / factor).collect()
+            }
         }
     }
 
     /// What cosines and sines are multiplied by.
-    pub(super) fn magnitude(self) -> f64 {
+    pub(super) fn magnitude(&self) -> f64 {
         match self {
             Self::Yarn(rope) => rope.attention_factor,
+            Self::Long(rope) => rope.attention_factor,
             Self::Linear(_) | Self::Dynamic(_) | Self::Llama3(_) => 1.0,
         }
     }
 
-    /// Checks that the numbers fit together.
-    pub(super) fn validate(self) -> Result<(), ModelConfigError> {
+    /// Checks that the numbers fit together, for `pairs` of dimensions.
+    pub(super) fn validate(&self, pairs: usize) -> Result<(), ModelConfigError> {
         let is_factor = |factor: f64| factor.is_finite() && factor >= 1.0;
         let problem = match self {
-            Self::Linear(factor) | Self::Dynamic(factor) if is_factor(factor) => return Ok(()),
+            Self::Linear(factor) | Self::Dynamic(factor) if is_factor(*factor) => return Ok(()),
             Self::Linear(factor) | Self::Dynamic(factor) => format!("factor >= 1, not {factor}"),
             Self::Llama3(rope) => return rope.validate(),
+            Self::Long(rope) => {
+                let are_factors = |factors: &[f64]| {
+                    factors.len() == pairs && factors.iter().all(|factor| factor.is_finite() && *factor > 0.0)
+                };
+                let fits = are_factors(&rope.short_factor)
+                    && are_factors(&rope.long_factor)
+                    && rope.attention_factor > 0.0
+                    && rope.attention_factor.is_finite();
+                if fits {
+                    return Ok(());
+                }
+                format!("{pairs} positive numbers each in short_factor and long_factor, not {rope:?}")
+            }
             Self::Yarn(rope) => {
                 let fits = is_factor(rope.factor)
                     && rope.beta_slow > 0.0
@@ -96,6 +129,13 @@ impl RopeScaling {
             }
         };
         Err(ModelConfigError::Invalid(format!("`rope_scaling` needs {problem}")))
+    }
+}
+
+impl LongRope {
+    /// What `attention_factor` is where nothing is said: √(1 + ln factor / ln original) (arXiv 2402.13753, section 3.2).
+    pub(super) fn default_attention_factor(factor: f64, original: usize) -> f64 {
+        if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / (original as f64).ln()).sqrt() }
     }
 }
 
@@ -211,7 +251,7 @@ mod tests {
             ),
         ] {
             let scaling = RopeScaling::Yarn(rope);
-            scaling.validate().unwrap();
+            scaling.validate(8).unwrap();
             assert_close(&scaling.stretch(&plain(base, 8), base), &frequencies);
             assert!((scaling.magnitude() - magnitude).abs() < 1e-12);
         }
@@ -219,8 +259,8 @@ mod tests {
         assert_close(&linear.stretch(&plain(1e4, 4), 1e4), &[0.25, 0.025, 0.0025, 0.00025]);
         let dynamic = RopeScaling::Dynamic(4.0);
         assert_close(&dynamic.stretch(&plain(1e4, 4), 1e4), &[1.0, 0.1, 0.01, 0.001]);
-        assert!(RopeScaling::Linear(0.5).validate().is_err());
+        assert!(RopeScaling::Linear(0.5).validate(8).is_err());
         let fast = YarnRope { beta_slow: 64.0, ..yarn(4.0, (32.0, 1.0), None, 32, true) };
-        assert!(RopeScaling::Yarn(fast).validate().is_err());
+        assert!(RopeScaling::Yarn(fast).validate(8).is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! The values of an Actor's parameters on the host: random, loaded from safetensors, saved.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 
 use super::config::ModelConfig;
+use super::fused;
 use super::tensor_file::{NamedTensor, TensorFile, TensorFileError, write_tensors};
 use crate::escape::foreign;
 
@@ -26,7 +28,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Fresh weights: matrices normal with standard deviation 0.02, norms 1, biases 0. Equal on every machine for
+    /// Fresh weights: matrices normal with standard deviation 0.02, norms multiply by 1, biases 0. Equal on every machine for
     /// an equal stream.
     pub fn random(config: &ModelConfig, stream: &mut ChaCha8Rng) -> Self {
         let tensors = config
@@ -36,7 +38,7 @@ impl Weights {
                 let len = parameter.num_values();
                 let data = if parameter.is_matrix() {
                     normal_values(len, INIT_STD, stream)
-                } else if parameter.name.ends_with(".bias") {
+                } else if parameter.name.ends_with(".bias") || config.variations.gains_from_one {
                     vec![0.0; len]
                 } else {
                     vec![1.0; len]
@@ -95,7 +97,15 @@ impl Weights {
         write_tensors(path, &self.tensors, ("format", "pt".to_owned()))
     }
 
-    /// Writes values that are laid out like weights, such as a gradient, as one safetensors file.
+    /// Writes one safetensors file, f32, in one rename, with the tensors that other programs expect of the family.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn export(&self, config: &ModelConfig, path: &Path) -> Result<(), TensorFileError> {
+        write_tensors(path, &fused::fuse(&self.tensors, config), ("format", "pt".to_owned()))
+    }
+
+    /// Writes values that are laid out like weights, such as a gradient, as [`Weights::export`] writes those.
     ///
     /// # Errors
     /// The file can't be written.
@@ -107,7 +117,7 @@ impl Weights {
         let shapes = config.parameter_shapes().into_iter().map(|parameter| parameter.shape);
         let tensors =
             values.into_iter().zip(shapes).map(|((name, data), shape)| NamedTensor { name, shape, data });
-        Self::from_tensors(tensors.collect(), &path.display().to_string(), config)?.save(path)
+        Self::from_tensors(tensors.collect(), &path.display().to_string(), config)?.export(config, path)
     }
 
     /// The tensors in the order of [`ModelConfig::parameter_shapes`].
@@ -115,9 +125,23 @@ impl Weights {
         &self.tensors
     }
 
-    /// The tensors in the order of [`ModelConfig::parameter_shapes`], to change their values.
-    pub(super) fn tensors_mut(&mut self) -> &mut [NamedTensor] {
-        &mut self.tensors
+    /// Changes the tensors as files of the family hold them, fused ones whole.
+    pub(super) fn change<E>(
+        &mut self,
+        config: &ModelConfig,
+        change: impl FnOnce(&mut [NamedTensor]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut tensors = fused::fuse(&self.tensors, config);
+        change(&mut tensors)?;
+        let mut by_name: BTreeMap<_, _> =
+            tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        fused::split(&mut by_name, config);
+        for tensor in &mut self.tensors {
+            if let Some(changed) = by_name.remove(&tensor.name) {
+                *tensor = changed;
+            }
+        }
+        Ok(())
     }
 
     /// What was left aside of the files, a line for people each.
@@ -133,6 +157,7 @@ impl Weights {
     fn from_file(mut file: TensorFile, name: &str, config: &ModelConfig) -> Result<Self, TensorFileError> {
         name_as_a_causal_model(&mut file);
         drop_redundant(&mut file, config);
+        fused::split(&mut file.tensors, config);
         let tensors = take_parameters(&mut file, name, "", config)?;
         refuse_unexpected(&file, name)?;
         Ok(Self { tensors, notes: file.notes })

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::super::config::Architecture;
+use super::super::architecture::Architecture;
 use super::super::rope::{Llama3Rope, RopeScaling, YarnRope};
 use super::*;
 
@@ -186,7 +186,8 @@ fn configurations_read_back_as_written() {
     let scaled = [RopeScaling::Yarn(yarn), RopeScaling::Linear(2.0), RopeScaling::Dynamic(3.0)]
         .map(|scaling| ModelConfig { rope_scaling: Some(scaling), ..tiny() });
     let qwen3 = ModelConfig { architecture: Architecture::Qwen3, ..tiny() };
-    for config in [tiny(), llama, qwen3].into_iter().chain(scaled) {
+    let varied = crate::model::actor::tests::varied_configs();
+    for config in [tiny(), llama, qwen3].into_iter().chain(scaled).chain(varied) {
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<ModelConfig>(&text).unwrap(), config, "{text}");
     }
@@ -196,14 +197,18 @@ fn configurations_read_back_as_written() {
 fn configurations_that_would_train_another_network_are_refused() {
     let base = serde_json::to_value(tiny()).unwrap();
     for (key, value, expected) in [
-        ("model_type", serde_json::json!("mistral"), "unknown architecture"),
+        ("model_type", serde_json::json!("gemma2"), "unknown architecture"),
+        ("partial_rotary_factor", serde_json::json!(0.5), "only phi3"),
+        ("attn_logit_softcapping", serde_json::json!(50.0), "must be null"),
+        ("mlp_bias", serde_json::json!(true), "`mlp_bias` has no meaning"),
         ("num_key_value_heads", serde_json::json!(3), "multiple of `num_key_value_heads`"),
         ("num_attention_heads", serde_json::json!(0), "`num_attention_heads` is 0"),
         ("head_dim", serde_json::json!(3), "even"),
-        ("hidden_act", serde_json::json!("gelu"), "only `silu`"),
-        ("use_sliding_window", serde_json::json!(true), "sliding-window"),
-        ("layer_types", serde_json::json!(["sliding_attention"]), "layers of type"),
-        ("rope_scaling", serde_json::json!({"type": "longrope", "factor": 2.0}), "longrope"),
+        ("hidden_act", serde_json::json!("gelu"), "supported are `silu`"),
+        ("layer_types", serde_json::json!(vec!["full_attention"; 9]), "`layer_types` has 9 entries"),
+        ("layer_types", serde_json::json!(vec!["linear_attention"; 2]), "layers of type"),
+        ("rope_scaling", serde_json::json!({"type": "longrope", "factor": 2.0}), "lacks `original_max"),
+        ("rope_scaling", serde_json::json!({"type": "su", "factor": 2.0}), "not supported"),
         ("rope_scaling", serde_json::json!({"type": "yarn", "factor": 0.5}), "factor >= 1"),
         (
             "rope_scaling",

@@ -13,7 +13,7 @@ use super::parts::{Parts, WeightsFrom};
 use super::{gguf_header, gguf_tokenizer};
 use crate::bounded;
 use crate::model::{
-    Architecture, Llama3Rope, ModelConfig, NamedTensor, ParameterShape, RopeScaling, Weights,
+    Architecture, Llama3Rope, ModelConfig, NamedTensor, ParameterShape, RopeScaling, Variations, Weights,
 };
 
 /// Divisors of the rotary frequencies, which llama.cpp stores in place of Llama 3's rule.
@@ -266,6 +266,7 @@ fn config(metadata: &Metadata<'_>, content: &Content) -> anyhow::Result<ModelCon
         max_position_embeddings: required("context_length")?,
         tie_word_embeddings: !has("output.weight"),
         attention_bias: architecture != Architecture::Qwen2 && has("blk.0.attn_q.bias"),
+        variations: Variations::default(),
     };
     config.validate().map_err(|error| anyhow!("{}: {error}\nhint: the file is damaged", metadata.path()))?;
     if has(ROPE_DIVISORS) {

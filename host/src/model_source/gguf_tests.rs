@@ -34,6 +34,7 @@ impl Fixture {
             max_position_embeddings: 64,
             tie_word_embeddings: architecture != Architecture::Qwen2,
             attention_bias: false,
+            variations: crate::model::Variations::default(),
         };
         Self { architecture: architecture.model_type(), pre, config, rope_divisors: None }
     }

@@ -1,4 +1,4 @@
-//! What every engine must do, on small networks of all three architectures.
+//! What every engine must do, on small networks of all architectures.
 
 mod agreement;
 mod gradients;
@@ -57,6 +57,43 @@ pub(crate) fn configs() -> Vec<ModelConfig> {
     ]
     .map(|text| serde_json::from_str(text).unwrap())
     .to_vec()
+}
+
+/// Families with options of their own, in sizes that make each of them matter to a few tokens.
+pub(crate) fn varied_configs() -> Vec<ModelConfig> {
+    let shape = serde_json::json!({
+        "vocab_size": 19, "hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 3,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64,
+    });
+    let kinds = ["sliding_attention", "full_attention", "sliding_attention"];
+    [
+        serde_json::json!({"model_type": "llama", "mlp_bias": true, "attention_bias": true}),
+        serde_json::json!({"model_type": "mistral", "sliding_window": 3}),
+        serde_json::json!({"model_type": "qwen2", "use_sliding_window": true, "sliding_window": 4, "max_window_layers": 1}),
+        serde_json::json!({"model_type": "smollm3", "no_rope_layers": [1, 0, 1], "rope_theta": 5e3, "mlp_bias": true}),
+        serde_json::json!({
+            "model_type": "phi3", "head_dim": 8, "partial_rotary_factor": 0.75,
+            "original_max_position_embeddings": 64, "max_position_embeddings": 128, "rope_scaling":
+                {"type": "longrope", "short_factor": [1.0, 1.5, 2.0], "long_factor": [2.0, 4.0, 8.0]},
+        }),
+        serde_json::json!({
+            "model_type": "gemma3_text", "head_dim": 6, "query_pre_attn_scalar": 9, "sliding_window": 4,
+            "layer_types": kinds, "rope_local_base_freq": 100.0,
+            "rope_scaling": {"rope_type": "linear", "factor": 8.0},
+        }),
+    ]
+    .map(|family| {
+        let mut config = shape.clone();
+        config.as_object_mut().unwrap().extend(family.as_object().unwrap().clone());
+        serde_json::from_value(config).unwrap()
+    })
+    .to_vec()
+}
+
+/// True when `engine` computes `config`.
+fn computes(engine: &str, config: &ModelConfig) -> bool {
+    let is_gpu = engine.starts_with("gpu") || engine.starts_with("cuda");
+    !is_gpu || config.variations.are_none_within(config.max_position_embeddings)
 }
 
 /// Weights far from their initial values, so that no gradient is small and no bias or norm is neutral.
@@ -122,7 +159,8 @@ fn weighted_sum(scores: &Scores) -> f64 {
 
 fn cases() -> impl Iterator<Item = (String, ModelConfig, Weights, Actor)> {
     engines().into_iter().flat_map(|(engine, build)| {
-        configs().into_iter().map(move |config| {
+        let configs = configs().into_iter().chain(varied_configs());
+        configs.filter(move |config| computes(engine, config)).map(move |config| {
             let weights = lively_weights(&config, 1);
             let actor = build(&config, weights.clone());
             (format!("{engine}, {}", config.architecture.model_type()), config, weights, actor)

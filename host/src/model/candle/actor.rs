@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use candle_core::{Device, Result, Tensor, Var};
 
 use super::decoder;
-use super::layers::{Kernels, Network, Rotation};
+use super::layers::{Kernels, Network, Rotations};
 use super::optim::{Moments, norm};
 use super::scores::token_scores;
 use crate::model::actor::Engine;
@@ -88,7 +88,7 @@ impl CandleActor {
 
     /// Rows of the residual stream that predict completion tokens: the head is computed for no others.
     fn stream(&self, network: &Network, padded: &Padded) -> Result<Tensor> {
-        let rotation = Rotation::new(&self.config, padded.tokens.dim(1)?, &self.device)?;
+        let rotation = Rotations::new(&self.config, padded.tokens.dim(1)?, &self.device)?;
         network.forward(&padded.tokens, &rotation)?.index_select(&padded.scored, 0)
     }
 
@@ -104,7 +104,7 @@ impl CandleActor {
     #[cfg(test)]
     pub(super) fn logits(&self, kernels: Kernels, tokens: &[u32]) -> Result<Tensor> {
         let network = if kernels == Kernels::Fused { &self.frozen } else { &self.trained };
-        let rotation = Rotation::new(&self.config, tokens.len(), &self.device)?;
+        let rotation = Rotations::new(&self.config, tokens.len(), &self.device)?;
         let tokens = Tensor::new(tokens, &self.device)?.unsqueeze(0)?;
         network.logits(&network.forward(&tokens, &rotation)?)
     }

@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
-use super::layers::{Heads, MASKED, Network, Rotation};
+use super::layers::{Heads, MASKED, Network, Rotations, is_within};
 use crate::model::sampler::Drawing;
 use crate::model::{ModelConfig, SampleRequest, Sampling};
 use crate::types::Completion;
@@ -107,7 +107,7 @@ impl Decoder<'_> {
 
     fn decode(&self, requests: &[&SampleRequest<'_>]) -> anyhow::Result<Vec<Vec<Completion>>> {
         let longest = requests.iter().map(|request| request.prompt.len()).max().unwrap_or(0);
-        let table = Rotation::new(self.config, longest + self.sampling.max_new_tokens, self.device)?;
+        let table = Rotations::new(self.config, longest + self.sampling.max_new_tokens, self.device)?;
         let mut members: Vec<Member> = Vec::new();
         for (request, wanted) in requests.iter().enumerate() {
             let drawings = wanted.streams.iter().cloned().map(Drawing::new);
@@ -139,7 +139,7 @@ impl Decoder<'_> {
         &self,
         requests: &[&SampleRequest<'_>],
         members: &[Member],
-        table: &Rotation,
+        table: &Rotations,
     ) -> Result<(Batch, Tensor)> {
         let prompts: Vec<&[u32]> = requests.iter().map(|request| request.prompt).collect();
         let (rows, len) = (prompts.len(), prompts.iter().map(|prompt| prompt.len()).max().unwrap_or(0));
@@ -153,17 +153,16 @@ impl Decoder<'_> {
             }
         }
         let rotation = table.at(&Tensor::from_vec(positions, (rows, len), self.device)?)?;
-        let mask = self.prefill_mask(&pads, len)?;
+        let masks = self.network.masks(|window| self.prefill_mask(&pads, len, window).map(Some))?;
 
         // The members of a request are consecutive, so that this repeats each prompt's rows.
         let sources = members.iter().map(|member| member.request as u32).collect::<Vec<u32>>();
         let sources = Tensor::new(sources, self.device)?;
         let mut caches = Vec::with_capacity(self.network.layers.len());
-        let mut stream =
-            self.network.embedding.index_select(&Tensor::from_vec(tokens, rows * len, self.device)?, 0)?;
+        let mut stream = self.network.embed(&Tensor::from_vec(tokens, rows * len, self.device)?)?;
         for layer in &self.network.layers {
             let Heads { query, key, value } = layer.heads(&stream, rows, len, &rotation)?;
-            let attended = layer.attend(&query, &key, &value, Some(&mask))?;
+            let attended = layer.attend(&query, &key, &value, masks.of(layer))?;
             stream = layer.finish(&stream, &attended)?;
             let share = |prompt: &Tensor| prompt.index_select(&sources, 0);
             caches.push(Cache { key: share(&key)?, value: share(&value)? });
@@ -179,7 +178,7 @@ impl Decoder<'_> {
     }
 
     /// Computes the latest token of every row. Gives logits, `[B, V]`.
-    fn step(&self, batch: &mut Batch, members: &[Member], table: &Rotation) -> Result<Tensor> {
+    fn step(&self, batch: &mut Batch, members: &[Member], table: &Rotations) -> Result<Tensor> {
         let rows = batch.rows.len();
         let ids = batch.rows.iter().map(|&row| members[row].drawing.completion.ids.last().copied());
         let ids = Tensor::from_iter(ids.map(Option::unwrap_or_default), self.device)?;
@@ -187,14 +186,14 @@ impl Decoder<'_> {
         let rotation = table.at(&Tensor::from_iter(positions, self.device)?.unsqueeze(1)?)?;
         batch.grow(self.sampling.max_new_tokens)?;
         let len = batch.len + 1;
-        let mask = self.step_mask(&batch.pads, len)?;
-        let mut stream = self.network.embedding.index_select(&ids, 0)?;
+        let masks = self.network.masks(|window| self.step_mask(&batch.pads, len, window))?;
+        let mut stream = self.network.embed(&ids)?;
         for (layer, cache) in self.network.layers.iter().zip(&batch.caches) {
             let heads = layer.heads(&stream, rows, 1, &rotation)?;
             cache.key.slice_set(&heads.key, 2, batch.len)?;
             cache.value.slice_set(&heads.value, 2, batch.len)?;
             let (key, value) = (cache.key.narrow(2, 0, len)?, cache.value.narrow(2, 0, len)?);
-            let attended = layer.attend(&heads.query, &key, &value, mask.as_ref())?;
+            let attended = layer.attend(&heads.query, &key, &value, masks.of(layer))?;
             stream = layer.finish(&stream, &attended)?;
         }
         batch.len = len;
@@ -221,25 +220,29 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// `[P, heads, T, T]`: a query sees the keys of its own prompt up to itself.
-    fn prefill_mask(&self, pads: &[usize], len: usize) -> Result<Tensor> {
+    /// `[P, heads, T, T]`: a query sees the keys of its own prompt up to itself, as far back as its window reaches.
+    fn prefill_mask(&self, pads: &[usize], len: usize, window: Option<usize>) -> Result<Tensor> {
         let mut mask = Vec::with_capacity(pads.len() * len * len);
         for &pad in pads {
             for query in 0..len {
-                mask.extend((0..len).map(|key| if key >= pad && key <= query { 0.0 } else { MASKED }));
+                let is_seen = |key| key >= pad && key <= query && is_within(window, query, key);
+                mask.extend((0..len).map(|key| if is_seen(key) { 0.0 } else { MASKED }));
             }
         }
         self.for_heads(Tensor::from_vec(mask, (pads.len(), 1, len, len), self.device)?)
     }
 
-    /// `[B, heads, 1, S]`: hides the padding; none is needed when there is no padding.
-    fn step_mask(&self, pads: &[usize], len: usize) -> Result<Option<Tensor>> {
-        if pads.iter().all(|pad| *pad == 0) {
+    /// `[B, heads, 1, S]`: hides the padding and what is beyond the window; none is needed when all is seen.
+    fn step_mask(&self, pads: &[usize], len: usize, window: Option<usize>) -> Result<Option<Tensor>> {
+        if pads.iter().all(|pad| *pad == 0) && is_within(window, len - 1, 0) {
             return Ok(None);
         }
         let mask: Vec<f32> = pads
             .iter()
-            .flat_map(|&pad| (0..len).map(move |key| if key >= pad { 0.0 } else { MASKED }))
+            .flat_map(|&pad| {
+                let is_seen = move |key| key >= pad && is_within(window, len - 1, key);
+                (0..len).map(move |key| if is_seen(key) { 0.0 } else { MASKED })
+            })
             .collect();
         self.for_heads(Tensor::from_vec(mask, (pads.len(), 1, 1, len), self.device)?).map(Some)
     }

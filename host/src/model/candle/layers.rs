@@ -4,9 +4,12 @@
 //! layers know two sets of operations: [`Kernels::Differentiable`] for training, [`Kernels::Fused`] where no gradient
 //! is wanted. Letters: N tokens of a batch, B sequences, T tokens of the longest, S keys, D a head's width.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use candle_core::{D, Device, Result, Tensor};
 
 use crate::model::config::ModelConfig;
+use crate::model::{Activation, Rotation as RotationKind};
 
 /// Added to the scores of keys that a query must not see. Finite, so that a row without any key is not NaN; far
 /// enough below any score that its exponential is exactly 0.
@@ -21,15 +24,23 @@ pub(super) enum Kernels {
     Fused,
 }
 
-/// Cosines and sines of the rotary embedding, `[T, D/2]`, or `[B, T, D/2]` where positions differ by sequence.
-pub(super) struct Rotation {
-    pub(super) cos: Tensor,
-    pub(super) sin: Tensor,
+/// Cosines and sines of a rotary embedding, `[T, R/2]`, or `[B, T, R/2]` where positions differ by sequence, for R rotated
+/// dimensions of a head.
+struct Rotation {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+/// The rotary embeddings of a network's layers.
+pub(super) struct Rotations {
+    global: Rotation,
+    local: Option<Rotation>,
 }
 
 /// The network as tensors; shares its storage with the Actor's parameters.
 pub(super) struct Network {
-    pub(super) embedding: Tensor,
+    embedding: Tensor,
+    embedding_scale: Option<f64>,
     pub(super) layers: Vec<Layer>,
     norm: Tensor,
     head: Tensor,
@@ -44,10 +55,15 @@ pub(super) struct Layer {
     query_norm: Option<Tensor>,
     key_norm: Option<Tensor>,
     output: Linear,
+    attention_branch_norm: Option<Tensor>,
     feed_forward_norm: Tensor,
     gate: Linear,
     up: Linear,
     down: Linear,
+    feed_forward_branch_norm: Option<Tensor>,
+    rotation: RotationKind,
+    /// Tokens that a query sees, its own included.
+    pub(super) window: Option<usize>,
     dims: Dims,
 }
 
@@ -68,14 +84,41 @@ struct Dims {
     heads: usize,
     key_heads: usize,
     head_dim: usize,
+    rotary_dim: usize,
+    /// What scores of attention are multiplied by.
+    score_scale: f64,
+    activation: Activation,
+    gains_from_one: bool,
     eps: f64,
     kernels: Kernels,
 }
 
-impl Rotation {
+impl Rotations {
     /// Rotations of positions 0..`len`.
     pub(super) fn new(config: &ModelConfig, len: usize, device: &Device) -> Result<Self> {
-        let (frequencies, magnitude) = (config.rope_frequencies(), config.rope_magnitude());
+        let global = Rotation::new(&config.rope_frequencies(), config.rope_magnitude(), len, device)?;
+        let local = config.local_rope_frequencies();
+        let local = local.map(|frequencies| Rotation::new(&frequencies, 1.0, len, device)).transpose()?;
+        Ok(Self { global, local })
+    }
+
+    /// Rotations of `positions`, `[B, T]`, out of those of 0..len.
+    pub(super) fn at(&self, positions: &Tensor) -> Result<Self> {
+        let local = self.local.as_ref().map(|local| local.at(positions)).transpose()?;
+        Ok(Self { global: self.global.at(positions)?, local })
+    }
+
+    fn of(&self, kind: RotationKind) -> Option<&Rotation> {
+        match kind {
+            RotationKind::Global => Some(&self.global),
+            RotationKind::Local => self.local.as_ref(),
+            RotationKind::None => None,
+        }
+    }
+}
+
+impl Rotation {
+    fn new(frequencies: &[f64], magnitude: f64, len: usize, device: &Device) -> Result<Self> {
         let angles = (0..len).flat_map(|position| frequencies.iter().map(move |f| position as f64 * f));
         let (sin, cos): (Vec<f32>, Vec<f32>) = angles
             .map(|angle| {
@@ -87,8 +130,7 @@ impl Rotation {
         Ok(Self { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
     }
 
-    /// Rotations of `positions`, `[B, T]`, out of those of 0..len.
-    pub(super) fn at(&self, positions: &Tensor) -> Result<Self> {
+    fn at(&self, positions: &Tensor) -> Result<Self> {
         let (rows, len) = positions.dims2()?;
         let positions = positions.flatten_all()?;
         let pick = |table: &Tensor| table.index_select(&positions, 0)?.reshape((rows, len, ()));
@@ -105,16 +147,22 @@ impl Network {
                 candle_core::Error::Msg("fewer parameters than the configuration asks for".to_owned())
             })
         };
+        let variations = &config.variations;
         let dims = Dims {
             heads: config.num_attention_heads,
             key_heads: config.num_key_value_heads,
             head_dim: config.head_dim,
+            rotary_dim: config.rotary_dim(),
+            score_scale: 1.0 / (variations.query_scalar.unwrap_or(config.head_dim) as f64).sqrt(),
+            activation: variations.activation,
+            gains_from_one: variations.gains_from_one,
             eps: config.rms_norm_eps,
             kernels,
         };
         let embedding = next()?;
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
-        for _ in 0..config.num_hidden_layers {
+        for layer in 0..config.num_hidden_layers {
+            let attention = variations.attention(layer);
             let mut linear = |bias: bool| -> Result<Linear> {
                 Ok(Linear { weight: next()?, bias: if bias { Some(next()?) } else { None } })
             };
@@ -134,37 +182,75 @@ impl Network {
                 query_norm,
                 key_norm,
                 output: linear(config.has_output_bias())?,
+                attention_branch_norm: match variations.branch_norms {
+                    true => Some(linear(false)?.weight),
+                    false => None,
+                },
                 feed_forward_norm: linear(false)?.weight,
-                gate: linear(false)?,
-                up: linear(false)?,
-                down: linear(false)?,
+                gate: linear(variations.mlp_bias)?,
+                up: linear(variations.mlp_bias)?,
+                down: linear(variations.mlp_bias)?,
+                feed_forward_branch_norm: match variations.branch_norms {
+                    true => Some(linear(false)?.weight),
+                    false => None,
+                },
+                rotation: attention.rotation,
+                window: attention.window,
                 dims,
             });
         }
         let norm = next()?;
         let head = if config.tie_word_embeddings { embedding.clone() } else { next()? };
-        Ok(Self { embedding, layers, norm, head, dims })
+        Ok(Self { embedding, embedding_scale: variations.embedding_scale, layers, norm, head, dims })
+    }
+
+    /// The residual stream before the first layer, `[N, hidden]`, of `tokens`, `[N]`.
+    pub(super) fn embed(&self, tokens: &Tensor) -> Result<Tensor> {
+        let stream = self.embedding.index_select(tokens, 0)?;
+        match self.embedding_scale {
+            Some(scale) => stream * scale,
+            None => Ok(stream),
+        }
     }
 
     /// Residual stream after the last layer, before the last norm, of right-padded sequences that start at
     /// position 0. `tokens` is `[B, T]`, the result `[B * T, hidden]`.
     ///
     /// A causal mask is all that padding on the right needs: no real token sees what comes after it.
-    pub(super) fn forward(&self, tokens: &Tensor, rotation: &Rotation) -> Result<Tensor> {
+    pub(super) fn forward(&self, tokens: &Tensor, rotations: &Rotations) -> Result<Tensor> {
         let (rows, len) = tokens.dims2()?;
-        let mask = causal_mask(len, tokens.device())?;
-        let mut stream = self.embedding.index_select(&tokens.flatten_all()?, 0)?;
+        let masks = self.masks(|window| causal_mask(len, window, tokens.device()).map(Some))?;
+        let mut stream = self.embed(&tokens.flatten_all()?)?;
         for layer in &self.layers {
-            let heads = layer.heads(&stream, rows, len, rotation)?;
-            let attended = layer.attend(&heads.query, &heads.key, &heads.value, Some(&mask))?;
+            let heads = layer.heads(&stream, rows, len, rotations)?;
+            let attended = layer.attend(&heads.query, &heads.key, &heads.value, masks.of(layer))?;
             stream = layer.finish(&stream, &attended)?;
         }
         Ok(stream)
     }
 
+    /// Masks for all layers: `make` is asked once for each window that occurs.
+    pub(super) fn masks(
+        &self,
+        mut make: impl FnMut(Option<usize>) -> Result<Option<Tensor>>,
+    ) -> Result<Masks> {
+        let windows: BTreeSet<Option<usize>> = self.layers.iter().map(|layer| layer.window).collect();
+        let masks = windows.into_iter().map(|window| Ok((window, make(window)?)));
+        Ok(Masks(masks.collect::<Result<_>>()?))
+    }
+
     /// Logits, `[N, V]`, of rows of the residual stream, `[N, hidden]`.
     pub(super) fn logits(&self, stream: &Tensor) -> Result<Tensor> {
         self.dims.norm(stream, &self.norm)?.matmul(&self.head.t()?)
+    }
+}
+
+/// What is added to the scores of attention, by window; nothing where every key is seen.
+pub(super) struct Masks(BTreeMap<Option<usize>, Option<Tensor>>);
+
+impl Masks {
+    pub(super) fn of(&self, layer: &Layer) -> Option<&Tensor> {
+        self.0.get(&layer.window)?.as_ref()
     }
 }
 
@@ -175,7 +261,7 @@ impl Layer {
         stream: &Tensor,
         rows: usize,
         len: usize,
-        rotation: &Rotation,
+        rotations: &Rotations,
     ) -> Result<Heads> {
         let Dims { heads, key_heads, head_dim, .. } = self.dims;
         let input = self.dims.norm(stream, &self.input_norm)?;
@@ -184,6 +270,7 @@ impl Layer {
             if let Some(norm) = norm {
                 projected = self.dims.norm(&projected.reshape((rows * len * heads, head_dim))?, norm)?;
             }
+            let rotation = rotations.of(self.rotation);
             self.dims.rotate(&projected, (rows, len, heads), rotation)
         };
         let value = self.value.forward(&input)?.reshape((rows, len, key_heads, head_dim))?;
@@ -203,11 +290,11 @@ impl Layer {
         value: &Tensor,
         mask: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let Dims { heads, key_heads, head_dim, kernels, .. } = self.dims;
+        let Dims { heads, key_heads, head_dim, score_scale, kernels, .. } = self.dims;
         let (rows, len, num_keys) = (query.dim(0)?, query.dim(2)?, key.dim(2)?);
         // The query heads that share a key head are further rows of the same product.
         let shared = (rows, key_heads, heads / key_heads * len, ());
-        let query = (query * (1.0 / (head_dim as f64).sqrt()))?.reshape(shared)?;
+        let query = (query * score_scale)?.reshape(shared)?;
         let scores = query.matmul(&key.t()?)?.reshape((rows, heads, len, num_keys))?;
         let attended = match kernels {
             Kernels::Fused => {
@@ -239,10 +326,20 @@ impl Layer {
 
     /// The residual stream after this layer, given it before and what attention gathered.
     pub(super) fn finish(&self, stream: &Tensor, attended: &Tensor) -> Result<Tensor> {
-        let stream = (stream + self.output.forward(attended)?)?;
+        let branch = |added: Tensor, norm: &Option<Tensor>| match norm {
+            Some(norm) => self.dims.norm(&added, norm),
+            None => Ok(added),
+        };
+        let stream = (stream + branch(self.output.forward(attended)?, &self.attention_branch_norm)?)?;
         let input = self.dims.norm(&stream, &self.feed_forward_norm)?;
-        let gated = (self.gate.forward(&input)?.silu()? * self.up.forward(&input)?)?;
-        stream + self.down.forward(&gated)?
+        let gate = self.gate.forward(&input)?;
+        let gate = match self.dims.activation {
+            Activation::Silu => gate.silu()?,
+            // The approximation with tanh.
+            Activation::GeluTanh => gate.gelu()?,
+        };
+        let gated = (gate * self.up.forward(&input)?)?;
+        stream + branch(self.down.forward(&gated)?, &self.feed_forward_branch_norm)?
     }
 }
 
@@ -259,6 +356,8 @@ impl Linear {
 impl Dims {
     /// x / sqrt(mean(x^2) + eps) * weight over the last dimension.
     fn norm(&self, input: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        let from_one = self.gains_from_one.then(|| weight + 1.0).transpose()?;
+        let weight = from_one.as_ref().unwrap_or(weight);
         match self.kernels {
             Kernels::Fused => candle_nn::ops::rms_norm(input, weight, self.eps as f32),
             Kernels::Differentiable => {
@@ -269,14 +368,25 @@ impl Dims {
         }
     }
 
-    /// Rotates pairs (i, i + D/2) of every head by its position. `input` holds `[B, T, heads, D]` in any shape, the
-    /// result is `[B, heads, T, D]`.
+    /// Rotates pairs (i, i + R/2) of the first R dimensions of every head by its position. `input` holds `[B, T, heads, D]`
+    /// in any shape, the result is `[B, heads, T, D]`.
     fn rotate(
         &self,
         input: &Tensor,
         (rows, len, heads): (usize, usize, usize),
-        rotation: &Rotation,
+        rotation: Option<&Rotation>,
     ) -> Result<Tensor> {
+        let Some(rotation) = rotation else {
+            return input.reshape((rows, len, heads, self.head_dim))?.transpose(1, 2)?.contiguous();
+        };
+        if self.rotary_dim < self.head_dim {
+            let input = input.reshape((rows, len, heads, self.head_dim))?;
+            let turned = input.narrow(3, 0, self.rotary_dim)?.contiguous()?;
+            let rest = input.narrow(3, self.rotary_dim, self.head_dim - self.rotary_dim)?.transpose(1, 2)?;
+            let whole = Self { head_dim: self.rotary_dim, ..*self };
+            let turned = whole.rotate(&turned, (rows, len, heads), Some(rotation))?;
+            return Tensor::cat(&[turned, rest.contiguous()?], D::Minus1);
+        }
         let half = self.head_dim / 2;
         match self.kernels {
             Kernels::Fused => {
@@ -301,8 +411,15 @@ impl Dims {
     }
 }
 
-/// `[len, len]`, 0 where the key is not after the query, [`MASKED`] elsewhere.
-fn causal_mask(len: usize, device: &Device) -> Result<Tensor> {
-    let mask: Vec<f32> = (0..len * len).map(|at| if at % len <= at / len { 0.0 } else { MASKED }).collect();
+/// `[len, len]`, 0 where the key is not after the query nor beyond its window, [`MASKED`] elsewhere.
+fn causal_mask(len: usize, window: Option<usize>, device: &Device) -> Result<Tensor> {
+    let is_seen = |query: usize, key: usize| key <= query && is_within(window, query, key);
+    let mask: Vec<f32> =
+        (0..len * len).map(|at| if is_seen(at / len, at % len) { 0.0 } else { MASKED }).collect();
     Tensor::from_vec(mask, (len, len), device)
+}
+
+/// True when a query at one place sees a key at an earlier one.
+pub(super) fn is_within(window: Option<usize>, query: usize, key: usize) -> bool {
+    window.is_none_or(|window| query < key.saturating_add(window))
 }

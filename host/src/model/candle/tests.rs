@@ -48,6 +48,7 @@ fn reference(config: &ModelConfig, weights: &Weights, tokens: &[u32]) -> Result<
             let parsed: qwen3::Config = serde_json::from_value(json).unwrap();
             qwen3::ModelForCausalLM::new(&parsed, builder(weights))?.forward(&input, 0)?.i((0, 0))?
         }
+        other => panic!("no reference for {other:?}"),
     };
     logits.to_vec1()
 }

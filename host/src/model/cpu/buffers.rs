@@ -33,17 +33,30 @@ pub(super) struct Saves<'a> {
     pub(super) middle_inverse: &'a mut [f32],
     /// Gate and up. `[M, 2 * intermediate]`
     pub(super) gate_up: &'a mut [f32],
+    /// What attention adds to the residual stream, before its norm; empty for networks that have none. `[M, hidden]`
+    pub(super) attention_branch: &'a mut [f32],
+    /// 1/rms of it. `[M]`
+    pub(super) attention_branch_inverse: &'a mut [f32],
+    /// What the gated layer adds, likewise. `[M, hidden]`
+    pub(super) feed_forward_branch: &'a mut [f32],
+    /// 1/rms of it. `[M]`
+    pub(super) feed_forward_branch_inverse: &'a mut [f32],
 }
 
 /// Values a row, in the order of the fields.
-fn widths(network: &Network) -> [usize; 9] {
+fn widths(network: &Network) -> [usize; 13] {
     let shape = &network.shape;
     let (raw, raw_inverse) = match network.layout.has_head_norms() {
         true => (shape.query() + shape.key(), shape.heads + shape.key_heads),
         false => (0, 0),
     };
     let (query, hidden, gate_up) = (shape.query(), shape.hidden, 2 * shape.intermediate);
-    [1, shape.qkv(), raw, raw_inverse, shape.heads, query, hidden, 1, gate_up]
+    let (branch, inverse) = if network.config.variations.branch_norms { (hidden, 1) } else { (0, 0) };
+    let before = [1, shape.qkv(), raw, raw_inverse, shape.heads, query, hidden, 1, gate_up];
+    let mut widths = [0; 13];
+    widths[..9].copy_from_slice(&before);
+    widths[9..].copy_from_slice(&[branch, inverse, branch, inverse]);
+    widths
 }
 
 /// Cuts `len` values off the beginning of `buffer`, and what fills up a cache line after them.
@@ -71,8 +84,23 @@ impl<'a> Saves<'a> {
 
     /// Of `rows` rows, cut off the beginning of `buffer`, whose values are arbitrary.
     pub(super) fn cut(network: &Network, rows: usize, buffer: &mut &'a mut [f32]) -> Self {
-        let [input_inverse, qkv, raw, raw_inverse, log_sums, attended, middle, middle_inverse, gate_up] =
-            widths(network).map(|width| cut(buffer, rows * width));
-        Self { input_inverse, qkv, raw, raw_inverse, log_sums, attended, middle, middle_inverse, gate_up }
+        // In the order of `widths`.
+        let mut next = widths(network).into_iter().map(|width| cut(buffer, rows * width));
+        let mut next = || next.next().unwrap_or_default();
+        Self {
+            input_inverse: next(),
+            qkv: next(),
+            raw: next(),
+            raw_inverse: next(),
+            log_sums: next(),
+            attended: next(),
+            middle: next(),
+            middle_inverse: next(),
+            gate_up: next(),
+            attention_branch: next(),
+            attention_branch_inverse: next(),
+            feed_forward_branch: next(),
+            feed_forward_branch_inverse: next(),
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::kernel::{Left, PANEL};
 use super::network::{Network, Shape};
 use super::panels::{write_column, write_row};
 use super::pass::{Inference, Workspace, embed};
-use super::plan::{Plan, Rope};
+use super::plan::{Plan, Ropes};
 use crate::model::sampler::Drawing;
 use crate::model::{SampleRequest, Sampling};
 use crate::types::Completion;
@@ -107,7 +107,15 @@ impl Member<'_> {
     }
 
     /// Attends with the row `qkv`, the latest token's; writes `out` `[query]`.
-    fn attend(&mut self, shape: &Shape, layer: usize, qkv: &[f32], scores: &mut Vec<f32>, out: &mut [f32]) {
+    fn attend(
+        &mut self,
+        network: &Network,
+        layer: usize,
+        qkv: &[f32],
+        scores: &mut Vec<f32>,
+        out: &mut [f32],
+    ) {
+        let (shape, reach) = (&network.shape, network.reach(layer));
         let cached = self.drawing.completion.ids.len() - 1;
         self.cache.push(shape, layer, cached, qkv);
         let (heads, dim) = (shape.heads_per_key(), shape.head_dim);
@@ -125,6 +133,7 @@ impl Member<'_> {
                     count,
                     dim,
                     segments,
+                    reach,
                     |_| cached + 1,
                     scores,
                     &mut out[begin..],
@@ -146,10 +155,10 @@ pub(super) fn sample(
     let mut completions: Vec<Vec<Completion>> =
         requests.iter().map(|request| vec![Completion::default(); request.streams.len()]).collect();
     let longest = requests.iter().map(|request| request.prompt.len()).max().unwrap_or(0);
-    let mut rope = Rope::new(&network.config);
-    rope.extend(longest + sampling.max_new_tokens);
+    let mut ropes = Ropes::new(&network.config);
+    ropes.extend(longest + sampling.max_new_tokens);
     let streams = requests.iter().map(|request| request.streams.len()).sum();
-    let mut decoder = Decoder::new(network, workspace, rope, sampling, streams);
+    let mut decoder = Decoder::new(network, workspace, ropes, sampling, streams);
     let mut requests: VecDeque<_> = requests.into_iter().enumerate().collect();
     let mut waiting: VecDeque<Member<'_>> = VecDeque::new();
     let mut active: Vec<Member<'_>> = Vec::new();
@@ -185,7 +194,7 @@ pub(super) fn sample(
 struct Decoder<'a> {
     network: &'a Network,
     sampling: &'a Sampling,
-    rope: Rope,
+    ropes: Ropes,
     inference: &'a mut Inference,
     /// Caches that wait for a completion.
     free: Vec<Cache<&'a mut [f32]>>,
@@ -198,7 +207,7 @@ impl<'a> Decoder<'a> {
     fn new(
         network: &'a Network,
         Workspace { shared, inference }: &'a mut Workspace,
-        rope: Rope,
+        ropes: Ropes,
         sampling: &'a Sampling,
         streams: usize,
     ) -> Self {
@@ -212,7 +221,7 @@ impl<'a> Decoder<'a> {
             let [keys, values] = sizes.map(|size| cut(&mut buffer, size));
             Cache { keys, values, capacity }
         });
-        Self { network, sampling, rope, free: free.collect(), inference, max_active }
+        Self { network, sampling, ropes, free: free.collect(), inference, max_active }
     }
 
     /// Computes the prompts of the next requests and draws their members' first tokens.
@@ -248,7 +257,7 @@ impl<'a> Decoder<'a> {
         let rows = plan.num_rows();
         embed(network, &plan.tokens, fit(&mut self.inference.x, rows * network.shape.hidden));
         for layer in 0..network.layout.layers.len() {
-            let qkv = &*self.inference.layer(network, layer, &plan, &self.rope).qkv;
+            let qkv = &*self.inference.layer(network, layer, &plan, &self.ropes).qkv;
             prompts.par_iter_mut().zip(&plan.groups).for_each(|(prompt, group)| {
                 for (index, row) in group.prompt.clone().enumerate() {
                     let width = network.shape.qkv();
@@ -293,14 +302,14 @@ impl<'a> Decoder<'a> {
         embed(network, &tokens, x);
         let saves = &mut Saves::cut(network, rows, &mut fit(saves, Saves::len(network, rows)));
         for layer in 0..network.layout.layers.len() {
-            network.project(layer, x, &positions, &self.rope, saves, scratch);
+            network.project(layer, x, &positions, &self.ropes, saves, scratch);
             members
                 .par_iter_mut()
                 .zip(saves.qkv.par_chunks(shape.qkv()))
                 .zip(saves.attended.par_chunks_mut(shape.query()))
                 .with_min_len(4)
                 .for_each_init(Vec::new, |scores, ((member, qkv), out)| {
-                    member.attend(shape, layer, qkv, scores, out);
+                    member.attend(network, layer, qkv, scores, out);
                 });
             network.mix(layer, x, saves, scratch);
             network.finish(layer, saves, scratch, x);

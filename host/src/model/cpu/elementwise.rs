@@ -1,6 +1,8 @@
 //! Norms, rotary embedding, the gated activation and softmax over rows: vectorized loops whose results do not
 //! depend on vector width. Sums run in [`LANES`] partial sums that are folded in a fixed tree.
 
+use std::ops::Range;
+
 use super::kernel::vectorized;
 
 /// Partial sums of a reduction.
@@ -91,6 +93,40 @@ fn swiglu_slopes(out: &mut [f32], gate: &mut [f32], up: &mut [f32]) {
     }
 }
 
+/// [`geglu_backward`] of a few values; the sigmoids first, as in [`swiglu_slopes`].
+#[inline(always)]
+fn geglu_slopes(out: &mut [f32], gate: &mut [f32], up: &mut [f32]) {
+    let mut sigmoids = [0.0; LANES];
+    for (sigmoid, gate) in sigmoids.iter_mut().zip(&*gate) {
+        *sigmoid = 1.0 / (1.0 + exp(-gelu_argument(*gate)));
+    }
+    for (((out, gate), up), sigmoid) in out.iter_mut().zip(gate).zip(up).zip(sigmoids) {
+        let gelu = *gate * sigmoid;
+        let (dout, value) = (*out, gelu * *up);
+        let argument_slope = (3.0 * GELU_CUBE * *gate).mul_add(*gate, 1.0) * GELU_SCALE;
+        let slope = (gelu * (1.0 - sigmoid)).mul_add(argument_slope, sigmoid);
+        (*out, *gate, *up) = (value, dout * *up * slope, dout * gelu);
+    }
+}
+
+/// 2 √(2/π), as `(1 + tanh u) / 2 = sigmoid(2 u)`.
+const GELU_SCALE: f32 = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::SQRT_2;
+const GELU_CUBE: f32 = 0.044_715;
+
+/// `2 √(2/π) (x + 0.044715 x³)`: GELU by its approximation is x times the sigmoid of it.
+#[inline(always)]
+fn gelu_argument(x: f32) -> f32 {
+    (GELU_CUBE * x * x).mul_add(x, x) * GELU_SCALE
+}
+
+/// Sets to 0 what is in neither of the ranges, the second of which begins at `split`.
+#[inline(always)]
+fn hide(row: &mut [f32], prompt: Range<usize>, own: Range<usize>, split: usize) {
+    row[..prompt.start].fill(0.0);
+    row[prompt.end..split + own.start].fill(0.0);
+    row[split + own.end..].fill(0.0);
+}
+
 vectorized! {
     /// `out = x · gain / rms(x)` for every row; the reciprocal of each row's rms goes to `inverse`.
     pub(super) fn rms_norm(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32], inverse: &mut [f32]) {
@@ -135,17 +171,17 @@ vectorized! {
     }
 
     /// Rotates each head of each row by its position: `(a, b) -> (a c - b s, b c + a s)` where a and b are the
-    /// halves of a head, c and s the rows of `cos` and `sin` at the position; `backward` rotates back.
+    /// halves of a head's first `2 half` of `dim` values, c and s the rows of `cos` and `sin` at the position; `backward` rotates back.
     pub(super) fn rotate(
-        rows: &mut [f32], stride: usize, heads: usize, positions: &[u32], cos: &[f32], sin: &[f32], half: usize,
-        backward: bool,
+        rows: &mut [f32], stride: usize, heads: usize, dim: usize, positions: &[u32], cos: &[f32], sin: &[f32],
+        half: usize, backward: bool,
     ) {
         for (row, &position) in rows.chunks_exact_mut(stride).zip(positions) {
             let cos = &cos[position as usize * half..][..half];
             let sin = &sin[position as usize * half..][..half];
             let sign = if backward { -1.0 } else { 1.0 };
-            for head in row[..heads * 2 * half].chunks_exact_mut(2 * half) {
-                let (a, b) = head.split_at_mut(half);
+            for head in row[..heads * dim].chunks_exact_mut(dim) {
+                let (a, b) = head[..2 * half].split_at_mut(half);
                 for (((a, b), &c), &s) in a.iter_mut().zip(b).zip(cos).zip(sin) {
                     let s = s * sign;
                     (*a, *b) = (a.mul_add(c, -(*b * s)), b.mul_add(c, *a * s));
@@ -179,30 +215,55 @@ vectorized! {
         }
     }
 
+    /// [`swiglu`] with GELU's approximation in place of SiLU.
+    pub(super) fn geglu(gate_up: &[f32], out: &mut [f32], width: usize) {
+        for (gate_up, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
+            let (gate, up) = gate_up.split_at(width);
+            for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
+                *out = gate / (1.0 + exp(-gelu_argument(gate))) * up;
+            }
+        }
+    }
+
+    /// Backward of [`geglu`], as [`swiglu_backward`].
+    pub(super) fn geglu_backward(gate_up: &mut [f32], out: &mut [f32], width: usize) {
+        for (gate_up, out) in gate_up.chunks_exact_mut(2 * width).zip(out.chunks_exact_mut(width)) {
+            let (gate, up) = gate_up.split_at_mut(width);
+            let (gates, gate_rest) = gate.as_chunks_mut::<LANES>();
+            let (ups, up_rest) = up.as_chunks_mut::<LANES>();
+            let (outs, out_rest) = out.as_chunks_mut::<LANES>();
+            for ((out, gate), up) in outs.iter_mut().zip(gates).zip(ups) {
+                geglu_slopes(out, gate, up);
+            }
+            geglu_slopes(out_rest, gate_rest, up_rest);
+        }
+    }
+
     /// Attention weights of one query, not yet divided by their sum: `row[j] = exp(factor · row[j] - max)`. Valid
-    /// scores lie in `..prompt` and in `split..split + own`; everything else becomes 0. Returns max and sum.
+    /// scores lie in `prompt` and, from `split` on, in `own`; everything else becomes 0. Returns max and sum.
     pub(super) fn attention_weights(
-        row: &mut [f32], prompt: usize, split: usize, own: usize, factor: f32,
+        row: &mut [f32], visible: [Range<usize>; 2], split: usize, factor: f32,
     ) -> (f32, f32) {
-        let (shared, last) = (lane_max(&row[..prompt], factor), lane_max(&row[split..split + own], factor));
+        let [prompt, own] = visible;
+        let shared = lane_max(&row[prompt.clone()], factor);
+        let last = lane_max(&row[split..][own.clone()], factor);
         let max = if last > shared { last } else { shared };
         for value in row.iter_mut() {
             *value = exp(value.mul_add(factor, -max));
         }
-        row[prompt..split].fill(0.0);
-        row[split + own..].fill(0.0);
+        hide(row, prompt, own, split);
         (max, lane_sum([row], |sum, [x]| sum + x))
     }
 
     /// [`attention_weights`] divided by their sum, `log_sum` = max + ln(sum) being known.
     pub(super) fn attention_weights_again(
-        row: &mut [f32], prompt: usize, split: usize, own: usize, factor: f32, log_sum: f32,
+        row: &mut [f32], visible: [Range<usize>; 2], split: usize, factor: f32, log_sum: f32,
     ) {
+        let [prompt, own] = visible;
         for value in row.iter_mut() {
             *value = exp(value.mul_add(factor, -log_sum));
         }
-        row[prompt..split].fill(0.0);
-        row[split + own..].fill(0.0);
+        hide(row, prompt, own, split);
     }
 
     /// Backward of softmax: `dscores = weights · (dweights - delta) · factor`, where `weights` is not 0; what

@@ -74,7 +74,7 @@ impl Head {
         rows.par_chunks_mut(hidden).zip(head_rows).for_each(|(out, &row)| {
             out.copy_from_slice(&x[row as usize * hidden..][..hidden]);
         });
-        let gain = network.part(&network.layout.final_norm);
+        let gain = &network.gain(&network.layout.final_norm);
         let normed = fit(&mut self.normed, count * hidden);
         norm_rows(rows, gain, network.shape.eps, normed, fit(&mut self.inverse, count));
     }
@@ -172,7 +172,7 @@ impl Head {
         norm_rows_backward(
             &self.dnormed[..count * hidden],
             &self.rows[..count * hidden],
-            network.part(&layout.final_norm),
+            &network.gain(&layout.final_norm),
             &self.inverse[..count],
             drows,
             &mut gradient[layout.final_norm.clone()],

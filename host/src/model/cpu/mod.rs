@@ -27,7 +27,7 @@ use std::sync::{Mutex, PoisonError};
 use network::{Network, flatten, unflatten};
 use optim::Moments;
 use pass::Workspace;
-use plan::{Plan, Rope, even_micro_batches, micro_batches};
+use plan::{Plan, Ropes, even_micro_batches, micro_batches};
 use threads::Threads;
 
 use super::actor::Engine;
@@ -51,7 +51,7 @@ pub struct CpuActor {
     /// Laid out like the parameters.
     gradient: Vec<f32>,
     moments: Moments,
-    rope: Rope,
+    ropes: Ropes,
     threads: Threads,
     workspace: Mutex<Workspace>,
 }
@@ -79,7 +79,7 @@ impl CpuActor {
         Ok(Self {
             gradient: vec![0.0; len],
             moments: Moments::new(len),
-            rope: Rope::new(&network.config),
+            ropes: Ropes::new(&network.config),
             network,
             threads,
             workspace: Mutex::default(),
@@ -112,14 +112,14 @@ impl Engine for CpuActor {
             return Ok(());
         }
         let plan = Plan::new(batch)?;
-        self.rope.extend(plan.num_positions());
-        let Self { network, gradient, rope, threads, workspace, .. } = self;
+        self.ropes.extend(plan.num_positions());
+        let Self { network, gradient, ropes, threads, workspace, .. } = self;
         let workspace = workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let scores = threads.run(|| workspace.forward(network, &plan, rope, temperature));
+        let scores = threads.run(|| workspace.forward(network, &plan, ropes, temperature));
         let grads = loss(&scores);
         check_grads(&scores, &grads)?;
         if grads.logprobs.iter().chain(&grads.entropies).any(|grad| *grad != 0.0) {
-            threads.run(|| workspace.backward(network, &plan, rope, &grads, gradient));
+            threads.run(|| workspace.backward(network, &plan, ropes, &grads, gradient));
         }
         Ok(())
     }
@@ -164,13 +164,13 @@ impl Engine for CpuActor {
         }
         let total = starts[batch.len()];
         let mut scores = Scores { logprobs: vec![0.0; total], entropies: vec![0.0; total] };
-        let mut rope = Rope::new(&self.network.config);
+        let mut ropes = Ropes::new(&self.network.config);
         for indices in micro_batches(batch, SCORE_TOKENS) {
             let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
             let plan = Plan::new(&sequences)?;
-            rope.extend(plan.num_positions());
+            ropes.extend(plan.num_positions());
             let part =
-                self.with_workspace(|workspace| workspace.inference.score(&self.network, &plan, &rope));
+                self.with_workspace(|workspace| workspace.inference.score(&self.network, &plan, &ropes));
             let mut begin = 0;
             for index in indices {
                 let span = starts[index]..starts[index + 1];
@@ -195,10 +195,10 @@ impl Engine for CpuActor {
     fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
         check_sequences(&self.network.config, &[Sequence { prompt: tokens, completion: &[0] }])?;
         let plan = Plan::of_prompts(&[tokens]);
-        let mut rope = Rope::new(&self.network.config);
-        rope.extend(plan.num_positions());
+        let mut ropes = Ropes::new(&self.network.config);
+        ropes.extend(plan.num_positions());
         Ok(self.with_workspace(|workspace| {
-            workspace.inference.last_logits(&self.network, &plan, &rope).to_vec()
+            workspace.inference.last_logits(&self.network, &plan, &ropes).to_vec()
         }))
     }
 

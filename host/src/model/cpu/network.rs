@@ -1,12 +1,15 @@
 //! The network's shape, and all its parameters in one flat buffer.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
 use anyhow::Context;
 
+use super::attention::Reach;
 use super::panels::{column, write_column};
 use super::product::{Panels, panels_len};
+use crate::model::config::{ATTENTION_BRANCH_NORM, FEED_FORWARD_BRANCH_NORM};
 use crate::model::{ModelConfig, NamedTensor, ParameterShape, Precision, Weights};
 
 /// Widths in values, derived from a [`ModelConfig`].
@@ -100,10 +103,18 @@ pub(super) struct LayerRanges {
     pub(super) input_norm: Range<usize>,
     /// Gain of the norm before the gated layer, `[hidden]`.
     pub(super) post_norm: Range<usize>,
+    /// Gain of the norm on what attention adds to the residual stream, `[hidden]`.
+    pub(super) attention_branch_norm: Option<Range<usize>>,
+    /// Gain of the norm on what the gated layer adds to it, `[hidden]`.
+    pub(super) feed_forward_branch_norm: Option<Range<usize>>,
     /// Gate and up projections, `[2 * intermediate, hidden]`.
     pub(super) gate_up: Matrix,
+    /// Their biases, `[2 * intermediate]`.
+    pub(super) gate_up_bias: Option<Range<usize>>,
     /// Down projection, `[hidden, intermediate]`.
     pub(super) down: Matrix,
+    /// Its bias, `[hidden]`.
+    pub(super) down_bias: Option<Range<usize>>,
 }
 
 /// Where every parameter lies in a flat buffer: all matrices first, then all vectors; so what weight decay touches is
@@ -125,6 +136,8 @@ pub(super) struct Layout {
     /// Values of the buffer.
     pub(super) num_values: usize,
 }
+
+const GATE_UP: [&str; 2] = ["mlp.gate_proj", "mlp.up_proj"];
 
 /// Hands out places for parameters.
 struct Places {
@@ -197,23 +210,32 @@ impl Layout {
             matrices.push([
                 matrix(&qkv)?,
                 matrix(&["self_attn.o_proj"])?,
-                matrix(&["mlp.gate_proj", "mlp.up_proj"])?,
+                matrix(&GATE_UP)?,
                 matrix(&["mlp.down_proj"])?,
             ]);
         }
         let num_matrix_values = places.num_values;
+        let has_branch_norms = config.variations.branch_norms;
         let mut layers = Vec::new();
         for (layer, [qkv_matrix, out, gate_up, down]) in matrices.into_iter().enumerate() {
             let mut optional = |parts: &[&str], kind: &str| places.vectors(&names(layer, parts, kind));
             layers.push(LayerRanges {
                 qkv: qkv_matrix,
+                gate_up_bias: optional(&GATE_UP, "bias"),
+                down_bias: optional(&["mlp.down_proj"], "bias"),
+                // Where branches have none, the first name is that of the norm before the gated layer.
+                attention_branch_norm: has_branch_norms
+                    .then(|| optional(&[ATTENTION_BRANCH_NORM], "weight"))
+                    .flatten(),
+                feed_forward_branch_norm: optional(&[FEED_FORWARD_BRANCH_NORM], "weight"),
                 qkv_bias: optional(&qkv, "bias"),
                 query_norm: optional(&["self_attn.q_norm"], "weight"),
                 key_norm: optional(&["self_attn.k_norm"], "weight"),
                 out,
                 out_bias: optional(&["self_attn.o_proj"], "bias"),
                 input_norm: places.vector(format!("model.layers.{layer}.input_layernorm.weight"))?,
-                post_norm: places.vector(format!("model.layers.{layer}.post_attention_layernorm.weight"))?,
+                post_norm: places
+                    .vector(format!("model.layers.{layer}.{}.weight", config.feed_forward_norm()))?,
                 gate_up,
                 down,
             });
@@ -261,6 +283,29 @@ impl Network {
     /// The parameters in `range`.
     pub(super) fn part(&self, range: &Range<usize>) -> &[f32] {
         &self.parameters[range.clone()]
+    }
+
+    /// What the norm with its gain in `range` multiplies by.
+    pub(super) fn gain(&self, range: &Range<usize>) -> Cow<'_, [f32]> {
+        let gain = self.part(range);
+        match self.config.variations.gains_from_one {
+            true => gain.iter().map(|gain| 1.0 + gain).collect(),
+            false => Cow::Borrowed(gain),
+        }
+    }
+
+    /// What embeddings are multiplied by, where they are.
+    pub(super) fn embedding_scale(&self) -> Option<f32> {
+        self.config.variations.embedding_scale.map(|scale| scale as f32)
+    }
+
+    /// What attention of `layer` sees, and how its scores are scaled.
+    pub(super) fn reach(&self, layer: usize) -> Reach {
+        let variations = &self.config.variations;
+        Reach {
+            factor: 1.0 / (variations.query_scalar.unwrap_or(self.shape.head_dim) as f32).sqrt(),
+            window: variations.attention(layer).window.unwrap_or(usize::MAX),
+        }
     }
 
     /// A matrix as the right operand of a product.

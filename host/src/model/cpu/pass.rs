@@ -3,20 +3,25 @@
 use rayon::prelude::*;
 
 use super::buffers::{Saves, cut, cut_len, fit};
+use super::elementwise::scale;
 use super::head::Head;
 use super::kernel::PANEL;
 use super::layer::LayerScratch;
 use super::network::Network;
 use super::panels::{add_to_column, column};
-use super::plan::{Plan, Rope};
+use super::plan::{Plan, Ropes};
 use crate::model::{ScoreGrads, Scores};
 
-/// Residual stream of the input: `x = embedding[token]`.
+/// Residual stream of the input: `x = embedding[token]`, times the scale of embeddings where there is one.
 pub(super) fn embed(network: &Network, tokens: &[u32], x: &mut [f32]) {
     let hidden = network.shape.hidden;
     let embedding = network.part(&network.layout.embedding.range);
     x.par_chunks_mut(hidden).zip(tokens).with_min_len(64).for_each(|(row, &token)| {
-        row.iter_mut().zip(column(embedding, hidden, token as usize)).for_each(|(x, value)| *x = value);
+        let values = column(embedding, hidden, token as usize);
+        match network.embedding_scale() {
+            None => row.iter_mut().zip(values).for_each(|(x, value)| *x = value),
+            Some(scale) => row.iter_mut().zip(values).for_each(|(x, value)| *x = value * scale),
+        }
     });
 }
 
@@ -41,35 +46,35 @@ pub(super) struct Inference {
 
 impl Inference {
     /// One layer over `plan`, from `self.x` to `self.x`; what it leaves.
-    pub(super) fn layer(&mut self, network: &Network, layer: usize, plan: &Plan, rope: &Rope) -> Saves<'_> {
+    pub(super) fn layer(&mut self, network: &Network, layer: usize, plan: &Plan, ropes: &Ropes) -> Saves<'_> {
         let Self { x, saves, scratch, .. } = self;
         let rows = plan.num_rows();
         let x = &mut x[..rows * network.shape.hidden];
         let mut saves = Saves::cut(network, rows, &mut fit(saves, Saves::len(network, rows)));
-        network.project(layer, x, &plan.positions, rope, &mut saves, scratch);
-        network.attend(plan, &mut saves, scratch);
+        network.project(layer, x, &plan.positions, ropes, &mut saves, scratch);
+        network.attend(layer, plan, &mut saves, scratch);
         network.mix(layer, x, &mut saves, scratch);
-        network.finish(layer, &saves, scratch, x);
+        network.finish(layer, &mut saves, scratch, x);
         saves
     }
 
     /// Scores of the plan's targets.
-    pub(super) fn score(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> Scores {
-        self.layers(network, plan, rope);
+    pub(super) fn score(&mut self, network: &Network, plan: &Plan, ropes: &Ropes) -> Scores {
+        self.layers(network, plan, ropes);
         self.head.score(network, plan, &self.x, 1.0)
     }
 
     /// Logits `[H, V]` of the plan's head rows.
-    pub(super) fn last_logits(&mut self, network: &Network, plan: &Plan, rope: &Rope) -> &[f32] {
-        self.layers(network, plan, rope);
+    pub(super) fn last_logits(&mut self, network: &Network, plan: &Plan, ropes: &Ropes) -> &[f32] {
+        self.layers(network, plan, ropes);
         self.head.logits(network, &plan.head_rows, &self.x)
     }
 
     /// All layers over `plan`.
-    fn layers(&mut self, network: &Network, plan: &Plan, rope: &Rope) {
+    fn layers(&mut self, network: &Network, plan: &Plan, ropes: &Ropes) {
         embed(network, &plan.tokens, fit(&mut self.x, plan.num_rows() * network.shape.hidden));
         for layer in 0..network.layout.layers.len() {
-            self.layer(network, layer, plan, rope);
+            self.layer(network, layer, plan, ropes);
         }
     }
 }
@@ -109,7 +114,7 @@ impl Workspace {
         &mut self,
         network: &Network,
         plan: &Plan,
-        rope: &Rope,
+        ropes: &Ropes,
         temperature: f32,
     ) -> Scores {
         let Inference { scratch, head, .. } = &mut self.inference;
@@ -118,8 +123,8 @@ impl Workspace {
         for (layer, saves) in saves.iter_mut().enumerate() {
             let (before, after) = streams.split_at_mut(layer + 1);
             let (x, out) = (&*before[layer], &mut *after[0]);
-            network.project(layer, x, &plan.positions, rope, saves, scratch);
-            network.attend(plan, saves, scratch);
+            network.project(layer, x, &plan.positions, ropes, saves, scratch);
+            network.attend(layer, plan, saves, scratch);
             network.mix(layer, x, saves, scratch);
             network.finish(layer, saves, scratch, out);
         }
@@ -131,7 +136,7 @@ impl Workspace {
         &mut self,
         network: &Network,
         plan: &Plan,
-        rope: &Rope,
+        ropes: &Ropes,
         grads: &ScoreGrads,
         gradient: &mut [f32],
     ) {
@@ -139,7 +144,10 @@ impl Workspace {
         let Kept { streams, saves, dx } = Kept::cut(network, plan.num_rows(), &mut self.shared);
         head.backward(network, plan, grads, dx, gradient);
         for (layer, (mut saves, x)) in saves.into_iter().zip(streams).enumerate().rev() {
-            network.layer_backward(layer, plan, rope, x, &mut saves, scratch, dx, gradient);
+            network.layer_backward(layer, plan, ropes, x, &mut saves, scratch, dx, gradient);
+        }
+        if let Some(factor) = network.embedding_scale() {
+            dx.par_chunks_mut(1 << 16).for_each(|dx| scale(dx, factor));
         }
         let embedding = network.layout.embedding.range.clone();
         embedding_gradient(network.shape.hidden, &plan.tokens, dx, &mut gradient[embedding]);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use anyhow::ensure;
 
-use crate::model::{ModelConfig, Sequence};
+use crate::model::{ModelConfig, Rotation, Sequence};
 use crate::types::TokenId;
 
 /// Rows of sequences with an equal prompt: the prompt, then the completions' tokens but the last.
@@ -197,31 +197,64 @@ pub(super) fn even_micro_batches(batch: &[Sequence<'_>], token_budget: usize) ->
     micro_batches(batch, enough)
 }
 
-/// Cosines and sines of the rotary embedding.
+/// The rotary embeddings of a network's layers.
+#[derive(Debug)]
+pub(super) struct Ropes {
+    global: Rope,
+    local: Option<Rope>,
+    /// By layer; empty where all have the global one.
+    rotations: Vec<Rotation>,
+}
+
+impl Ropes {
+    /// The network's, for no positions yet.
+    pub(super) fn new(config: &ModelConfig) -> Self {
+        Self {
+            global: Rope::new(&config.rope_frequencies(), config.rope_magnitude()),
+            local: config.local_rope_frequencies().map(|frequencies| Rope::new(&frequencies, 1.0)),
+            rotations: config.variations.attention.iter().map(|layer| layer.rotation).collect(),
+        }
+    }
+
+    /// That of `layer`; none where it is not rotated.
+    pub(super) fn of(&self, layer: usize) -> Option<&Rope> {
+        match self.rotations.get(layer).copied().unwrap_or_default() {
+            Rotation::Global => Some(&self.global),
+            Rotation::Local => self.local.as_ref(),
+            Rotation::None => None,
+        }
+    }
+
+    /// Makes sure that there are at least `positions`.
+    pub(super) fn extend(&mut self, positions: usize) {
+        self.global.extend(positions);
+        self.local.iter_mut().for_each(|rope| rope.extend(positions));
+    }
+}
+
+/// Cosines and sines of a rotary embedding.
 #[derive(Debug, Default)]
 pub(super) struct Rope {
-    /// `[positions, head_dim / 2]`
+    /// `[positions, rotary_dim / 2]`
     pub(super) cos: Vec<f32>,
-    /// `[positions, head_dim / 2]`
+    /// `[positions, rotary_dim / 2]`
     pub(super) sin: Vec<f32>,
     frequencies: Vec<f32>,
     magnitude: f64,
 }
 
 impl Rope {
-    /// The network's, for no positions yet.
-    pub(super) fn new(config: &ModelConfig) -> Self {
-        let frequencies = config.rope_frequencies().iter().map(|&frequency| frequency as f32).collect();
-        Self { frequencies, magnitude: config.rope_magnitude(), ..Self::default() }
+    fn new(frequencies: &[f64], magnitude: f64) -> Self {
+        let frequencies = frequencies.iter().map(|&frequency| frequency as f32).collect();
+        Self { frequencies, magnitude, ..Self::default() }
     }
 
-    /// Width of a half head.
+    /// Half of the dimensions that are rotated.
     pub(super) fn half(&self) -> usize {
         self.frequencies.len()
     }
 
-    /// Makes sure that there are at least `positions`.
-    pub(super) fn extend(&mut self, positions: usize) {
+    fn extend(&mut self, positions: usize) {
         let known = self.cos.len() / self.half();
         for position in known..positions {
             for &frequency in &self.frequencies {

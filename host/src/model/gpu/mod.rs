@@ -35,12 +35,13 @@ impl GpuActor<Processor> {
     /// The passes of the GPU's engine on the processor.
     ///
     /// # Errors
-    /// None so far.
+    /// The family is not one of the GPU's engine.
     pub(super) fn on_processor(
         config: ModelConfig,
         weights: &Weights,
         precision: Precision,
     ) -> anyhow::Result<Self> {
+        check_family(&config)?;
         Ok(Self(Network::new(config, weights, precision, Processor::default())?))
     }
 }
@@ -50,14 +51,26 @@ impl GpuActor<nvidia::NvidiaGpu> {
     /// On the GPU that the process computes on.
     ///
     /// # Errors
-    /// No GPU can be used, or it has no room.
+    /// The family is not one of the GPU's engine, no GPU can be used, or it has no room.
     pub(super) fn on_gpu(
         config: ModelConfig,
         weights: &Weights,
         precision: Precision,
     ) -> anyhow::Result<Self> {
+        check_family(&config)?;
         Ok(Self(Network::new(config, weights, precision, nvidia::NvidiaGpu::open()?)?))
     }
+}
+
+/// The kernels know Llama's way alone, with biases and norms on heads.
+fn check_family(config: &ModelConfig) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.variations.are_none_within(config.max_position_embeddings),
+        "the engine for GPUs does not compute this {} yet, only what llama, qwen2 and qwen3 share\n\
+         hint: model.engine = \"cpu\" computes it on the processor",
+        config.architecture.model_type()
+    );
+    Ok(())
 }
 
 /// Says what to lower where a device has no room.

@@ -75,6 +75,7 @@ fn qwen(hidden: usize, inner: usize, layers: usize, heads: usize, head: usize) -
         max_position_embeddings: 32_768,
         tie_word_embeddings: true,
         attention_bias: false,
+        variations: crate::model::Variations::default(),
     }
 }
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::QUERY_BLOCK;
 use super::tasks::{Columns, gather, split_by_task, tasks};
+use super::{QUERY_BLOCK, Reach};
 use crate::model::cpu::buffers::fit;
 use crate::model::cpu::elementwise::{add, attention_weights_again, attention_weights_backward, dot};
 use crate::model::cpu::kernel::{Left, Out, PANEL};
@@ -60,6 +60,7 @@ pub(in crate::model::cpu) struct Saved<'a> {
 /// `[M, query + 2 key]`.
 pub(in crate::model::cpu) fn backward(
     shape: &Shape,
+    reach: Reach,
     groups: &[Group],
     saved: Saved<'_>,
     dout: &[f32],
@@ -74,7 +75,7 @@ pub(in crate::model::cpu) fn backward(
     tasks.into_par_iter().zip(parts).with_max_len(1).for_each_init(
         Scratch::default,
         |scratch, (task, part)| {
-            backward_task(shape, task.group, task.key_head, saved, dout, part, scratch);
+            backward_task(shape, reach, task.group, task.key_head, saved, dout, part, scratch);
         },
     );
     gather(shape, groups, region, width, dqkv, shape.qkv(), |row, key_head, part| {
@@ -86,8 +87,10 @@ pub(in crate::model::cpu) fn backward(
     });
 }
 
+#[expect(clippy::too_many_arguments, reason = "operands and results of one operation")]
 fn backward_task(
     shape: &Shape,
+    reach: Reach,
     group: &Group,
     key_head: usize,
     saved: Saved<'_>,
@@ -131,7 +134,6 @@ fn backward_task(
                 let split = segments[0].len.next_multiple_of(PANEL);
                 let row_width = split + (begin + count).next_multiple_of(PANEL);
                 let parts = [(segments[0], segments[0].len, 0), (segments[1], begin + count, split)];
-                let factor = 1.0 / (dim as f32).sqrt();
                 let weights = fit(weights, count * row_width);
                 let dscores = fit(dscores, count * row_width);
                 for (segment, len, begin) in parts {
@@ -147,10 +149,10 @@ fn backward_task(
                     weights.chunks_exact_mut(row_width).zip(dscores.chunks_exact_mut(row_width)).enumerate()
                 {
                     let log_sum = log_sums[(offset + i) * heads + head];
-                    let visible = begin + i + 1;
-                    attention_weights_again(weights, segments[0].len, split, visible, factor, log_sum);
+                    let visible = reach.visible(segments[0].len, begin + i + 1);
+                    attention_weights_again(weights, visible, split, reach.factor, log_sum);
                     let delta = dot(dout_rows.row(i), out_rows.row(i));
-                    attention_weights_backward(weights, dscores, delta, factor);
+                    attention_weights_backward(weights, dscores, delta, reach.factor);
                 }
                 query_rows.pack_plain(queries);
                 dout_rows.pack_plain(packed_dout);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::tasks::{Columns, gather, split_by_task, tasks};
-use super::{KeyValues, QUERY_BLOCK, attend};
+use super::{KeyValues, QUERY_BLOCK, Reach, attend};
 use crate::model::cpu::network::Shape;
 use crate::model::cpu::panels::Rows;
 use crate::model::cpu::plan::Group;
@@ -14,6 +14,7 @@ use crate::model::cpu::plan::Group;
 /// order of groups, key heads and rows. `region` is scratch for `[M, query]`.
 pub(in crate::model::cpu) fn forward(
     shape: &Shape,
+    reach: Reach,
     groups: &[Group],
     qkv: &[f32],
     region: &mut [f32],
@@ -40,6 +41,7 @@ pub(in crate::model::cpu) fn forward(
                             count,
                             dim,
                             [prompt, own],
+                            reach,
                             |i| begin + i + 1,
                             scores,
                             &mut part[offset * heads * dim + head * dim..],

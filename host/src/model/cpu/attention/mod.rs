@@ -8,6 +8,8 @@ mod backward;
 mod forward;
 mod tasks;
 
+use std::ops::Range;
+
 use super::buffers::fit;
 use super::elementwise::{attention_weights, scale};
 use super::kernel::{Left, Out, PANEL};
@@ -18,6 +20,23 @@ pub(super) use forward::forward;
 
 /// Queries that are worked on at a time.
 pub(super) const QUERY_BLOCK: usize = 48;
+
+/// What a layer's attention sees, and how its scores are scaled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// What scores are multiplied by.
+    pub(super) factor: f32,
+    /// Keys that a query sees, the latest ones, its own included.
+    pub(super) window: usize,
+}
+
+impl Reach {
+    /// Keys that a query sees of a prompt of `prompt` tokens, and of the `own` ones that follow it up to the query itself.
+    pub(super) fn visible(self, prompt: usize, own: usize) -> [Range<usize>; 2] {
+        let first = (prompt + own).saturating_sub(self.window);
+        [first.min(prompt)..prompt, first.saturating_sub(prompt)..own]
+    }
+}
 
 /// Keys and values of a segment, ready for attention.
 #[derive(Debug, Clone, Copy)]
@@ -33,13 +52,14 @@ pub(super) struct KeyValues<'a> {
 }
 
 /// Attends with `count` queries to a prompt and their own segment; `own_len(i)` keys of the own segment are visible
-/// to query i, ascending. Writes `out[i * out_stride..][..head_dim]` and calls `record(i, max + ln(sum))`.
+/// to query i, ascending, as far as `reach` goes. Writes `out[i * out_stride..][..head_dim]` and calls `record(i, max + ln(sum))`.
 #[expect(clippy::too_many_arguments, reason = "operands and results of one operation")]
 pub(super) fn attend(
     queries: Left<'_>,
     count: usize,
     head_dim: usize,
     [prompt, own]: [KeyValues<'_>; 2],
+    reach: Reach,
     own_len: impl Fn(usize) -> usize,
     scores: &mut Vec<f32>,
     out: &mut [f32],
@@ -49,7 +69,6 @@ pub(super) fn attend(
     let split = prompt.len.next_multiple_of(PANEL);
     let visible = own_len(count - 1);
     let width = split + visible.next_multiple_of(PANEL);
-    let factor = 1.0 / (head_dim as f32).sqrt();
     let scores = fit(scores, count * width);
     for (segment, len, begin) in [(prompt, prompt.len, 0), (own, visible, split)] {
         if len > 0 {
@@ -59,7 +78,7 @@ pub(super) fn attend(
     }
     let mut sums = [0.0f32; QUERY_BLOCK];
     for (i, row) in scores.chunks_exact_mut(width).enumerate() {
-        let (max, sum) = attention_weights(row, prompt.len, split, own_len(i), factor);
+        let (max, sum) = attention_weights(row, reach.visible(prompt.len, own_len(i)), split, reach.factor);
         sums[i] = sum;
         record(i, max + libm::logf(sum));
     }
