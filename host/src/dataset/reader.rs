@@ -167,7 +167,9 @@ impl Reader<'_> {
     fn keep(&mut self, row: &Row, question: Question) {
         let Dataset { questions, extra_names, extra, .. } = &mut self.dataset;
         for (name, value) in row {
-            let Some(value) = value.as_f64() else { continue };
+            // What no f32 holds is as good as absent: policies know numbers and NaN.
+            let value = value.as_f64().map(|value| value as f32).filter(|value| value.is_finite());
+            let Some(value) = value else { continue };
             let position = match self.columns.get(name) {
                 Some(&position) => position,
                 None if extra.len() == MAX_EXTRA => {
@@ -182,7 +184,7 @@ impl Reader<'_> {
                 }
             };
             extra[position].resize(questions.len(), f32::NAN);
-            extra[position].push(value as f32);
+            extra[position].push(value);
         }
         questions.push(question);
     }

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Most reasons that are told apart.
+const MAX_REASONS: usize = 50;
+
 /// Rows that can't be used, counted by reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unusable {
@@ -28,6 +31,12 @@ impl Unusable {
     }
 
     pub(super) fn add(&mut self, row: usize, reason: String, detail: String) {
+        // Some reasons quote what a row holds: rows decide how many there are.
+        let is_listed = self.reasons.len() < MAX_REASONS || self.reasons.contains_key(&reason);
+        let (reason, detail) = match is_listed {
+            true => (reason, detail),
+            false => ("of other reasons".to_owned(), reason),
+        };
         let first = Reason { num_rows: 0, first: (row, detail) };
         self.reasons.entry(reason).or_insert(first).num_rows += 1;
     }

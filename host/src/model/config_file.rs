@@ -96,8 +96,8 @@ impl TryFrom<ConfigFile> for ModelConfig {
             return Err(file.needs(architecture, "num_key_value_heads"));
         }
         let variations = file.variations(architecture, head_dim)?;
-        let rope = file.global_rope();
-        let rope_scaling = match rope.as_ref().or(file.rope_scaling.as_ref()) {
+        let rope = file.global_rope(architecture);
+        let rope_scaling = match &rope {
             Some(rope) => file.rope_scaling_of(architecture, rope)?,
             None => None,
         };
@@ -165,10 +165,21 @@ impl ConfigFile {
         Ok(hidden / heads)
     }
 
-    /// The rotary embedding of layers that see everything, where it stands in the newer place.
-    fn global_rope(&self) -> Option<RopeFile> {
-        let rope = self.rope_parameters.as_ref()?;
-        Some(rope.full_attention.as_deref().unwrap_or(rope).clone())
+    /// The rotary embedding of layers that see everything. Where both places say something, the older one counts, as in
+    /// transformers 5.
+    fn global_rope(&self, architecture: Architecture) -> Option<RopeFile> {
+        let newer = self.rope_parameters.as_ref();
+        let newer = newer.map(|rope| rope.full_attention.as_deref().unwrap_or(rope));
+        match (&self.rope_scaling, newer) {
+            (None, newer) => newer.cloned(),
+            // Gemma 3 changes the newer one by the older.
+            (Some(older), Some(newer)) if architecture == Architecture::Gemma3 => {
+                let mut rope = older.clone();
+                rope.rope_theta = rope.rope_theta.or(newer.rope_theta);
+                Some(rope)
+            }
+            (Some(older), _) => Some(older.clone()),
+        }
     }
 
     fn rope_scaling_of(

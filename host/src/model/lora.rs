@@ -10,13 +10,38 @@ use crate::escape::foreign;
 const PREFIX: &str = "base_model.model.";
 const DOWN: &str = ".lora_A.weight";
 const UP: &str = ".lora_B.weight";
+/// Of an embedding: `[rank, V]`, `[hidden, rank]`.
+const EMBEDDING: [&str; 2] = [".lora_embedding_A", ".lora_embedding_B"];
 
 /// Largest rank: an adapter of a higher one is larger than what it adapts.
 const MAX_RANK: usize = 4_096;
 
-/// Adds the adapter in the safetensors file `path` to `weights`: to each adapted matrix, `[out, in]`, `alpha / rank`
-/// (`alpha / √rank` where `is_rank_stabilized`, arXiv 2312.03732) times the product of its `lora_B`, `[out, rank]`, and
-/// `lora_A`, `[rank, in]`. Tensors that the adapter has in full replace those of `weights`.
+/// What adapters are multiplied by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scale {
+    /// Divided by the rank.
+    pub alpha: f64,
+    /// Other alphas, of modules whose name is or ends with this; the first that fits.
+    pub alphas: Vec<(String, f64)>,
+    /// True for a division by √rank (arXiv 2312.03732).
+    pub is_rank_stabilized: bool,
+}
+
+impl Scale {
+    fn of(&self, module: &str, rank: usize) -> f64 {
+        let fits = |name: &String| {
+            module.strip_suffix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        let alpha = self.alphas.iter().find(|(name, _)| fits(name)).map_or(self.alpha, |(_, alpha)| *alpha);
+        let rank = rank as f64;
+        alpha / if self.is_rank_stabilized { rank.sqrt() } else { rank }
+    }
+}
+
+/// Adds the adapter in the safetensors file `path` to `weights`: to each adapted matrix, `[out, in]`, its scale times the
+/// product of its `lora_B`, `[out, rank]`, and `lora_A`, `[rank, in]`; for an embedding, `[V, hidden]`, the product is of
+/// `lora_embedding_B`, `[hidden, rank]`, and `lora_embedding_A`, `[rank, V]`, turned. Tensors that the adapter has in full
+/// replace those of `weights`.
 ///
 /// # Errors
 /// The file can't be read, or holds what doesn't fit the network; the text names the tensor.
@@ -24,13 +49,11 @@ pub fn merge(
     weights: &mut Weights,
     config: &ModelConfig,
     path: &Path,
-    alpha: f64,
-    is_rank_stabilized: bool,
+    scale: &Scale,
 ) -> Result<(), TensorFileError> {
     let mut file = TensorFile::read(path, super::weights::largest_file(config))?;
     let wrong = |reason: String| TensorFileError::Tensor { file: path.display().to_string(), reason };
-    weights
-        .change(config, |tensors| merge_into(tensors, &mut file, alpha, is_rank_stabilized).map_err(wrong))?;
+    weights.change(config, |tensors| merge_into(tensors, &mut file, scale).map_err(wrong))?;
     match file.tensors.keys().next() {
         None => Ok(()),
         Some(name) => Err(wrong(format!("`{}` adapts nothing that this network has", foreign(name)))),
@@ -38,16 +61,14 @@ pub fn merge(
 }
 
 /// Takes what adapts `tensors` out of `file`.
-fn merge_into(
-    tensors: &mut [NamedTensor],
-    file: &mut TensorFile,
-    alpha: f64,
-    is_rank_stabilized: bool,
-) -> Result<(), String> {
+fn merge_into(tensors: &mut [NamedTensor], file: &mut TensorFile, scale: &Scale) -> Result<(), String> {
+    let is_tied = !tensors.iter().any(|tensor| tensor.name == "lm_head.weight");
     for base in tensors {
         let (stem, kind) = base.name.rsplit_once('.').unwrap_or((&base.name, ""));
         let pair = [DOWN, UP].map(|suffix| file.tensors.remove(&format!("{PREFIX}{stem}{suffix}")));
-        for name in [format!("{PREFIX}{}", base.name), format!("{PREFIX}{stem}.modules_to_save.{kind}")] {
+        let of_embedding = EMBEDDING.map(|suffix| file.tensors.remove(&format!("{PREFIX}{stem}{suffix}")));
+        let whole = ["modules_to_save", "base_layer"].map(|part| format!("{PREFIX}{stem}.{part}.{kind}"));
+        for name in [format!("{PREFIX}{}", base.name)].into_iter().chain(whole) {
             let Some(full) = file.tensors.remove(&name) else { continue };
             if full.shape != base.shape {
                 let (name, have) = (foreign(&full.name), &full.shape);
@@ -57,7 +78,20 @@ fn merge_into(
         }
         match pair {
             [None, None] => {}
-            [Some(down), Some(up)] => add(base, &down, &up, alpha, is_rank_stabilized)?,
+            [Some(down), Some(up)] => add(base, &down, &up, scale)?,
+            [Some(one), None] | [None, Some(one)] => {
+                return Err(format!("`{}` has no partner", foreign(&one.name)));
+            }
+        }
+        match of_embedding {
+            [None, None] => {}
+            [Some(_), Some(_)] if is_tied => {
+                return Err(format!(
+                    "`{}` is adapted and is the head too, which PEFT leaves as it is until it merges",
+                    base.name
+                ));
+            }
+            [Some(columns), Some(rows)] => add(base, &turned(&rows)?, &turned(&columns)?, scale)?,
             [Some(one), None] | [None, Some(one)] => {
                 return Err(format!("`{}` has no partner", foreign(&one.name)));
             }
@@ -66,13 +100,16 @@ fn merge_into(
     Ok(())
 }
 
-fn add(
-    base: &mut NamedTensor,
-    down: &NamedTensor,
-    up: &NamedTensor,
-    alpha: f64,
-    is_rank_stabilized: bool,
-) -> Result<(), String> {
+/// A matrix with rows and columns exchanged.
+fn turned(matrix: &NamedTensor) -> Result<NamedTensor, String> {
+    let [rows, columns] = matrix.shape[..] else {
+        return Err(format!("`{}` is no matrix", foreign(&matrix.name)));
+    };
+    let data = (0..columns).flat_map(|column| (0..rows).map(move |row| matrix.data[row * columns + column]));
+    Ok(NamedTensor { name: matrix.name.clone(), shape: vec![columns, rows], data: data.collect() })
+}
+
+fn add(base: &mut NamedTensor, down: &NamedTensor, up: &NamedTensor, scale: &Scale) -> Result<(), String> {
     let ([outputs, inputs], [rank, width], [height, depth]) =
         (base.shape.as_slice(), down.shape.as_slice(), up.shape.as_slice())
     else {
@@ -86,8 +123,7 @@ fn add(
             up.shape
         ));
     }
-    let rank_f64 = *rank as f64;
-    let scale = alpha / if is_rank_stabilized { rank_f64.sqrt() } else { rank_f64 };
+    let scale = scale.of(base.name.rsplit_once('.').map_or(&base.name, |(module, _)| module), *rank);
     let rows = base.data.chunks_exact_mut(*inputs).zip(up.data.chunks_exact(*rank));
     // In f64: an adapter is added once, and every later run sees the sum.
     let mut sum = vec![0.0f64; *inputs];
@@ -131,7 +167,9 @@ mod tests {
         let path = dir.path().join("adapter_model.safetensors");
         write_tensors(&path, tensors, ("format", "pt".to_owned())).unwrap();
         let mut after = before.clone();
-        merge(&mut after, &config, &path, 6.0, is_rank_stabilized).map_err(|error| error.to_string())?;
+        let alphas = vec![("mlp.down_proj".to_owned(), 2.0)];
+        let scale = Scale { alpha: 6.0, alphas, is_rank_stabilized };
+        merge(&mut after, &config, &path, &scale).map_err(|error| error.to_string())?;
         Ok((before, after))
     }
 
@@ -160,6 +198,34 @@ mod tests {
         let at =
             |weights: &Weights| weights.tensors().iter().find(|t| t.name.contains("q_proj")).unwrap().data[5];
         assert!((at(&after) - at(&before) - 12.0).abs() < 1e-5);
+    }
+
+    /// By hand: rank 1 each. Row v of the embedding gets A[v] · B; down_proj has an alpha of its own.
+    #[test]
+    fn embeddings_and_modules_with_their_own_alpha_are_adapted_too() {
+        let down = "model.layers.0.mlp.down_proj";
+        let (before, after) = merged(
+            &[
+                tensor("model.embed_tokens.lora_embedding_A", &[1, 5], |row| row as f32),
+                tensor("model.embed_tokens.lora_embedding_B", &[4, 1], |column| 1.0 - column as f32),
+                tensor(&format!("{down}{DOWN}"), &[1, 6], |_| 1.0),
+                tensor(&format!("{down}{UP}"), &[4, 1], |_| 3.0),
+            ],
+            false,
+        )
+        .unwrap();
+        for (before, after) in before.tensors().iter().zip(after.tensors()) {
+            for (index, (&before, &value)) in before.data.iter().zip(&after.data).enumerate() {
+                let added = match after.name.as_str() {
+                    "model.embed_tokens.weight" => 6.0 * (index / 4) as f32 * (1.0 - (index % 4) as f32),
+                    name if name.starts_with(down) => 2.0 * 3.0,
+                    _ => 0.0,
+                };
+                assert!((value - before - added).abs() < 1e-4, "{} {index}", after.name);
+            }
+        }
+        let one = tensor("model.embed_tokens.lora_embedding_A", &[1, 5], |_| 1.0);
+        assert!(merged(&[one], false).unwrap_err().contains("no partner"));
     }
 
     #[test]

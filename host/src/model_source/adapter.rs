@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 
 use super::directory;
 use super::parts::{Parts, WeightsFrom};
+use crate::escape::quoted;
+use crate::model::lora::Scale;
 
 /// What the adapter is and what it adapts.
-const CONFIG: &str = "adapter_config.json";
+pub(super) const CONFIG: &str = "adapter_config.json";
 /// Its weights.
-const WEIGHTS: &str = "adapter_model.safetensors";
+pub(super) const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// True for the folder of an adapter.
 pub(super) fn is_adapter(folder: &Path) -> bool {
@@ -34,7 +36,11 @@ pub(super) fn open(
         .with_context(|| format!("can't use the adapter {}", folder.display()))?;
     let alpha = config.get("lora_alpha").and_then(Value::as_f64).filter(|alpha| alpha.is_finite());
     let alpha = alpha.with_context(|| format!("{} has no lora_alpha", path.display()))?;
-    let is_rank_stabilized = config.get("use_rslora").and_then(Value::as_bool).unwrap_or(false);
+    let scale = Scale {
+        alpha,
+        alphas: alpha_pattern(&config).with_context(|| format!("can't use {}", path.display()))?,
+        is_rank_stabilized: config.get("use_rslora").and_then(Value::as_bool).unwrap_or(false),
+    };
     let name = config.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
     if name.is_empty() {
         bail!(
@@ -44,9 +50,13 @@ pub(super) fn open(
     }
     let beside = folder.join(name);
     // Beside the adapter first: from elsewhere, the same path may lead to another model.
-    let name = match beside.is_dir() {
-        true => beside.display().to_string(),
-        false => name.to_owned(),
+    let name = match (beside.is_dir(), config.get("revision").and_then(Value::as_str)) {
+        (true, _) => beside.display().to_string(),
+        // Of a name on the hub: that commit or branch is what was adapted.
+        (false, Some(revision)) if !Path::new(name).exists() && !name.contains('@') => {
+            format!("{name}@{revision}")
+        }
+        (false, _) => name.to_owned(),
     };
     if Path::new(&name).is_dir() && is_adapter(Path::new(&name)) {
         bail!("{} adapts another adapter\nhint: merge one of them first", path.display());
@@ -58,12 +68,7 @@ pub(super) fn open(
         tokenizer_text: own.tokenizer_text.unwrap_or(base.tokenizer_text),
         tokenizer_config: own.tokenizer_config.unwrap_or(base.tokenizer_config),
         chat_template: own.chat_template.or(base.chat_template),
-        weights: WeightsFrom::Adapter {
-            base: Box::new(base.weights),
-            file: folder.join(WEIGHTS),
-            alpha,
-            is_rank_stabilized,
-        },
+        weights: WeightsFrom::Adapter { base: Box::new(base.weights), file: folder.join(WEIGHTS), scale },
         ..base
     })
 }
@@ -82,14 +87,40 @@ fn refuse_what_is_not_merged(config: &Map<String, Value>) -> anyhow::Result<()> 
     let unknown = [
         "use_dora",
         "fan_in_fan_out",
-        "alpha_pattern",
+        "alora_invocation_tokens",
         "lora_bias",
         "megatron_config",
         "layer_replication",
         "use_qalora",
     ];
-    match unknown.into_iter().find(|key| is_set(key)) {
-        Some(key) => bail!("it sets {key}, which is not merged\nhint: merge it with PEFT's merge_and_unload"),
-        None => Ok(()),
+    if let Some(key) = unknown.into_iter().find(|key| is_set(key)) {
+        bail!("it sets {key}, which is not merged\nhint: merge it with PEFT's merge_and_unload");
     }
+    // The others take what they begin with off the model's own weights, which its files do not have.
+    let only_begin = ["gaussian", "orthogonal", "eva"];
+    match config.get("init_lora_weights").and_then(Value::as_str) {
+        Some(start) if !only_begin.contains(&start) => bail!(
+            "its init_lora_weights is {}, which changes the weights that it adapts\n\
+             hint: merge it with PEFT's merge_and_unload",
+            quoted(start)
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Alphas of some modules, by the ends of their names.
+fn alpha_pattern(config: &Map<String, Value>) -> anyhow::Result<Vec<(String, f64)>> {
+    let Some(Value::Object(pattern)) = config.get("alpha_pattern") else { return Ok(Vec::new()) };
+    let alpha = |(name, value): (&String, &Value)| {
+        // A plain name; its dots stand for any letter in PEFT's reading, and for dots in every file.
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')) {
+            bail!(
+                "alpha_pattern has {}, which is no plain name\nhint: merge it with PEFT's merge_and_unload",
+                quoted(name)
+            );
+        }
+        let alpha = value.as_f64().filter(|alpha| alpha.is_finite());
+        Ok((name.clone(), alpha.with_context(|| format!("alpha_pattern of {name} is no number"))?))
+    };
+    pattern.iter().map(alpha).collect()
 }

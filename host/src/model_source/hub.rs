@@ -7,7 +7,8 @@ use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
 
-use super::directory::{CHAT_TEMPLATE, CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG};
+use super::adapter;
+use super::directory::{CHAT_TEMPLATE, CONFIG, GENERATION, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG};
 use crate::bounded;
 use crate::model::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, is_plain_name};
 
@@ -101,6 +102,9 @@ fn cached(root: &Path, id: &HubId) -> Option<PathBuf> {
 
 /// Weights are fetched last: where they are, the rest is.
 fn is_complete(directory: &Path) -> bool {
+    if adapter::is_adapter(directory) {
+        return directory.join(adapter::WEIGHTS).exists();
+    }
     if !directory.join(CONFIG).exists() || !directory.join(TOKENIZER).exists() {
         return false;
     }
@@ -143,10 +147,19 @@ fn download(root: &Path, id: &HubId) -> Result<PathBuf, ApiError> {
     // One commit for all files, even when the branch moves meanwhile.
     let files = api.repo(repo(id, &info.sha));
     let has = |name: &str| info.siblings.iter().any(|file| file.rfilename == name);
-    for name in [GENERATION, TOKENIZER_CONFIG, CHAT_TEMPLATE] {
+    for name in [GENERATION, TOKENIZER_CONFIG, SPECIAL_TOKENS, CHAT_TEMPLATE] {
         if has(name) {
             files.get(name)?;
         }
+    }
+    if has(adapter::CONFIG) && !has(CONFIG) {
+        if has(TOKENIZER) {
+            files.get(TOKENIZER)?;
+        }
+        let config = files.get(adapter::CONFIG)?;
+        files.get(adapter::WEIGHTS)?;
+        Cache::new(root.to_owned()).repo(repo(id, &id.revision)).create_ref(&info.sha)?;
+        return Ok(config.parent().map(Path::to_owned).unwrap_or_default());
     }
     let config = files.get(CONFIG)?;
     files.get(TOKENIZER)?;
@@ -197,6 +210,10 @@ mod tests {
         std::fs::create_dir_all(folder.join("refs")).unwrap();
         std::fs::write(folder.join("refs/main"), "abc123").unwrap();
         let id = HubId::parse("owner/name").unwrap();
+        std::fs::write(snapshot.join(adapter::CONFIG), "{}").unwrap();
+        assert_eq!(cached(root.path(), &id), None);
+        std::fs::write(snapshot.join(adapter::WEIGHTS), "").unwrap();
+        assert_eq!(cached(root.path(), &id), Some(snapshot.clone()), "an adapter has no more");
         std::fs::write(snapshot.join(CONFIG), "{}").unwrap();
         std::fs::write(snapshot.join(TOKENIZER), "{}").unwrap();
         let index = r#"{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}"#;

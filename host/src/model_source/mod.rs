@@ -183,6 +183,13 @@ impl ModelSource {
             );
         }
         let special_tokens = parts.special_tokens();
+        // One file keeps them all: what is written for later reads as what was read.
+        let mut tokenizer_config = parts.tokenizer_config.clone();
+        for (name, token) in &parts.special_tokens_map {
+            if tokenizer_config.get(name).is_none_or(Value::is_null) {
+                tokenizer_config.insert(name.clone(), token.clone());
+            }
+        }
         if let Some(template) = &parts.chat_template
             && let Some((token, id)) = chat::end_of_turn(template, &special_tokens, &tokenizer)
             && !stop_ids.contains(&id)
@@ -207,14 +214,15 @@ impl ModelSource {
             trained_prompt: None,
             config_json: parts.config,
             tokenizer_text: parts.tokenizer_text,
-            tokenizer_config: parts.tokenizer_config,
+            tokenizer_config,
         })
     }
 }
 
 const KINDS: &str = "a model is embedded:arithmetic, a directory with config.json, tokenizer.json and safetensors, \
                      a GGUF file, a run's directory, or owner/name on the hub";
-const FAMILIES: &str = "supported are Llama 3, SmolLM2, Qwen2, Qwen2.5, Qwen2.5-Math and Qwen3";
+const FAMILIES: &str = "supported are Llama 3, SmolLM2, SmolLM3, Mistral, Qwen2, Qwen2.5, Qwen2.5-Math, Qwen3, Phi-3, \
+                        Phi-4-mini and Gemma 3 (text)";
 
 /// The files of a model that no run of ours has trained, and its path or pinned name.
 fn parts_of(path: &str) -> anyhow::Result<(String, Parts)> {

@@ -43,10 +43,8 @@ pub(super) enum WeightsFrom {
         base: Box<WeightsFrom>,
         /// The adapter's.
         file: PathBuf,
-        /// `lora_alpha`.
-        alpha: f64,
-        /// True for a scale of alpha / √rank.
-        is_rank_stabilized: bool,
+        /// What the adapter is multiplied by.
+        scale: lora::Scale,
     },
 }
 
@@ -59,10 +57,9 @@ impl WeightsFrom {
                 Weights::load(&directory, config).map_err(|error| explain(error, path))
             }
             Self::Gguf(file) => file.weights(config),
-            Self::Adapter { base, file, alpha, is_rank_stabilized } => {
+            Self::Adapter { base, file, scale } => {
                 let mut weights = base.read(path, config)?;
-                lora::merge(&mut weights, config, &file, alpha, is_rank_stabilized)
-                    .map_err(|error| explain(error, path))?;
+                lora::merge(&mut weights, config, &file, &scale).map_err(|error| explain(error, path))?;
                 Ok(weights)
             }
         }

@@ -131,7 +131,7 @@ fn choose_questions(
         ));
     }
     if questions == 0 {
-        let most = QUESTIONS.min(num_questions) / updates * updates;
+        let most = QUESTIONS.max(updates).min(num_questions) / updates * updates;
         if most == 0 {
             bail!(
                 "{num_questions} questions can't be split into objective.updates = {updates} mini-batches\n\

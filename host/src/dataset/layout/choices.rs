@@ -7,12 +7,18 @@ const LETTERS: &[u8; 26] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// Columns that hold all choices, in the order in which they are looked for.
 const TOGETHER: [&str; 5] = ["choices", "options", "endings", "question.choices", "question.options"];
-/// Columns that hold a choice each. Those of one letter are choices only where the answer is a letter.
+/// Columns that hold a choice each. Those of one letter are choices only where the answer is a letter or one of them.
 const APART: [&[&str]; 4] = [
     &["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"],
-    &["option_a", "option_b", "option_c", "option_d", "option_e", "option_f"],
-    &["opa", "opb", "opc", "opd", "ope"],
-    &["choice_a", "choice_b", "choice_c", "choice_d", "choice_e", "choice_f"],
+    &[
+        "option_a", "option_b", "option_c", "option_d", "option_e", "option_f", "option_g", "option_h",
+        "option_i", "option_j",
+    ],
+    &["opa", "opb", "opc", "opd", "ope", "opf", "opg", "oph", "opi", "opj"],
+    &[
+        "choice_a", "choice_b", "choice_c", "choice_d", "choice_e", "choice_f", "choice_g", "choice_h",
+        "choice_i", "choice_j",
+    ],
 ];
 /// Columns that say which choice is right, in the order in which they are looked for.
 const KEYS: [&str; 12] = [
@@ -37,8 +43,12 @@ const QUESTIONS: [&str; 7] =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choices {
     texts: Vec<String>,
+    /// The texts as the row has them, with letters that they carry themselves.
+    written: Vec<String>,
     /// Names that the row gives them; none, or one each.
     labels: Vec<String>,
+    /// True when one of them is a number of the file.
+    has_numbers: bool,
 }
 
 /// How a row says which choice is right.
@@ -78,12 +88,7 @@ impl Choices {
             Some((path, cell)) => Some(Self::together(cell).ok_or_else(|| {
                 format!("the choices in `{path}` are {} of a form that isn't known", cell.kind())
             })?),
-            None => {
-                let is_letter =
-                    key(row, path).and_then(Cell::text).is_some_and(|text| letter_in(&text).is_some());
-                let sets = APART.iter().filter(|names| names[0].len() > 1 || is_letter);
-                sets.into_iter().find_map(|names| Self::apart(row, names))
-            }
+            None => Self::in_columns(row, path)?,
         };
         let Some(mut choices) = found else { return Ok(None) };
         let count = choices.texts.len();
@@ -94,7 +99,38 @@ impl Choices {
         Ok(Some(choices))
     }
 
+    fn new(texts: Vec<String>, labels: Vec<String>, has_numbers: bool) -> Self {
+        Self { written: texts.clone(), texts, labels, has_numbers }
+    }
+
+    /// Choices in a column each, by the first set of names that a row has.
+    fn in_columns(row: &Row, path: Option<&str>) -> Result<Option<Self>, String> {
+        let key = key(row, path).and_then(Cell::text);
+        for names in APART {
+            let found = Self::apart(row, names);
+            let is_meant = names[0].len() > 1
+                || key.as_ref().is_some_and(|key| {
+                    let is_one = |choices: &Self| choices.texts.iter().any(|text| text.trim() == key.trim());
+                    letter_in(key).is_some() || matches!(&found, Ok(Some(choices)) if is_one(choices))
+                });
+            match found {
+                _ if !is_meant => {}
+                Ok(None) => {}
+                found => return found,
+            }
+        }
+        Ok(None)
+    }
+
     fn together(cell: &Cell) -> Option<Self> {
+        let has_numbers = match cell {
+            Cell::List(cells) => cells.iter().any(is_number),
+            Cell::Struct(parts) => match parts.get("text") {
+                Some(Cell::List(cells)) => cells.iter().any(is_number),
+                _ => parts.values().any(is_number),
+            },
+            _ => false,
+        };
         let texts = |cells: &[Cell]| -> Option<Vec<String>> {
             cells.iter().map(|cell| cell.text().map(|text| text.into_owned())).collect()
         };
@@ -110,9 +146,9 @@ impl Choices {
                     cells.iter().map(of).collect()
                 };
                 let labels = part(["label", "key", "id"]).unwrap_or_default();
-                Some(Self { texts: part(["text", "value", "content"])?, labels })
+                Some(Self::new(part(["text", "value", "content"])?, labels, has_numbers))
             }
-            Cell::List(cells) => Some(Self { texts: texts(cells)?, labels: Vec::new() }),
+            Cell::List(cells) => Some(Self::new(texts(cells)?, Vec::new(), has_numbers)),
             Cell::Struct(parts) => match (parts.get("text"), parts.get("label")) {
                 (Some(Cell::List(text)), label) => {
                     let labels = match label {
@@ -120,26 +156,42 @@ impl Choices {
                         _ => Vec::new(),
                     };
                     let texts = texts(text)?;
-                    (labels.is_empty() || labels.len() == texts.len()).then_some(Self { texts, labels })
+                    (labels.is_empty() || labels.len() == texts.len())
+                        .then(|| Self::new(texts, labels, has_numbers))
                 }
                 // By letter. Parquet gives every row all letters that any row has.
                 _ => {
                     let named = parts.iter().filter(|(_, cell)| **cell != Cell::Null);
                     let pairs = named.map(|(label, cell)| Some((label.clone(), cell.text()?.into_owned())));
                     let (labels, texts) = pairs.collect::<Option<Vec<_>>>()?.into_iter().unzip();
-                    Some(Self { texts, labels })
+                    Some(Self::new(texts, labels, has_numbers))
                 }
             },
             _ => None,
         }
     }
 
-    /// Two columns or more, the first of them first.
-    fn apart(row: &Row, names: &[&str]) -> Option<Self> {
-        let texts: Vec<String> =
-            names.iter().map_while(|name| row.get(*name)?.text().map(|text| text.into_owned())).collect();
-        let labels = names[..texts.len()].iter().map(|name| name[name.len() - 1..].to_uppercase()).collect();
-        (texts.len() >= 2).then_some(Self { texts, labels })
+    /// Two columns or more, the first of them first. Those at the end may be empty.
+    ///
+    /// # Errors
+    /// One before others is empty, or one holds no text.
+    fn apart(row: &Row, names: &[&str]) -> Result<Option<Self>, String> {
+        let cells: Vec<Option<&Cell>> =
+            names.iter().map(|name| row.get(*name).filter(|cell| !cell.is_empty())).collect();
+        let count = cells.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        if count < 2 {
+            return Ok(None);
+        }
+        let mut texts = Vec::new();
+        for (name, cell) in names.iter().zip(&cells[..count]) {
+            let Some(cell) = cell else {
+                return Err(format!("the choice in `{name}` is empty, later ones are not"));
+            };
+            let text = cell.text().ok_or_else(|| format!("the choice in `{name}` is {}", cell.kind()))?;
+            texts.push(text.into_owned());
+        }
+        let labels = names[..count].iter().map(|name| name[name.len() - 1..].to_uppercase()).collect();
+        Ok(Some(Self::new(texts, labels, cells.iter().flatten().any(|cell| is_number(cell)))))
     }
 
     /// Takes away letters that the texts carry themselves: `A) ..`, `(A) ..`, `A. ..`.
@@ -174,20 +226,39 @@ impl Choices {
             equal.next().filter(|_| equal.next().is_none())
         };
         let of_none = Unknown::No("the right choice is none of the choices");
-        if let Some(position) = position_of(&self.labels).or_else(|| letter_in(text)) {
-            return if position < self.texts.len() { Ok(Right::Named(position)) } else { Err(of_none) };
+        if let Some(position) = position_of(&self.labels) {
+            return Ok(Right::Named(position));
         }
-        let by_text = position_of(&self.texts);
+        let by_text = position_of(&self.texts).or_else(|| position_of(&self.written));
+        match (letter_in(text).map(|letter| self.lettered(letter)), by_text) {
+            (Some(Some(lettered)), Some(position)) if lettered != position => {
+                return Err(Unknown::No("the right choice may be the letter or the text of one"));
+            }
+            (Some(Some(position)), _) | (Some(None), Some(position)) => return Ok(Right::Named(position)),
+            (Some(None), None) => return Err(of_none),
+            (None, _) => {}
+        }
         let count = text.parse::<usize>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
         match (count.filter(|&count| count < self.texts.len()), by_text) {
-            // A number in quotes that is also one of the texts may mean either.
-            (Some(count), Some(position)) if count != position && matches!(key, Some(Cell::Text(_))) => {
+            // Where text can't be told from number, one that is also among the texts may mean either.
+            (Some(count), Some(position))
+                if count != position && (self.has_numbers || matches!(key, Some(Cell::Text(_)))) =>
+            {
                 Err(Unknown::No("the right choice may be the place or the text of one"))
             }
             (Some(count), _) => Ok(Right::Counted(count)),
             (None, Some(position)) => Ok(Right::Named(position)),
             (None, None) if count == Some(self.texts.len()) => Err(Unknown::PastTheEnd),
             (None, None) => Err(of_none),
+        }
+    }
+
+    /// Place of the choice that a letter stands for: by its label where all labels are letters, else by counting.
+    fn lettered(&self, letter: usize) -> Option<usize> {
+        let of_labels: Vec<usize> = self.labels.iter().filter_map(|label| letter_in(label)).collect();
+        match !self.labels.is_empty() && of_labels.len() == self.labels.len() {
+            true => of_labels.iter().position(|label| *label == letter),
+            false => Some(letter).filter(|letter| *letter < self.texts.len()),
         }
     }
 
@@ -207,6 +278,10 @@ fn key<'a>(row: &'a Row, path: Option<&str>) -> Option<&'a Cell> {
         Some(path) => at(row, path),
         None => KEYS.iter().filter_map(|name| row.get(*name)).find(|cell| !cell.is_empty()),
     }
+}
+
+fn is_number(cell: &Cell) -> bool {
+    matches!(cell, Cell::Number(_))
 }
 
 /// Place of the letter that a text is: `B`, `b`, `(B)`, `B.`

@@ -128,8 +128,53 @@ fn a_number_counts_choices_from_0_unless_it_is_a_label() {
     assert!(read("9").unwrap_err().contains("none of the choices"));
     let row = r#"{"question": "?", "choices": ["2", "5", "1"], "answer": "2"}"#;
     assert!(content(row, &Columns::default()).unwrap_err().contains("the place or the text"));
+    // A file of fields tells no text from a number.
+    let row = r#"{"question": "?", "choices": [2, 5, 1], "answer": 2}"#;
+    assert!(content(row, &Columns::default()).unwrap_err().contains("the place or the text"));
     let row = row_of_json(r#"{"question": "?", "choices": ["ash", "oak"], "answer": 2}"#).unwrap();
     assert!(read_error(&row).counts_from_1);
+}
+
+#[test]
+fn a_letter_stands_for_one_choice_or_the_row_is_refused() {
+    let answer = |row: &str| asked(row).map(|(_, answer)| answer);
+    let refused = |row: &str, reason: &str| {
+        let error = answer(row).unwrap_err();
+        assert!(error.contains(reason), "{row}: {error}");
+    };
+    refused(r#"{"question": "?", "choices": ["C", "A", "D", "K"], "answer": "C"}"#, "the letter or the text");
+    assert_eq!(answer(r#"{"question": "?", "choices": ["X", "Y"], "answer": "Y"}"#), Ok("B".to_owned()));
+    // Labels with a gap: a letter is the label, not the place.
+    let gap = |answer: &str| {
+        format!(
+            r#"{{"question": "?", "options": {{"A": "ash", "B": null, "C": "oak", "D": "elm"}}, "answer": "{answer}"}}"#
+        )
+    };
+    for text in ["C", "c", "(C)", "oak"] {
+        assert_eq!(answer(&gap(text)), Ok("B".to_owned()), "{text}");
+    }
+    refused(&gap("b"), "none of the choices");
+    // A letter that the texts carry themselves.
+    let carried = r#"{"question": "?", "options": ["A) ash", "B) oak"], "answer": "B) oak"}"#;
+    assert_eq!(asked(carried), Ok((vec!["user: ?\nA. ash\nB. oak".to_owned()], "B".to_owned())));
+}
+
+#[test]
+fn columns_of_choices_are_all_asked_or_the_row_is_refused() {
+    let gap = r#"{"question": "?", "A": "ash", "B": "oak", "C": null, "D": "elm", "answer": "B"}"#;
+    assert!(asked(gap).unwrap_err().contains("`C` is empty"));
+    let list = r#"{"question": "?", "option_a": "ash", "option_b": ["oak"], "answer": "A"}"#;
+    assert!(asked(list).unwrap_err().contains("`option_b` is a list"));
+    let by_text = r#"{"question": "?", "A": "ash", "B": "oak", "answer": "oak"}"#;
+    assert_eq!(asked(by_text), Ok((vec!["user: ?\nA. ash\nB. oak".to_owned()], "B".to_owned())));
+    // Columns of one letter that are no choices.
+    let other = r#"{"question": "?", "A": "3", "B": "4", "answer": "7"}"#;
+    assert_eq!(asked(other), Ok((vec!["user: ?".to_owned()], "7".to_owned())));
+    let columns: String =
+        ('a'..='h').map(|letter| format!("\"option_{letter}\": \"{letter}{letter}\", ")).collect();
+    let eight = format!(r#"{{"question": "?", {columns} "answer": "H"}}"#);
+    let (messages, answer) = asked(&eight).unwrap();
+    assert!(messages[0].ends_with("\nG. gg\nH. hh") && answer == "H", "{messages:?}");
 }
 
 fn read_error(row: &Row) -> Refusal {

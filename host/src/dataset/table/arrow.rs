@@ -65,7 +65,13 @@ fn cells(array: &dyn Array) -> Vec<Cell> {
         DataType::FixedSizeBinary(_) => each(array, |row| bytes(array.as_fixed_size_binary().value(row))),
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
-            let (values, keys) = (cells(dictionary.values()), dictionary.normalized_keys());
+            let (values, keys) = (dictionary.values(), dictionary.normalized_keys());
+            if values.len() > array.len() {
+                // A row of many, each with a dictionary of all: only what it names is read.
+                let value = |row: usize| cells(&values.slice(keys[row], 1)).pop();
+                return each(array, |row| value(row).unwrap_or(Cell::Null));
+            }
+            let values = cells(values);
             each(array, |row| values.get(keys[row]).cloned().unwrap_or(Cell::Null))
         }
         DataType::List(_) => lists(array, |row| array.as_list::<i32>().value(row)),

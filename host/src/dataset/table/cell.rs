@@ -22,7 +22,7 @@ pub(crate) enum Cell {
     Null,
     /// A truth value.
     Bool(bool),
-    /// A finite number, with the digits that the file has.
+    /// A number, with the digits that the file has; it may be beyond any float.
     Number(String),
     /// Text.
     Text(String),

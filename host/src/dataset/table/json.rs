@@ -87,11 +87,14 @@ pub(super) fn array(text: String) -> anyhow::Result<Rows<'static>> {
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
         match values.next()? {
             Ok(value) => {
-                let row = cell::row(value);
+                let row = match value.get().len() > ROW_BYTES {
+                    true => Err(format!("longer than {ROW_BYTES} bytes")),
+                    false => cell::row(value),
+                };
                 at += values.byte_offset();
                 Some(Ok((number, row)))
             }
-            // Where such a row ends is not known.
+            // Not after the check above, but where such a row would end is not known.
             Err(error) => {
                 at = text.len();
                 Some(Err(anyhow!("row {number} can't be read: {error}")))

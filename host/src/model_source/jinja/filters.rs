@@ -27,13 +27,30 @@ pub(super) fn int(value: &Value, default: Option<Value>, options: Kwargs) -> Res
         ValueKind::Number => f64::try_from(value.clone()).map_or(default.clone(), of_float),
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default().trim().replace('_', "");
-            match i128::from_str_radix(&text, base) {
+            match i128::from_str_radix(&without_prefix(&text, base), base) {
                 Ok(int) => Value::from(int),
                 Err(_) => text.parse().map_or(default.clone(), of_float),
             }
         }
         _ => default,
     })
+}
+
+/// `text` without the prefix that Python allows for a base: `0x`, `0o`, `0b`.
+fn without_prefix(text: &str, base: u32) -> String {
+    let marks = match base {
+        16 => ['x', 'X'],
+        8 => ['o', 'O'],
+        2 => ['b', 'B'],
+        _ => return text.to_owned(),
+    };
+    let digits = text.trim_start_matches(['-', '+']);
+    let sign = &text[..text.len() - digits.len()];
+    match digits.strip_prefix('0').and_then(|digits| digits.strip_prefix(marks)) {
+        // A second sign is no number in any base.
+        Some(digits) if !digits.starts_with(['-', '+']) => format!("{sign}{digits}"),
+        _ => text.to_owned(),
+    }
 }
 
 /// `float(default=0.0)`: what can't be read is the default.
@@ -99,13 +116,34 @@ pub(super) fn escape(value: &Value) -> Value {
 
 /// Python's `pprint.pformat` of what fits on a line.
 pub(super) fn pprint(value: &Value) -> Result<String, Error> {
-    let listed = python::text(&Value::from(vec![value.clone()]));
+    let listed = python::text(&Value::from(vec![sorted(value, 0)?]));
     let text = listed.get(1..listed.len() - 1).unwrap_or_default();
     if text.len() > LINE {
         let problem = format!("pprint: more than {LINE} characters are laid out in another way");
         return Err(Error::new(ErrorKind::InvalidOperation, problem));
     }
     Ok(text.to_owned())
+}
+
+/// A value with the names of its maps in order, as `pprint` has them.
+fn sorted(value: &Value, depth: usize) -> Result<Value, Error> {
+    const MAX_DEPTH: usize = 32;
+    if depth > MAX_DEPTH {
+        return Err(Error::new(ErrorKind::InvalidOperation, "pprint: nested too deeply"));
+    }
+    match value.kind() {
+        ValueKind::Seq => value.try_iter()?.map(|item| sorted(&item, depth + 1)).collect(),
+        ValueKind::Map => {
+            let mut names: Vec<Value> = value.try_iter()?.collect();
+            if names.iter().all(|name| name.as_str().is_some()) {
+                names.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+            }
+            let pairs =
+                names.into_iter().map(|name| Ok((name.clone(), sorted(&value.get_item(&name)?, depth + 1)?)));
+            pairs.collect::<Result<Vec<_>, Error>>().map(Value::from_iter)
+        }
+        _ => Ok(value.clone()),
+    }
 }
 
 /// True for what Python's `iter` takes: not for none.

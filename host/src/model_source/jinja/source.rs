@@ -141,7 +141,7 @@ fn word(text: &str, words: &[&str], from: usize) -> Option<usize> {
 }
 
 /// `'..' % operand` as a call. An operand is a text, a number, a name or something in brackets, with what is behind it:
-/// attributes, items, calls.
+/// attributes, items, calls, and filters, which bind closer than `%`.
 fn with_formatted(inner: &str) -> String {
     let bytes = inner.as_bytes();
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
@@ -178,6 +178,14 @@ fn end_of_operand(bytes: &[u8], at: usize) -> usize {
             .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
             .count()
     };
+    let spaces = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    // Position behind `|name`, which spaces may surround.
+    let filter = |from: usize| {
+        let bar = from + spaces(from);
+        let first = bar + 1 + bytes.get(bar + 1..).map_or(0, |_| spaces(bar + 1));
+        let is_filter = bytes.get(bar) == Some(&b'|') && first < bytes.len();
+        Some(first).filter(|_| is_filter).map(|first| first + name(first)).filter(|behind| *behind > first)
+    };
     let mut end = match bytes.get(at) {
         Some(b'\'' | b'"') => end_of_text(bytes, at),
         Some(b'(' | b'[' | b'{') => end_of_brackets(bytes, at),
@@ -188,7 +196,10 @@ fn end_of_operand(bytes: &[u8], at: usize) -> usize {
         end = match bytes.get(end) {
             Some(b'(' | b'[') => end_of_brackets(bytes, end),
             Some(b'.') => end + name(end),
-            _ => return end,
+            _ => match filter(end) {
+                Some(behind) => behind,
+                None => return end,
+            },
         };
     }
 }
@@ -237,8 +248,9 @@ mod tests {
             ("{{ '%s-%d' % (a, b) ~ 'x' }}", "{{ __formatted('%s-%d', (a, b)) ~ 'x' }}"),
             (
                 "{% set x = \"%s\" % m['a'].b(1)[2]|trim %}",
-                "{% set x = __formatted(\"%s\", m['a'].b(1)[2])|trim %}",
+                "{% set x = __formatted(\"%s\", m['a'].b(1)[2]|trim) %}",
             ),
+            ("{{ '%s' % x | f(1)|g ~ y }}", "{{ __formatted('%s', x | f(1)|g) ~ y }}"),
             ("{{ 7 % 3 }}{{ x % 'a' }}{% set a = 'b' %}", "{{ 7 % 3 }}{{ x % 'a' }}{% set a = 'b' %}"),
             ("{# '%s' % a #}{{ {'a': {'b': 1}} }}", "{# '%s' % a #}{{ {'a': {'b': 1}} }}"),
             ("{% raw %}{{ '%s' % a }}{% endraw %}", "{% raw %}{{ '%s' % a }}{% endraw %}"),
