@@ -21,7 +21,7 @@ use crate::atomic;
 use crate::config::{Engine, ModelSection, PromptSection};
 use crate::dataset::EMBEDDED;
 use crate::escape::quoted;
-use crate::model::{Actor, ModelConfig, Weights};
+use crate::model::{Actor, ModelConfig, RopeScaling, Weights};
 use crate::tokenizer::{Beyond, Tokenizer};
 use crate::types::TokenId;
 use hub::HubId;
@@ -198,6 +198,15 @@ impl ModelSource {
                 "the chat template of {path} ends an answer with {}, which is not among the tokens that end a completion: \
                  answers may run on\nhint: add {id} to eos_token_id in generation_config.json",
                 quoted(&token)
+            ));
+        }
+        if let Some(RopeScaling::Long(rope)) = &config.rope_scaling
+            && rope.positions > config.max_position_embeddings
+        {
+            notes.push(format!(
+                "{path} takes texts of up to {} tokens, here up to {}: longer ones have other rotary factors from their \
+                 first token on",
+                rope.positions, config.max_position_embeddings
             ));
         }
         let weights = parts.weights.read(&path, &config)?;

@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use candle_core::{Device, Result, Tensor, Var};
 
 use super::decoder;
-use super::layers::{Kernels, Network, Rotations};
+use super::layers::{Kernels, Network};
 use super::optim::{Moments, norm};
+use super::rotation::Rotations;
 use super::scores::token_scores;
 use crate::model::actor::Engine;
 use crate::model::batch::{check_grads, check_requests, check_sequences, micro_batches};

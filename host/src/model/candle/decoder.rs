@@ -4,7 +4,8 @@
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
-use super::layers::{Heads, MASKED, Network, Rotations, is_within};
+use super::layers::{Heads, MASKED, Network, is_within};
+use super::rotation::Rotations;
 use crate::model::sampler::Drawing;
 use crate::model::{ModelConfig, SampleRequest, Sampling};
 use crate::types::Completion;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{D, Device, Result, Tensor};
 
-use crate::model::config::ModelConfig;
-use crate::model::{Activation, Rotation as RotationKind};
+use super::rotation::{Rotation, Rotations};
+use crate::model::{Activation, ModelConfig, Rotation as RotationKind};
 
 /// Added to the scores of keys that a query must not see. Finite, so that a row without any key is not NaN; far
 /// enough below any score that its exponential is exactly 0.
@@ -22,19 +22,6 @@ pub(super) enum Kernels {
     Differentiable,
     /// Fewer passes over memory, no gradient.
     Fused,
-}
-
-/// Cosines and sines of a rotary embedding, `[T, R/2]`, or `[B, T, R/2]` where positions differ by sequence, for R rotated
-/// dimensions of a head.
-struct Rotation {
-    cos: Tensor,
-    sin: Tensor,
-}
-
-/// The rotary embeddings of a network's layers.
-pub(super) struct Rotations {
-    global: Rotation,
-    local: Option<Rotation>,
 }
 
 /// The network as tensors; shares its storage with the Actor's parameters.
@@ -91,51 +78,6 @@ struct Dims {
     gains_from_one: bool,
     eps: f64,
     kernels: Kernels,
-}
-
-impl Rotations {
-    /// Rotations of positions 0..`len`.
-    pub(super) fn new(config: &ModelConfig, len: usize, device: &Device) -> Result<Self> {
-        let global = Rotation::new(&config.rope_frequencies(), config.rope_magnitude(), len, device)?;
-        let local = config.local_rope_frequencies();
-        let local = local.map(|frequencies| Rotation::new(&frequencies, 1.0, len, device)).transpose()?;
-        Ok(Self { global, local })
-    }
-
-    /// Rotations of `positions`, `[B, T]`, out of those of 0..len.
-    pub(super) fn at(&self, positions: &Tensor) -> Result<Self> {
-        let local = self.local.as_ref().map(|local| local.at(positions)).transpose()?;
-        Ok(Self { global: self.global.at(positions)?, local })
-    }
-
-    fn of(&self, kind: RotationKind) -> Option<&Rotation> {
-        match kind {
-            RotationKind::Global => Some(&self.global),
-            RotationKind::Local => self.local.as_ref(),
-            RotationKind::None => None,
-        }
-    }
-}
-
-impl Rotation {
-    fn new(frequencies: &[f64], magnitude: f64, len: usize, device: &Device) -> Result<Self> {
-        let angles = (0..len).flat_map(|position| frequencies.iter().map(move |f| position as f64 * f));
-        let (sin, cos): (Vec<f32>, Vec<f32>) = angles
-            .map(|angle| {
-                let (sin, cos) = libm::sincos(angle);
-                ((sin * magnitude) as f32, (cos * magnitude) as f32)
-            })
-            .unzip();
-        let shape = (len, frequencies.len());
-        Ok(Self { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
-    }
-
-    fn at(&self, positions: &Tensor) -> Result<Self> {
-        let (rows, len) = positions.dims2()?;
-        let positions = positions.flatten_all()?;
-        let pick = |table: &Tensor| table.index_select(&positions, 0)?.reshape((rows, len, ()));
-        Ok(Self { cos: pick(&self.cos)?, sin: pick(&self.sin)? })
-    }
 }
 
 impl Network {

@@ -6,6 +6,7 @@ mod decoder;
 mod device;
 mod layers;
 mod optim;
+mod rotation;
 mod scores;
 
 pub use actor::CandleActor;

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::buffers::fit;
 use super::elementwise::{logit_gradient, logit_sums};
-use super::layer::{norm_rows, norm_rows_backward};
 use super::network::Network;
+use super::norms::{norm_rows, norm_rows_backward};
 use super::outer::{Tiles, accumulate_outer};
 use super::plan::Plan;
 use super::product::{LeftRows, PanelBuffer, multiply, multiply_rows};

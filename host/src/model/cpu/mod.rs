@@ -13,6 +13,7 @@ mod head;
 mod kernel;
 mod layer;
 mod network;
+mod norms;
 mod optim;
 mod outer;
 mod panels;
