@@ -15,6 +15,7 @@ struct Bench {
     pool: ExperiencePool,
     policies: PolicySet,
     step: u32,
+    is_mixed: bool,
 }
 
 impl Bench {
@@ -25,7 +26,8 @@ impl Bench {
         let dataset = Dataset::read(&config.dataset.train, &config.mapping(), &prompts).unwrap();
         let loader = Loader::new(&GuestConfig::default(), &Default::default()).unwrap();
         let policies = PolicySet::new(&loader, Vec::new()).unwrap();
-        let mut bench = Self { config, dataset, pool: ExperiencePool::new(0..0), policies, step: 0 };
+        let pool = ExperiencePool::new(0..0);
+        let mut bench = Self { config, dataset, pool, policies, step: 0, is_mixed: true };
         bench.restart();
         bench
     }
@@ -38,20 +40,30 @@ impl Bench {
 
     /// A step whose only group has these members, with tokens of their own.
     fn absorb(&mut self, members: &[(Verdict, f32)]) {
+        self.absorb_all(&[members.to_vec()]);
+    }
+
+    /// A step with these groups of the same question, with tokens of their own.
+    fn absorb_all(&mut self, groups: &[Vec<(Verdict, f32)>]) {
         self.step += 1;
-        let rollouts = members.iter().enumerate().map(|(index, &(verdict, reward))| {
-            let mut rollout = rollout_of(Origin::Fresh, verdict, reward);
-            rollout.completion.ids[0] = 100 * self.step + index as u32;
-            rollout
-        });
+        let first_token = 100 * self.step;
+        let group = |(group, members): (usize, &Vec<(Verdict, f32)>)| {
+            let rollouts = members.iter().enumerate().map(|(index, &(verdict, reward))| {
+                let mut rollout = rollout_of(Origin::Fresh, verdict, reward);
+                rollout.completion.ids[0] = first_token + (10 * group + index) as u32;
+                rollout
+            });
+            group_of(rollouts.collect())
+        };
+        let groups: Vec<_> = groups.iter().enumerate().map(group).collect();
         let outcome = Outcome {
             config: &self.config,
             dataset: &self.dataset,
             step: self.step,
             weights_version: 0,
-            is_mixed: true,
+            is_mixed: self.is_mixed,
         };
-        outcome.absorb(&[group_of(rollouts.collect())], &mut self.pool, &mut self.policies).unwrap();
+        outcome.absorb(&groups, &mut self.pool, &mut self.policies).unwrap();
     }
 
     fn problem(&self) -> &crate::pool::Problem {
@@ -156,4 +168,42 @@ fn a_correct_rollout_counts_as_solved_and_is_stored_for_its_reward() {
         let rewards = bench.pool.experiences(0).iter().map(|experience| experience.reward);
         assert!(rewards.into_iter().all(|reward| reward >= min_reward.unwrap_or(1.0)));
     }
+}
+
+#[test]
+fn a_weight_does_not_outlive_the_policy_that_gave_it() {
+    let mut bench = Bench::new();
+    bench.absorb(&members(2, 6, 0));
+    bench.pool.set_weight(0, 5.0);
+    bench.absorb(&members(3, 5, 0));
+    assert_eq!(bench.problem().weight, 1.0, "the built-in gives none");
+}
+
+#[test]
+fn solutions_are_stored_when_replay_is_on_and_in_reference_mode_once_it_has_begun() {
+    for (mode, enabled, is_mixed, expected) in [
+        (Mode::Paper, true, false, 3),
+        (Mode::Paper, true, true, 3),
+        (Mode::Paper, false, true, 0),
+        (Mode::Reference, true, false, 0),
+        (Mode::Reference, true, true, 3),
+        (Mode::Reference, false, true, 0),
+    ] {
+        let mut bench = Bench::new();
+        (bench.config.mode, bench.config.replay.enabled, bench.is_mixed) = (mode, enabled, is_mixed);
+        bench.absorb(&members(3, 5, 0));
+        assert_eq!(bench.num_stored(), expected, "{mode:?}, {enabled}, {is_mixed}");
+        assert_eq!(bench.problem().bucket(), Some(3), "its bucket is known all the same");
+    }
+}
+
+#[test]
+fn a_question_that_was_tried_twice_in_a_step_is_asked_about_once() {
+    let mut bench = Bench::new();
+    bench.absorb_all(&[members(2, 6, 0), members(5, 3, 0)]);
+    let (decisions, _) = bench.policies.drain(1);
+    let asked: Vec<(&str, u32)> = decisions.iter().map(|row| (row.function, row.num_rows)).collect();
+    assert!(asked.contains(&("assign", 1)) && asked.contains(&("decide", 1)), "{asked:?}");
+    assert_eq!(asked.iter().filter(|(function, _)| *function == "assign").count(), 1);
+    assert_eq!((bench.problem().num_success, bench.problem().attempts), (5, 16), "the latest counts");
 }

@@ -223,12 +223,13 @@ mod tests {
                     .collect(),
             )
         };
-        let groups = [
+        let mut groups = [
             group(&[(Fresh, Correct, 1.0), (Fresh, OutOfBudget, f32::NAN), (Fresh, Unscorable, f32::NAN)]),
             group(&[(Demonstrated, Correct, 1.0), (Fresh, Correct, 0.5), (Fresh, Correct, 1.0)]),
             group(&[(Replayed, Correct, 1.0), (Fresh, Incorrect, 0.25), (Fresh, Incorrect, 0.0)]),
             group(&[(Fresh, Incorrect, 0.0), (Fresh, Incorrect, 0.0), (Fresh, Incorrect, 0.0)]),
         ];
+        groups[0].rollouts[0].advantage = 0.5;
         let mut metrics = Metrics::default();
         metrics.set_rollouts(&groups, 3, &ReplaySection::default());
         for (key, expected) in [
@@ -236,6 +237,7 @@ mod tests {
             ("rollout/correct/fresh", 3.0 / 10.0),
             ("rollout/correct/replayed", 1.0),
             ("rollout/correct/demonstrated", 1.0),
+            ("advantage/mean", 0.5 / 10.0),
             ("reward/mean", 4.75 / 10.0),
             ("reward/mean/fresh", 2.75 / 8.0),
             ("batch/solve_all", 1.0),
@@ -246,5 +248,7 @@ mod tests {
             let have = metrics.get(key).unwrap_or(f64::NAN);
             assert!((have - expected).abs() < 1e-12, "{key}: {have} instead of {expected}");
         }
+        metrics.set("optim/grad_norm", f64::NAN);
+        assert_eq!(metrics.get("optim/grad_norm"), None, "there is none");
     }
 }

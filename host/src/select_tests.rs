@@ -110,3 +110,22 @@ fn the_chosen_trajectory_has_the_lowest_mean_entropy_however_unequal_the_batch()
     }
     assert!(num_different >= 10, "only {num_different} of {} questions tell the two apart", rows.len());
 }
+
+#[test]
+fn nobody_is_asked_what_to_draw_from_an_empty_pool() {
+    let (config, dataset, streams) = (Config::default(), Dataset::default(), Streams::new(0));
+    let loader = Loader::new(&GuestConfig::default(), &Default::default()).unwrap();
+    let mut policies = PolicySet::new(&loader, Vec::new()).unwrap();
+    let mut pool = ExperiencePool::new(0..3);
+    pool.reset_buckets(9);
+    let selection = Selection {
+        config: &config,
+        dataset: &dataset,
+        streams: &streams,
+        step: 2,
+        replay_open: true,
+        pass_rate: 0.5,
+    };
+    assert!(selection.draw(4, &mut pool, &mut policies).unwrap().is_none());
+    assert!(policies.drain(2).0.is_empty());
+}

@@ -37,6 +37,13 @@ fn a_demonstration_joins_every_fresh_group_until_its_last_step() {
     let mut config = config(dir.path());
     config.demonstrations.until_step = 4;
     let leavings = finish(config, &dir.path().join("run"));
+    for step in 1..=8 {
+        let of_step = leavings.experiences.iter().filter(|row| row.step == step);
+        let places: Vec<(u32, u32)> = of_step.map(|row| (row.group_index, row.member)).collect();
+        let expected: Vec<(u32, u32)> =
+            (0..4).flat_map(|group| (0..4).map(move |member| (group, member))).collect();
+        assert_eq!(places, expected, "step {step}");
+    }
     let mut num_replayed = 0;
     for row in &leavings.experiences {
         let is_first = row.member == 0;
@@ -61,6 +68,19 @@ fn a_demonstration_joins_every_fresh_group_until_its_last_step() {
     let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
     assert!((first["rollout/length/demonstrated"] - mean).abs() < 1e-9);
     assert!(!first.contains_key("rollout/entropy/demonstrated"), "nobody knows it");
+}
+
+#[test]
+fn without_a_last_step_demonstrations_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.steps = 2;
+    config.demonstrations.until_step = 0;
+    let rows = finish(config, &dir.path().join("run")).experiences;
+    for step in 1..=2 {
+        let mut of_step = rows.iter().filter(|row| row.step == step);
+        assert!(of_step.any(|row| row.origin == Origin::Demonstrated), "step {step}");
+    }
 }
 
 #[test]

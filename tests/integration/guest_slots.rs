@@ -222,5 +222,6 @@ fn rows_name_who_answered_also_after_a_fault() {
         assert_eq!(Some(&row.verifier_digest), answered(row.step, "verify").as_ref());
         assert_eq!(row.difficulty_digest, answered(row.step, "assign"));
         assert_eq!(row.retirement_digest, answered(row.step, "decide"));
+        assert!(row.verifier_fuel > 0, "{row:?}");
     }
 }

@@ -1,13 +1,16 @@
 //! When held-out accuracy is measured.
 
+use std::path::Path;
+
 use exgrpo_host::config::Config;
 use exgrpo_host::log::MetricsRow;
+use exgrpo_host::run::Run;
 
 use crate::runs::{finish, small};
 
-fn metrics(lr: f64, change: impl FnOnce(&mut Config)) -> Vec<MetricsRow> {
-    let dir = tempfile::tempdir().unwrap();
-    let questions = dir.path().join("heldout.jsonl");
+/// Three steps, and nine held-out questions.
+fn config(dir: &Path) -> Config {
+    let questions = dir.join("heldout.jsonl");
     let rows: Vec<String> = (1..=9)
         .map(|number| format!("{{\"question\": \"{number}+2-1=\", \"answer\": \"{}\"}}\n", number + 1))
         .collect();
@@ -15,6 +18,12 @@ fn metrics(lr: f64, change: impl FnOnce(&mut Config)) -> Vec<MetricsRow> {
     let mut config = small(&[], 3);
     config.dataset.test = questions.to_string_lossy().into_owned();
     config.eval.enabled = true;
+    config
+}
+
+fn metrics(lr: f64, change: impl FnOnce(&mut Config)) -> Vec<MetricsRow> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
     config.optim.lr = lr;
     change(&mut config);
     finish(config, &dir.path().join("run")).metrics
@@ -37,4 +46,16 @@ fn accuracy_is_measured_before_the_first_and_after_the_last_step() {
 
     let off = metrics(1e-4, |config| config.eval.enabled = false);
     assert!(off.iter().all(|row| !row.values.keys().any(|key| key.starts_with("heldout/"))));
+}
+
+#[test]
+fn the_accuracy_before_training_is_remembered_over_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let mut run = Run::create(config(dir.path()), Some(&out)).unwrap();
+    assert_eq!(run.heldout_before(), None);
+    let before = run.step().unwrap().metrics.get("heldout/before");
+    assert!(before.is_some_and(|share| share > 0.0) && run.heldout_before() == before, "{before:?}");
+    drop(run);
+    assert_eq!(Run::resume(&out, None).unwrap().heldout_before(), before);
 }

@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use exgrpo_host::config::Config;
+use exgrpo_host::model_source::{EMBEDDED_CONFIG, EMBEDDED_TOKENIZER};
 use exgrpo_host::run::Run;
 
 use crate::runs::small;
+
+const EMBEDDED_WEIGHTS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../host/assets/arithmetic/model.safetensors");
 
 /// A run over files of its own.
 struct Files {
@@ -113,4 +117,29 @@ fn a_run_is_not_resumed_with_another_tokenizer() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{text}\n")).unwrap();
     assert!(refusal(&out).contains("the model has other tokenizer"));
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_does_not_begin_again_with_other_weights() {
+    let files = Files::new();
+    let model = files.at("model");
+    std::fs::create_dir(&model).unwrap();
+    std::fs::write(model.join("config.json"), EMBEDDED_CONFIG).unwrap();
+    std::fs::write(model.join("tokenizer.json"), EMBEDDED_TOKENIZER).unwrap();
+    let weights = model.join("model.safetensors");
+    let sound = std::fs::read(EMBEDDED_WEIGHTS).unwrap();
+    std::fs::write(&weights, &sound).unwrap();
+    let mut config = files.config();
+    config.model.path = model.to_string_lossy().into_owned();
+    let out = files.at("run");
+    drop(Run::create(config, Some(&out)).unwrap());
+
+    // The last bit of the last weight.
+    let mut other = sound.clone();
+    let last = other.len() - 4;
+    other[last] ^= 1;
+    std::fs::write(&weights, other).unwrap();
+    assert!(refusal(&out).contains("the model has other weights"));
+    std::fs::write(&weights, sound).unwrap();
+    Run::resume(&out, Some(1)).unwrap().step().unwrap();
 }

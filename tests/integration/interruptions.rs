@@ -92,6 +92,7 @@ fn bad_input_ends_at_once_with_one_line_and_a_hint() {
         (vec!["--policy", "nowhere.wasm"], "nowhere.wasm"),
         (vec!["--policy", broken.as_str()], "broken.wasm"),
         (vec!["--set", "rollout.question=3"], "question"),
+        (vec!["--set", "rollout.max_new_tokens=100000"], "the model takes"),
         (vec!["--set", "model.path=nowhere"], "nowhere"),
         (vec!["--set", "model.engine=cuda"], no_gpu),
         (vec!["--set", "dataset.train=nowhere.jsonl"], "nowhere.jsonl"),

@@ -35,3 +35,4 @@ mod scarcity;
 mod signals;
 mod swap_command;
 mod swap_durable;
+mod watched_files;

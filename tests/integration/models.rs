@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use exgrpo_host::config::Config;
+use exgrpo_host::config::{Config, RunToml};
 use exgrpo_host::model_source::ModelSource;
 use exgrpo_host::rundir::RunDir;
 
@@ -33,6 +33,15 @@ fn a_run_outlives_its_model_and_what_it_trained_is_a_model_again() {
     };
     run_it(&mut begin(&whole, "2"));
     run_it(&mut begin(&halves, "1"));
+    let about = RunToml::read(&RunDir::at(&whole).config()).unwrap().run;
+    assert_eq!(about["name"].as_str(), Some("whole"));
+    assert!(about["model"].as_str().is_some_and(|path| path.ends_with("model")));
+    assert_eq!(about["prompt_template"].as_str(), template.split('\'').nth(1));
+    assert!(about["exgrpo_version"].is_str() && about["log_schema_version"].is_integer());
+    assert!(about["policies_see"].is_array() && about["kept_from_policies"].is_array());
+    for policy in about["policies"].as_array().unwrap() {
+        assert!(["name", "version", "digest", "params"].iter().all(|key| policy[*key].is_str()), "{policy}");
+    }
     std::fs::remove_dir_all(&model).unwrap();
     run_it(host(&["--quiet", "--steps", "2", "--resume"]).arg(&halves));
     Leavings::of(&halves).assert_equals(&Leavings::of(&whole));

@@ -88,7 +88,9 @@ fn a_run_over_own_data_says_what_it_chose() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("own.csv");
     let rows: String = (1..=6).map(|n| format!("{n}+{n}=,{},{n}\n", 2 * n)).collect();
-    std::fs::write(&data, format!("question,answer,hardness\n{rows}")).unwrap();
+    // Longer than the model leaves for prompts: it is left out and sets no limit.
+    let long = format!("{}1=,41,7\n", "1+".repeat(40));
+    std::fs::write(&data, format!("question,answer,hardness\n{rows}{long}")).unwrap();
     let run = dir.path().join("run");
     let output = host(&["--steps", "1", "--set", "rollout.group_size=2", "--set", "objective.updates=2"])
         .arg("--set")
@@ -98,9 +100,14 @@ fn a_run_over_own_data_says_what_it_chose() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", said(&output));
-    for expected in
-        ["prompts have up to 4 tokens", "questions: 6 a step of 6", "nothing is evaluated", "hardness"]
-    {
+    for expected in [
+        "prompts have up to 4 tokens",
+        "questions: 6 a step of 6",
+        "nothing is evaluated",
+        "hardness",
+        "1 rows of",
+        "a prompt longer than rollout.max_prompt_tokens = 64",
+    ] {
         assert!(said(&output).contains(expected), "{expected}: {}", said(&output));
     }
     let recorded = std::fs::read_to_string(run.join("run.toml")).unwrap();

@@ -21,6 +21,10 @@ fn run(policies: &[PathBuf], mode: Mode, dir: &Path) -> (Config, Leavings) {
     config.mode = mode;
     config.dataset.train = questions.to_string_lossy().into_owned();
     let leavings = finish(config.clone(), &dir.join("run"));
+    for step in 1..=config.steps {
+        let rows = leavings.experiences.iter().filter(|row| row.step == step).count();
+        assert_eq!(rows, 4 * 4, "step {step}: four questions, however many of them are replayed");
+    }
     (config, leavings)
 }
 
@@ -56,6 +60,11 @@ fn a_policy_chooses_from_all_that_can_be_drawn_and_questions_rest_and_come_back(
         num_drawn += drawn.len();
     }
     assert!(num_drawn >= 4, "only {num_drawn} questions were drawn");
+    let selections = leavings.decisions.iter().filter(|row| row.function == "select");
+    let seeds: Vec<u64> = selections.filter_map(|row| row.seed).collect();
+    let different: BTreeSet<u64> = seeds.iter().copied().collect();
+    // At most two questions are drawn a step.
+    assert!(seeds.len() >= 2 && different.len() == seeds.len(), "a seed of its own a step: {seeds:?}");
 }
 
 #[test]

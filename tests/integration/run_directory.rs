@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use exgrpo_host::journal::EventKind;
 use exgrpo_host::log::{EventRow, read};
+use exgrpo_host::pool::ExperiencePool;
+use exgrpo_host::sealed::{self, Format};
 
 use crate::compare::Leavings;
 use crate::process::{host, start};
@@ -264,5 +266,85 @@ fn checkpoints_come_when_they_are_due_and_the_log_tells_the_truth() {
     for row in read::metrics(&out).unwrap() {
         let seconds = row.values.get("time/checkpoint_s");
         assert_eq!(seconds.is_some_and(|&seconds| seconds > 0.0), steps.contains(&row.step), "{row:?}");
+        let of = |key: &str| row.values[key];
+        let stages = ["time/select_s", "time/rollout_s", "time/verify_s", "time/update_s"].map(of);
+        let step_s = of("time/step_s");
+        assert!(stages.iter().all(|&seconds| seconds > 0.0), "{row:?}");
+        assert!(stages.iter().sum::<f64>() <= step_s, "{row:?}");
+        assert!(of("time/guest_s") > 0.0 && of("time/guest_s") < 64.0 * step_s, "{row:?}");
+        let tokens = of("time/tokens_per_s") * step_s;
+        assert!((0.5..=1.001).contains(&(tokens / of("rollout/tokens"))), "{row:?}");
     }
+}
+
+/// Removes the parts of the steps after `last`.
+fn shorten(out: &Path, last: u32) {
+    for table in exgrpo_host::log::TABLES {
+        for part in read::parts(out, table).unwrap().into_iter().filter(|part| part.last > last) {
+            fs::remove_file(part.path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_goes_on_from_the_newest_checkpoint_within_its_log() {
+    let whole = Whole::new();
+    let text = run_it(host(&["--quiet", "--resume"]).arg(whole.copy("sound")));
+    assert!(!text.contains("can't resume"), "{text}");
+
+    let out = whole.copy("shorter");
+    shorten(&out, 3);
+    let text = run_it(host(&["--quiet", "--resume"]).arg(&out));
+    assert!(text.contains("000004: the log ends at step 3; going on from"), "{text}");
+    Leavings::of(&out).assert_equals(&whole.leavings);
+
+    // Rows that are gone are gone; the run is not.
+    let out = whole.copy("without");
+    shorten(&out, 0);
+    let text = run_it(host(&["--quiet", "--steps", "5", "--resume"]).arg(&out));
+    assert!(text.contains("the log ends at step 0") && text.contains("going on from"), "{text}");
+    assert_eq!(read::metrics(&out).unwrap().iter().map(|row| row.step).collect::<Vec<_>>(), [5]);
+
+    // A single step is not thrown away without a word either.
+    let out = whole.dir.path().join("one");
+    run_it(&mut start(&out, "1"));
+    flip(&out.join("checkpoints/000001/pool.safetensors"));
+    assert!(refusal(&out).contains("000001/pool.safetensors"));
+}
+
+/// Changes what the checkpoint of step 4 says, under a digest of its own.
+fn forge(out: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = out.join("checkpoints/000004/state.jsonl");
+    let body = sealed::read_sealed(&path, Format::JsonLines, 1 << 20).unwrap();
+    let mut file: serde_json::Value = serde_json::from_str(&body).unwrap();
+    change(&mut file);
+    fs::write(&path, sealed::seal(&file.to_string(), Format::JsonLines)).unwrap();
+}
+
+/// The log-probs at another temperature are what an older version left of a run at a temperature.
+#[test]
+fn a_sealed_checkpoint_that_can_not_be_of_this_run_is_not_gone_on_from() {
+    let whole = Whole::new();
+    for (key, number, expected) in [
+        ("seed", 4, "it has the seed 4, the run has 3"),
+        ("weights_version", 999, "999 updates can't have been made in 4 steps"),
+    ] {
+        let out = whole.copy(key);
+        forge(&out, |file| file["state"][key] = number.into());
+        let text = run_it(host(&["--quiet", "--resume"]).arg(&out));
+        assert!(text.contains(expected) && text.contains("going on from"), "{text}");
+        Leavings::of(&out).assert_equals(&whole.leavings);
+    }
+    let out = whole.copy("temperature");
+    let path = out.join("checkpoints/000004/pool.safetensors");
+    let pool = ExperiencePool::from_bytes(&fs::read(&path).unwrap()).unwrap();
+    let bytes = pool.recorded_at(0.7).to_bytes().unwrap();
+    fs::write(&path, &bytes).unwrap();
+    forge(&out, |file| {
+        let files = file["files"].as_array_mut().unwrap();
+        let record = files.iter_mut().find(|record| record["name"] == "pool.safetensors").unwrap();
+        record["sha256"] = sealed::sha256(&bytes).into();
+        record["bytes"] = bytes.len().into();
+    });
+    assert!(refusal(&out).contains("log-probs at temperature 0.7"));
 }

@@ -171,3 +171,19 @@ fn a_policy_that_faults_is_contained_and_the_run_goes_on() {
         "{faults:?}"
     );
 }
+
+/// At this learning rate the second update of a step sees ratios far from 1.
+#[test]
+fn fresh_tokens_are_clipped_until_replay_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config =
+        small(&[exgrpo_tests::policy("gaussian_medium"), exgrpo_tests::policy("exact_answer")], 3);
+    config.rollout.questions = 16;
+    config.optim.lr = 0.01;
+    let rows = finish(config, dir.path()).metrics;
+    let clipped = |step: usize| rows[step].values.get("objective/clip_fraction/fresh").copied();
+    let is_mixed: Vec<bool> = rows.iter().map(|row| row.values["replay/is_mixed"] == 1.0).collect();
+    assert_eq!(is_mixed, [false, true, true]);
+    assert!(clipped(0).is_some_and(|share| share > 0.0), "{:?}", clipped(0));
+    assert!((1..3).all(|step| clipped(step).is_none_or(|share| share == 0.0)), "{rows:?}");
+}

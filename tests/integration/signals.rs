@@ -200,3 +200,16 @@ fn a_signal_does_not_wait_for_the_evaluation_before_the_first_step() {
     signal(&child, "-INT");
     assert_eq!(soon(&mut child).code(), Some(130));
 }
+
+#[test]
+fn a_signal_between_two_checkpoints_ends_with_one_of_the_last_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let mut command = start(&out, "1000000");
+    let mut child = command.args(["--set", "checkpoint.every=1000000"]).spawn().unwrap();
+    wait_for(&mut child, &out.join("metrics/part-000003-000003.parquet"));
+    signal(&child, "-INT");
+    assert_eq!(soon(&mut child).code(), Some(130));
+    let steps = read::metrics(&out).unwrap().len() as u32;
+    assert_eq!(RunDir::at(&out).checkpoint_steps().unwrap(), [1, steps]);
+}

@@ -20,24 +20,24 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn events(run: &Path, kind: EventKind) -> Vec<EventRow> {
+pub(crate) fn events(run: &Path, kind: EventKind) -> Vec<EventRow> {
     let events: Vec<EventRow> = read::rows(run).unwrap();
     events.into_iter().filter(|event| event.kind == kind).collect()
 }
 
-fn steps(run: &mut Run, until: u32) {
+pub(crate) fn steps(run: &mut Run, until: u32) {
     while run.steps_done() < until {
         run.step().unwrap();
     }
 }
 
-fn finish(mut run: Run) {
+pub(crate) fn finish(mut run: Run) {
     let until = run.config().steps;
     steps(&mut run, until);
 }
 
 /// A configuration whose checkpoints are of the steps 3, 6, 9, …
-fn every_third(policies: &[PathBuf], steps: u32) -> Config {
+pub(crate) fn every_third(policies: &[PathBuf], steps: u32) -> Config {
     let mut config = small(policies, steps);
     config.checkpoint.every = 3;
     // Whatever they take, so that the clock decides nothing.
@@ -46,7 +46,7 @@ fn every_third(policies: &[PathBuf], steps: u32) -> Config {
 }
 
 /// Steps until what was asked for is decided; the step of the decision, and whether it was taken.
-fn step_until_answered(run: &mut Run, request: &Request) -> (u32, bool) {
+pub(crate) fn step_until_answered(run: &mut Run, request: &Request) -> (u32, bool) {
     for attempt in 1.. {
         // The thread that watches needs a moment; a run of many small steps would be over by then.
         std::thread::sleep(Duration::from_millis(200 * attempt));
@@ -74,6 +74,8 @@ fn a_run_with_swaps_killed_anywhere_equals_one_that_was_not() {
     assert!(first >= 3 && is_taken);
     let refused = Request::send(&whole, "2", Kind::Policy, b"nonsense").unwrap();
     assert!(!step_until_answered(&mut run, &refused).1);
+    let digest = exgrpo_host::sealed::sha256(b"nonsense");
+    assert!(RunDir::at(&whole).policy(&digest).exists(), "what was refused is kept");
     let request = Request::send(&whole, "3", Kind::Slot, b"retirement").unwrap();
     let (second, is_taken) = step_until_answered(&mut run, &request);
     assert!(second > first && is_taken);
@@ -159,6 +161,10 @@ fn a_file_that_changed_while_the_run_was_stopped_is_decided_on_at_its_next_step(
     let refused: Vec<u32> = events(&out, EventKind::SwapRefused).iter().map(|event| event.step).collect();
     assert_eq!(refused, [5, 8], "each content is refused once");
     assert_eq!(events(&out, EventKind::Swap).len(), swaps.len());
+    for event in events(&out, EventKind::SwapRefused) {
+        let kept = std::fs::read(RunDir::at(&out).policy(event.digest.as_deref().unwrap())).unwrap();
+        assert!(kept.starts_with(b"broken"));
+    }
 }
 
 /// Killed before there was a checkpoint: the run begins again with the policies that it began with.
@@ -307,4 +313,22 @@ fn a_watched_file_that_is_too_large_or_no_file_is_refused_unread() {
     }
     let refused: Vec<u32> = events(&out, EventKind::SwapRefused).iter().map(|event| event.step).collect();
     assert_eq!(refused, [2, 4]);
+}
+
+/// The counter panics from step 3 on: it keeps its slot, and the built-in default answers.
+#[test]
+fn a_candidate_is_tried_at_the_step_that_it_would_be_used_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let counter = exgrpo_tests::guest("counter");
+    let mut config = every_third(&[counter.clone(), exgrpo_tests::policy("exact_answer")], 100);
+    config.policy.params.insert("panic_from".to_owned(), 3.into());
+    let mut run = Run::create(config, Some(&out)).unwrap();
+    steps(&mut run, 4);
+    let mut newcomer = std::fs::read(counter).unwrap();
+    // A custom section named `v`: another digest, nothing else.
+    newcomer.extend([0, 3, 1, b'v', 1]);
+    let request = Request::send(&out, "1", Kind::Policy, &newcomer).unwrap();
+    assert!(!step_until_answered(&mut run, &request).1);
+    assert_eq!(events(&out, EventKind::SwapRefused)[0].reason.as_deref(), Some("probe"));
 }

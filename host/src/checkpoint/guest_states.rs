@@ -118,7 +118,10 @@ fn decompress(compressed: &[u8], bytes: u64) -> std::io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use rand::Rng;
+
     use super::*;
+    use crate::rng::Streams;
 
     #[test]
     fn a_state_is_written_once_small_and_read_back_whole_or_not_at_all() {
@@ -163,8 +166,22 @@ mod tests {
         assert_eq!(later.load(&named, named.bytes).unwrap(), state);
 
         let other = later.store(b"other").unwrap();
+        std::fs::write(run.guest_states().join("notes.gz"), "somebody's own").unwrap();
         later.keep_only(&[other.sha256.clone()].into()).unwrap();
         assert!(!path.exists() && later.path(&other.sha256).exists());
+        assert!(run.guest_states().join("notes.gz").exists());
+    }
+
+    #[test]
+    fn what_does_not_compress_is_read_back_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, _lock) = RunDir::create(dir.path().join("run")).unwrap();
+        let mut rng = Streams::new(1).stream("test", 0, 0);
+        for len in [0u64, 1, 1_000, 8_192, 9_000, 100_000] {
+            let state: Vec<u8> = (0..len).map(|_| rng.random()).collect();
+            let named = GuestStates::of(&run).store(&state).unwrap();
+            assert_eq!(GuestStates::of(&run).load(&named, len).unwrap(), state);
+        }
     }
 
     #[test]

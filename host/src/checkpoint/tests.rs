@@ -195,6 +195,13 @@ fn a_state_that_can_not_be_is_refused() {
     let error = format!("{:#}", state(0).check(0, &pool()).unwrap_err());
     assert!(error.contains("before the first step"), "{error}");
 
+    // Beside a sound state, a file of an older version's name is somebody's own.
+    fs::write(&pool_path, pool().to_bytes().unwrap()).unwrap();
+    fs::write(&path, sealed::seal(&sound, sealed::Format::JsonLines)).unwrap();
+    fs::write(fixture.file(2, "state.json"), "somebody's own").unwrap();
+    fixture.read(2).unwrap();
+    fs::remove_file(fixture.file(2, "state.json")).unwrap();
+
     fs::rename(&path, fixture.file(2, "state.json")).unwrap();
     assert!(is_checkpoint(&fixture.dir.checkpoint(2)), "of a version that is told apart");
     assert!(fixture.error(2).contains("layout version 1"), "{}", fixture.error(2));
@@ -216,4 +223,33 @@ fn readable_checkpoints_are_kept_and_what_is_in_the_way_is_set_aside() {
     assert_eq!(fixture.dir.checkpoint_steps().unwrap(), [4, 5]);
     let kept = fixture.dir.superseded().join("1-after-000004/checkpoints/000005/notes.txt");
     assert_eq!(fs::read_to_string(kept).unwrap(), "somebody's own");
+}
+
+#[test]
+fn what_an_earlier_process_left_counts_only_when_it_is_whole() {
+    let fixture = Fixture::new();
+    let mut earlier = fixture.writer(3);
+    for step in 1..=3 {
+        fixture.write(&mut earlier, step);
+    }
+    // Its size stays, so that only its content tells.
+    let mut damaged = fs::read(fixture.file(3, POOL)).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(fixture.file(3, POOL), damaged).unwrap();
+    fixture.write(&mut fixture.writer(2), 4);
+    assert_eq!(fixture.dir.checkpoint_steps().unwrap(), [2, 3, 4]);
+}
+
+#[test]
+fn a_state_that_no_checkpoint_names_any_more_is_removed() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer(1);
+    for step in 1..=3 {
+        let mut after = state(step);
+        after.policies[0].state = Some(vec![step as u8; 40_000]);
+        let prepared = writer.prepare(after, &fixture.actor, &pool()).unwrap();
+        writer.publish(prepared).unwrap();
+        assert_eq!(fs::read_dir(fixture.dir.guest_states()).unwrap().count(), 1);
+    }
 }

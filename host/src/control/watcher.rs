@@ -202,3 +202,68 @@ fn unread(error: &PolicyFileError) -> Option<Content> {
         PolicyFileError::Io { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::guest::GuestConfig;
+
+    const MIB: u64 = 1 << 20;
+
+    /// More than is read of a policy: told apart by its length, and never compiled.
+    fn fill(path: &Path, beyond: u64) {
+        File::create(path).unwrap().set_len(MIB + beyond).unwrap();
+    }
+
+    fn content(beyond: u64) -> Content {
+        Content::TooLarge { bytes: MIB + beyond }
+    }
+
+    fn look(watcher: &mut Watcher, proposals: &Receiver<Proposal>) -> Vec<Content> {
+        assert!(watcher.poll().is_ok());
+        let refused = |proposal: Proposal| match proposal.wish {
+            Wish::Refused { content, .. } => content,
+            wish => panic!("{wish:?}"),
+        };
+        proposals.try_iter().map(refused).collect()
+    }
+
+    #[test]
+    fn a_file_is_read_once_it_looks_the_same_twice_and_each_content_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("policy.wasm");
+        fill(&path, 1);
+        let config = GuestConfig { file_mib: 1, ..GuestConfig::default() };
+        let loader = Loader::new(&config, &BTreeMap::new()).unwrap();
+        let probe = Arc::new(Mutex::new(Probe::default()));
+        let (sender, proposals) = channel();
+        let files = [(path.clone(), Some(content(1)))].into();
+        let requests = dir.path().join("control");
+        let mut watcher = Watcher::new(loader, files, requests, HashMap::new(), Arc::clone(&probe), sender);
+        assert!(watcher.look_at_files().is_empty());
+        assert_eq!(look(&mut watcher, &proposals), []);
+        for beyond in 2..=4 {
+            fill(&path, beyond);
+            assert_eq!(look(&mut watcher, &proposals), [], "it is still being written");
+        }
+        assert_eq!(look(&mut watcher, &proposals), [content(4)]);
+        assert_eq!(look(&mut watcher, &proposals), []);
+        let touched = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        File::options().write(true).open(&path).unwrap().set_modified(touched).unwrap();
+        for _ in 0..3 {
+            assert_eq!(look(&mut watcher, &proposals), [], "the content is the same");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(look(&mut watcher, &proposals), []);
+        fill(&path, 5);
+        assert_eq!(look(&mut watcher, &proposals), []);
+        assert_eq!(look(&mut watcher, &proposals), [content(5)]);
+
+        drop(probe);
+        assert!(watcher.poll().is_err(), "the run is gone");
+    }
+}

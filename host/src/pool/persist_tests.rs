@@ -86,6 +86,13 @@ fn every_contradiction_in_a_stored_pool_is_refused() {
     let mut other = bytes.clone();
     other[at] = b'2';
     assert!(format!("{:#}", ExperiencePool::from_bytes(&other).unwrap_err()).contains("pool layout version"));
+    // Weights as whole numbers, of the same width.
+    let key = b"\"problem/weight\":{\"dtype\":\"";
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
+    let mut other = bytes.clone();
+    other[at] = b'U';
+    let error = format!("{:#}", ExperiencePool::from_bytes(&other).unwrap_err());
+    assert!(error.contains("problem/weight has type U32"), "{error}");
 }
 
 #[test]
@@ -117,4 +124,11 @@ fn a_retired_question_rests_until_it_is_revived() {
     assert_eq!((pool.num_drawable(), pool.problem(0).bucket()), (0, None));
     // Mean of -0.5 and -0.25.
     assert_eq!(pool.experiences(0)[0].mean_logprob, -0.375);
+}
+
+#[test]
+fn the_temperature_of_stored_logprobs_is_stored() {
+    let bytes = pool().recorded_at(0.7).to_bytes().unwrap();
+    assert_eq!(ExperiencePool::from_bytes(&bytes).unwrap().score_temperature(), 0.7);
+    assert_eq!(pool().score_temperature(), 1.0);
 }

@@ -96,6 +96,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_point_that_rounding_left_past_the_end_finds_the_last_leaf_with_weight() {
+        let mut tree = SumTree::default();
+        for weight in [0.25, 0.5, 0.0] {
+            tree.push(weight);
+        }
+        for point in [0.75, 0.75 + f64::EPSILON] {
+            assert_eq!(tree.find(point), 1);
+        }
+    }
+
     proptest! {
         #[test]
         fn behaves_as_a_plain_list(operations in prop::collection::vec((0u8..3, 0usize..64, 0u16..100), 1..200)) {

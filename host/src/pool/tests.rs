@@ -77,6 +77,15 @@ fn equal_tokens_are_stored_once() {
     assert_eq!(pool.experiences(0).len(), 2);
 }
 
+#[test]
+fn every_question_with_a_known_accuracy_is_assigned_anew() {
+    assert_eq!(pool_with(&[1, 2]).scored_rows(), [0, 1, 2]);
+    let mut pool = ExperiencePool::new(0..4);
+    pool.record(1, 2, 8, 1);
+    pool.record_unknown(2, 8, false, 1);
+    assert_eq!(pool.scored_rows(), [1]);
+}
+
 proptest! {
     /// Whatever is done to it, the pool's index equals what its plain facts say.
     #[test]

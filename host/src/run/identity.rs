@@ -88,3 +88,43 @@ impl fmt::Display for OtherRows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model_source::ModelSource;
+    use crate::prompt::Prompts;
+
+    #[test]
+    fn a_checkpoint_without_an_identity_is_compared_by_the_ids_of_its_questions() {
+        let config = Config::default();
+        let source = ModelSource::read(&config.model.path).unwrap();
+        let prompts = Prompts::plain(&source.tokenizer, 0);
+        let train = Dataset::read(&config.dataset.train, &config.mapping(), &prompts).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let (dir, _lock) = RunDir::create(parent.path().join("run")).unwrap();
+        let refusal = |ids: &[u64]| {
+            let pool = ExperiencePool::new(ids.iter().copied());
+            check_resumed(&dir, None, &Identity::default(), &pool, &train)
+                .err()
+                .map(|error| error.to_string())
+        };
+        let ids: Vec<u64> = train.questions.iter().map(|question| question.id).collect();
+        let now = ids.len();
+        assert_eq!(refusal(&ids), None);
+        let longer = [&ids[..], &[7]].concat();
+        let mut other = ids.clone();
+        other.swap(1, 2);
+        for (ids, expected) in [
+            (&ids[..now - 1], format!("are {now}, were {}, question {now} first", now - 1)),
+            (&longer[..], format!("are {now}, were {}", now + 1)),
+            (
+                &other[..],
+                format!("2 of {now} training rows have another question or answer, question 2 first"),
+            ),
+        ] {
+            let said = refusal(ids).unwrap_or_default();
+            assert!(said.contains(&expected), "{said:?} instead of {expected}");
+        }
+    }
+}

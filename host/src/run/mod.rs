@@ -101,7 +101,7 @@ impl Run {
     /// True once somebody asked the run to stop and its latest step is in a checkpoint. One who asks between a step's end
     /// and this question waits for the next step.
     pub fn is_interrupted(&self) -> bool {
-        self.saved == self.progress.step && signals::stop_asked()
+        is_interrupted(self.saved, self.progress.step, signals::stop_asked())
     }
 
     /// What was found and done when the run was opened, a line for people each.
@@ -165,5 +165,22 @@ impl Run {
     /// The network.
     pub fn actor(&self) -> &Actor {
         &self.actor
+    }
+}
+
+/// True when nothing is lost by stopping after `step`, of which `saved` is the latest that is in a checkpoint.
+fn is_interrupted(saved: u32, step: u32, stop_asked: bool) -> bool {
+    saved == step && stop_asked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_interrupted;
+
+    #[test]
+    fn a_run_does_not_stop_before_its_latest_step_is_in_a_checkpoint() {
+        assert!(is_interrupted(3, 3, true));
+        assert!(!is_interrupted(1, 3, true), "whoever asked came after the decision on a checkpoint");
+        assert!(!is_interrupted(3, 3, false));
     }
 }

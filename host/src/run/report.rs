@@ -139,3 +139,50 @@ impl RolloutRows<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_adds_steps_up_and_keeps_the_latest() {
+        let report = |step: u32, values: &[(&str, f64)]| {
+            let mut metrics = Metrics::default();
+            values.iter().for_each(|&(key, value)| metrics.set(key, value));
+            StepReport { step, metrics, events: Vec::new() }
+        };
+        let reports = [
+            report(
+                1,
+                &[
+                    ("time/step_s", 2.0),
+                    ("time/guest_s", 0.5),
+                    ("rollout/tokens", 100.0),
+                    ("guest/faults", 1.0),
+                    ("heldout/accuracy", 0.25),
+                ],
+            ),
+            report(
+                2,
+                &[
+                    ("time/step_s", 3.0),
+                    ("time/guest_s", 0.25),
+                    ("rollout/tokens", 50.0),
+                    ("guest/faults", 2.0),
+                ],
+            ),
+        ];
+        let mut summary = Summary::default();
+        reports.iter().for_each(|report| summary.add(report));
+        let expected = Summary {
+            steps: 2,
+            step_s: 5.0,
+            guest_s: 0.75,
+            tokens: 150.0,
+            faults: 3.0,
+            heldout: Some(0.25),
+            last: Some(reports[1].metrics.clone()),
+        };
+        assert_eq!(summary, expected);
+    }
+}

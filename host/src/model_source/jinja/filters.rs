@@ -86,6 +86,43 @@ pub(super) fn string(value: &Value) -> Value {
     }
 }
 
+/// `join(d='', attribute=none)`: items as Python writes them.
+pub(super) fn join(
+    value: &Value,
+    separator: Option<Value>,
+    attribute: Option<Value>,
+    options: Kwargs,
+) -> Result<String, Error> {
+    let separator = separator.or(options.get::<Option<Value>>("d")?);
+    let attribute = attribute.or(options.get::<Option<Value>>("attribute")?).filter(|name| !name.is_none());
+    options.assert_all_used()?;
+    if value.is_undefined() {
+        return Ok(String::new());
+    }
+    let separator = separator.map(|separator| python::text(&separator)).unwrap_or_default();
+    let mut joined = String::new();
+    for (index, item) in value.try_iter()?.enumerate() {
+        if index > 0 {
+            joined.push_str(&separator);
+        }
+        let item = match &attribute {
+            Some(path) => part(&item, path)?,
+            None => item,
+        };
+        joined.push_str(&python::text(&item));
+    }
+    Ok(joined)
+}
+
+/// The part of `item` at a dotted path or an index.
+fn part(item: &Value, path: &Value) -> Result<Value, Error> {
+    let Some(names) = path.as_str() else { return item.get_item(path) };
+    names.split('.').try_fold(item.clone(), |item, name| match name.parse::<usize>() {
+        Ok(index) => item.get_item(&Value::from(index)),
+        Err(_) => item.get_attr(name),
+    })
+}
+
 /// `str(value).strip(chars)`.
 pub(super) fn trim(value: &Value, chars: Option<&str>) -> String {
     let text = python::text(value);

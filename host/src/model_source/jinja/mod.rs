@@ -41,6 +41,7 @@ pub(super) fn environment(
     environment.add_filter("default", filters::default);
     environment.add_filter("d", filters::default);
     environment.add_filter("string", filters::string);
+    environment.add_filter("join", filters::join);
     environment.add_filter("trim", filters::trim);
     environment.add_filter("escape", filters::escape);
     environment.add_filter("e", filters::escape);

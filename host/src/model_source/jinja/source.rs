@@ -7,7 +7,7 @@ pub(super) const FORMATTED: &str = "__formatted";
 
 /// `text` for minijinja. Line breaks become single ones, as Jinja2 has them. `{% generation %}` marks what the assistant
 /// said for transformers' training masks and writes nothing: it becomes a block that always runs. `for x in y` goes over
-/// `__looped(y)`, and `'..' % y` becomes `__formatted('..', y)`.
+/// `__looped(y)`, `'..' % y` becomes `__formatted('..', y)`, and in `x ~ y` the latter is written as Python writes it.
 pub(super) fn for_minijinja(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(text.len() + text.len() / 8);
@@ -87,7 +87,7 @@ fn end_of_text(bytes: &[u8], at: usize) -> usize {
 }
 
 fn expression(open: &str, inner: &str, close: &str) -> String {
-    let inner = with_formatted(inner);
+    let inner = with_texts(&with_formatted(inner));
     let looped = if open == "{%" { with_looped(&inner) } else { None };
     format!("{open}{}{close}", looped.unwrap_or(inner))
 }
@@ -170,6 +170,41 @@ fn with_formatted(inner: &str) -> String {
     out
 }
 
+/// `x ~ y` with `y|string`: floats, truth values and none are written otherwise by minijinja. Of a chain the first operand,
+/// a text as good as always, stays.
+fn with_texts(inner: &str) -> String {
+    let bytes = inner.as_bytes();
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\'' | b'"' => at = end_of_text(bytes, at),
+            b'~' => {
+                let operand = at + 1 + spaces(bytes, at + 1);
+                let stop = end_of_operand(bytes, operand);
+                let behind = inner.get(stop + spaces(bytes, stop)..).unwrap_or_default();
+                // These bind closer than `~`.
+                let goes_on = behind.starts_with(['*', '/', '%', '|'])
+                    || behind.strip_prefix("is").is_some_and(|rest| rest.starts_with(char::is_whitespace));
+                at += 1;
+                if stop > operand && !goes_on && &inner[operand..stop] != "not" {
+                    out.push_str(&inner[copied..operand]);
+                    out.push_str(&with_texts(&inner[operand..stop]));
+                    out.push_str("|string");
+                    (copied, at) = (stop, stop);
+                }
+            }
+            _ => at += 1,
+        }
+    }
+    out.push_str(&inner[copied..]);
+    out
+}
+
+/// Number of white spaces from `from` on.
+fn spaces(bytes: &[u8], from: usize) -> usize {
+    bytes.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_whitespace()).count()
+}
+
 /// Position behind the operand that begins at `at`; `at` itself where none does.
 fn end_of_operand(bytes: &[u8], at: usize) -> usize {
     let name = |from: usize| {
@@ -178,11 +213,10 @@ fn end_of_operand(bytes: &[u8], at: usize) -> usize {
             .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
             .count()
     };
-    let spaces = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     // Position behind `|name`, which spaces may surround.
     let filter = |from: usize| {
-        let bar = from + spaces(from);
-        let first = bar + 1 + bytes.get(bar + 1..).map_or(0, |_| spaces(bar + 1));
+        let bar = from + spaces(bytes, from);
+        let first = bar + 1 + spaces(bytes, bar + 1);
         let is_filter = bytes.get(bar) == Some(&b'|') && first < bytes.len();
         Some(first).filter(|_| is_filter).map(|first| first + name(first)).filter(|behind| *behind > first)
     };
@@ -245,12 +279,15 @@ mod tests {
             ),
             ("{% for x in 'a %} in b' %}", "{% for x in __looped(('a %} in b')) %}"),
             ("{% format in x %}{{ 'for a in b' }}", "{% format in x %}{{ 'for a in b' }}"),
-            ("{{ '%s-%d' % (a, b) ~ 'x' }}", "{{ __formatted('%s-%d', (a, b)) ~ 'x' }}"),
+            ("{{ '%s-%d' % (a, b) ~ 'x' }}", "{{ __formatted('%s-%d', (a, b)) ~ 'x'|string }}"),
+            ("{{ a ~ b.c[0] | f ~ (d ~ e) }}", "{{ a ~ b.c[0] | f|string ~ (d ~ e|string)|string }}"),
+            ("{{ a ~ b * 2 }}{{ a ~ b is none }}", "{{ a ~ b * 2 }}{{ a ~ b is none }}"),
+            ("{{ a ~ not b }}{{ '~ x' }}{{ a ~", "{{ a ~ not b }}{{ '~ x' }}{{ a ~"),
             (
                 "{% set x = \"%s\" % m['a'].b(1)[2]|trim %}",
                 "{% set x = __formatted(\"%s\", m['a'].b(1)[2]|trim) %}",
             ),
-            ("{{ '%s' % x | f(1)|g ~ y }}", "{{ __formatted('%s', x | f(1)|g) ~ y }}"),
+            ("{{ '%s' % x | f(1)|g ~ y }}", "{{ __formatted('%s', x | f(1)|g) ~ y|string }}"),
             ("{{ 7 % 3 }}{{ x % 'a' }}{% set a = 'b' %}", "{{ 7 % 3 }}{{ x % 'a' }}{% set a = 'b' %}"),
             ("{# '%s' % a #}{{ {'a': {'b': 1}} }}", "{# '%s' % a #}{{ {'a': {'b': 1}} }}"),
             ("{% raw %}{{ '%s' % a }}{% endraw %}", "{% raw %}{{ '%s' % a }}{% endraw %}"),
