@@ -9,12 +9,25 @@
 //! ```
 
 mod announced;
+mod bounds;
+mod conclusions;
+mod denial;
+mod mark;
+mod nouns;
+mod scales;
 mod width;
+mod work;
 
 use std::ops::Range;
 
 pub use announced::{Announced, after_answer_phrase, announced};
+pub use bounds::is_bound;
+pub use conclusions::begins_conclusion;
+pub use denial::{asserted, denies, is_denial};
+pub use mark::marked;
+pub use scales::{Scale, scale};
 pub use width::{half_width, is_unspaced};
+pub use work::is_left_to_work_out;
 
 /// What ends the thoughts of a response.
 const CLOSING_THINK_TAG: &str = "</think>";
@@ -50,6 +63,20 @@ const MAX_UNCLOSED: usize = 16;
 /// ```
 pub fn after_think_tag(response: &str) -> Option<&str> {
     response.split(CLOSING_THINK_TAG).nth(1)
+}
+
+/// What a response says once its thoughts have ended: what follows the last closing think tag. All of a response that has
+/// none, or that says nothing behind it.
+///
+/// ```
+/// use exgrpo_guest_sdk::response::behind_thoughts;
+///
+/// assert_eq!(behind_thoughts("<think>41? No.</think>42"), "42");
+/// assert_eq!(behind_thoughts("42</think> "), "42</think> ");
+/// ```
+pub fn behind_thoughts(response: &str) -> &str {
+    let said = response.rsplit_once(CLOSING_THINK_TAG).map(|(_, rest)| rest);
+    said.filter(|rest| !rest.trim().is_empty()).unwrap_or(response)
 }
 
 /// One `\boxed{..}` or `\fbox{..}` of a response.

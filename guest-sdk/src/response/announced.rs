@@ -1,98 +1,7 @@
 //! Answers that a phrase announces: "the answer is", "Answer:", "答案：", "la respuesta es".
 
-/// A noun that names an answer in one language, and what joins the answer to it.
-struct Noun {
-    /// In small letters where they are of ASCII.
-    name: &'static str,
-    /// What may stand between the noun and a link.
-    qualifiers: &'static [&'static str],
-    /// Verbs and signs that the answer follows, longer ones before what they begin with.
-    links: &'static [&'static str],
-}
-
-const ENGLISH: &[&str] = &["would be", "should be", "must be", "will be", "is", "are", "equals", ":", "="];
-const GERMAN: &[&str] = &["ist", "lautet", "beträgt", ":"];
-const CHINESE: &[&str] = &[
-    "应该是",
-    "應該是",
-    "应为",
-    "應為",
-    "应是",
-    "就是",
-    "等于",
-    "是",
-    "为",
-    "為",
-    "选",
-    "選",
-    ":",
-    "：",
-    "=",
-];
-const JAPANESE: &[&str] = &["は", "が", ":", "："];
-
-/// Nouns by their first byte, so that a text is read once.
-fn nouns(first: u8) -> &'static [Noun] {
-    const fn noun(name: &'static str, links: &'static [&'static str]) -> Noun {
-        Noun { name, qualifiers: &[], links }
-    }
-    const FRENCH: &[&str] = &["finale", "correcte", "exacte"];
-    const SPANISH: &[&str] = &["final", "correcta", "correta"];
-    match first {
-        b'a' => {
-            const {
-                &[
-                    noun("answer", ENGLISH),
-                    noun("antwort", GERMAN),
-                    Noun { name: "alternativa", qualifiers: SPANISH, links: &["es", "é", "è"] },
-                ]
-            }
-        }
-        b'c' => const { &[noun("choice", &["is"])] },
-        b'o' => {
-            const {
-                &[
-                    noun("option", &["is"]),
-                    Noun { name: "opción", qualifiers: SPANISH, links: &["es"] },
-                    Noun { name: "opção", qualifiers: SPANISH, links: &["é"] },
-                ]
-            }
-        }
-        b'<' => const { &[noun("<answer>", &[""])] },
-        b'e' => const { &[noun("ergebnis", GERMAN)] },
-        b'l' => const { &[noun("lösung", &["ist", "lautet", "beträgt"])] },
-        b'r' => {
-            const {
-                &[
-                    Noun { name: "réponse", qualifiers: FRENCH, links: &["est", "vaut", ":"] },
-                    noun("résultat", &["est", "vaut"]),
-                    Noun { name: "respuesta", qualifiers: SPANISH, links: &["es", ":"] },
-                    noun("resultado", &["es", "é"]),
-                    Noun { name: "resposta", qualifiers: SPANISH, links: &["é", ":"] },
-                    Noun {
-                        name: "risposta",
-                        qualifiers: &["finale", "corretta", "esatta"],
-                        links: &["è", "e'", ":"],
-                    },
-                ]
-            }
-        }
-        // Russian: О and о.
-        0xd0 => {
-            const {
-                &[
-                    noun("ответ", &["равен", "будет", "это", ":", "—", "–", "-"]),
-                    noun("Ответ", &["равен", "будет", "это", ":", "—", "–", "-"]),
-                ]
-            }
-        }
-        0xe7 => const { &[noun("答案", CHINESE), noun("答え", JAPANESE), noun("答", &[":", "："])] },
-        0xe8 => const { &[noun("解答", JAPANESE)] },
-        0xe6 => const { &[noun("正解", JAPANESE)] },
-        0xeb => const { &[noun("답", &["은", "이", ":", "："])] },
-        _ => &[],
-    }
-}
+use super::conclusions::{LEADS, SUPPOSITIONS};
+use super::nouns::{Noun, nouns};
 
 /// Marks of bold type, headings and code, which may stand anywhere in a phrase.
 const MARKS: [char; 5] = ['*', '_', '`', '#', ' '];
@@ -109,12 +18,6 @@ pub struct Announced<'a> {
     /// Whether a colon announces it, as in "Answer: 7", and not a verb.
     pub is_label: bool,
 }
-
-/// What leads to a label that takes back what was said before, in small letters.
-const LEADS: [&str; 7] = ["final", "correct", "最终", "so", "hence", "thus", "therefore"];
-/// Words of a sentence that only supposes an answer or looks at it again.
-const SUPPOSITIONS: [&str; 9] =
-    ["if", "suppose", "assume", "otherwise", "verify", "check", "checking", "whether", "unless"];
 
 impl Announced<'_> {
     /// Whether it may take the place of an answer before it in `response`: a label at the beginning of a line or behind
@@ -141,7 +44,8 @@ impl Announced<'_> {
 }
 
 /// The last answer of a response that a phrase announces; the marks of bold type before it are left out. The phrases are
-/// English, Chinese, French, German, Italian, Japanese, Korean, Portuguese, Russian and Spanish.
+/// English, Chinese, Dutch, French, German, Indonesian, Italian, Japanese, Korean, Polish, Portuguese, Russian, Spanish and
+/// Vietnamese.
 ///
 /// ```
 /// use exgrpo_guest_sdk::response::announced;
@@ -211,7 +115,7 @@ fn member(line: &str) -> &str {
 fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
     let end = start + noun.name.len();
     let found = text.get(start..end)?;
-    if !found.eq_ignore_ascii_case(noun.name) {
+    if !found.eq_ignore_ascii_case(noun.name) || !(noun.is_compound || begins_word(text, start)) {
         return None;
     }
     let mut rest = &text[end..];
@@ -238,7 +142,16 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
     }
     noun.links.iter().find_map(|link| {
         let behind = strip_word(rest, link)?;
-        Some((at(behind), matches!(*link, ":" | "：")))
+        Some((at(behind), matches!(*link, ":" | "：" | "】")))
+    })
+}
+
+/// Whether a word begins at `start`: "option", but not that of "adoption"; "Answer" of `finalAnswer` does.
+fn begins_word(text: &str, start: usize) -> bool {
+    let is_capital = text[start..].starts_with(|char: char| char.is_ascii_uppercase());
+    let before = text[..start].chars().next_back();
+    before.is_none_or(|char| {
+        !char.is_alphanumeric() || super::is_unspaced(char) || is_capital && char.is_lowercase()
     })
 }
 
@@ -300,6 +213,14 @@ mod tests {
             "答えは7.",
             "정답은 7.",
             "답: 7.",
+            "【答案】7.",
+            "Das Endergebnis ist 7.",
+            "Het antwoord is 7.",
+            "Đáp án: 7.",
+            "Vậy đáp án đúng là 7.",
+            "Prawidłowa odpowiedź to 7.",
+            "Jawaban yang benar adalah 7.",
+            "{\"finalAnswer\": 7.}",
             "{\"reason\": \"it is\", \"answer\": \"7.\", \"unit\": \"m\"}",
             "{\"final_answer\": 7.}",
             "{\"choice\" : \"7.\"}",
@@ -319,6 +240,8 @@ mod tests {
             "Answer 7.",
             "Look at each option: 7.",
             "an answering machine: 7",
+            "The adoption is 7.",
+            "We reanswer: 7",
             "回答了7个问题",
             "",
         ] {

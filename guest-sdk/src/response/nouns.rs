@@ -1,0 +1,125 @@
+//! Nouns that name an answer, and what joins the answer to them.
+
+/// A noun that names an answer in one language, and what joins the answer to it.
+pub(super) struct Noun {
+    /// In small letters where they are of ASCII.
+    pub(super) name: &'static str,
+    /// What may stand between the noun and a link.
+    pub(super) qualifiers: &'static [&'static str],
+    /// Verbs and signs that the answer follows, longer ones before what they begin with.
+    pub(super) links: &'static [&'static str],
+    /// Whether it may end a longer word, as in "Endergebnis".
+    pub(super) is_compound: bool,
+}
+
+const ENGLISH: &[&str] = &["would be", "should be", "must be", "will be", "is", "are", "equals", ":", "="];
+const GERMAN: &[&str] = &["ist", "lautet", "beträgt", ":"];
+const CHINESE: &[&str] = &[
+    "应该是",
+    "應該是",
+    "应为",
+    "應為",
+    "应是",
+    "就是",
+    "等于",
+    "是",
+    "为",
+    "為",
+    "选",
+    "選",
+    ":",
+    "：",
+    "=",
+    "】",
+];
+const JAPANESE: &[&str] = &["は", "が", ":", "："];
+
+/// Nouns by their first byte, so that a text is read once.
+pub(super) fn nouns(first: u8) -> &'static [Noun] {
+    const fn noun(name: &'static str, links: &'static [&'static str]) -> Noun {
+        qualified(name, &[], links)
+    }
+    const fn qualified(
+        name: &'static str,
+        qualifiers: &'static [&'static str],
+        links: &'static [&'static str],
+    ) -> Noun {
+        Noun { name, qualifiers, links, is_compound: false }
+    }
+    const fn compound(name: &'static str, links: &'static [&'static str]) -> Noun {
+        Noun { name, qualifiers: &[], links, is_compound: true }
+    }
+    const FRENCH: &[&str] = &["finale", "correcte", "exacte"];
+    const VIETNAMESE: &[&str] = &["đúng", "chính xác", "cuối cùng"];
+    const SPANISH: &[&str] = &["final", "correcta", "correta"];
+    match first {
+        b'a' => {
+            const {
+                &[
+                    noun("answer", ENGLISH),
+                    compound("antwort", GERMAN),
+                    noun("antwoord", &["is", "luidt", ":"]),
+                    qualified("alternativa", SPANISH, &["es", "é", "è"]),
+                ]
+            }
+        }
+        b'c' => const { &[noun("choice", &["is"])] },
+        b'o' => {
+            const {
+                &[
+                    noun("option", &["is"]),
+                    qualified(
+                        "odpowiedź",
+                        &["końcowa", "poprawna", "prawidłowa"],
+                        &["to", "jest", "brzmi", ":"],
+                    ),
+                    qualified("opción", SPANISH, &["es"]),
+                    qualified("opção", SPANISH, &["é"]),
+                ]
+            }
+        }
+        b'<' => const { &[noun("<answer>", &[""])] },
+        b'e' => const { &[compound("ergebnis", GERMAN)] },
+        b'l' => const { &[compound("lösung", &["ist", "lautet", "beträgt"])] },
+        b'r' => {
+            const {
+                &[
+                    qualified("réponse", FRENCH, &["est", "vaut", ":"]),
+                    noun("résultat", &["est", "vaut"]),
+                    qualified("respuesta", SPANISH, &["es", ":"]),
+                    noun("resultado", &["es", "é"]),
+                    qualified("resposta", SPANISH, &["é", ":"]),
+                    qualified("risposta", &["finale", "corretta", "esatta"], &["è", "e'", ":"]),
+                ]
+            }
+        }
+        b'j' => {
+            const { &[qualified("jawaban", &["yang benar", "yang tepat", "akhir", "akhirnya"], &["adalah", ":"])] }
+        }
+        // Vietnamese: Đ and đ.
+        0xc4 => {
+            const {
+                &[
+                    qualified("đáp án", VIETNAMESE, &["là", ":"]),
+                    qualified("Đáp án", VIETNAMESE, &["là", ":"]),
+                    qualified("đáp số", VIETNAMESE, &["là", ":"]),
+                    qualified("Đáp số", VIETNAMESE, &["là", ":"]),
+                ]
+            }
+        }
+        // Russian: О and о.
+        0xd0 => {
+            const {
+                &[
+                    noun("ответ", &["равен", "будет", "это", ":", "—", "–", "-"]),
+                    noun("Ответ", &["равен", "будет", "это", ":", "—", "–", "-"]),
+                ]
+            }
+        }
+        0xe7 => const { &[noun("答案", CHINESE), noun("答え", JAPANESE), noun("答", &[":", "："])] },
+        0xe8 => const { &[noun("解答", JAPANESE)] },
+        0xe6 => const { &[noun("正解", JAPANESE)] },
+        0xeb => const { &[noun("답", &["은", "이", ":", "："])] },
+        _ => &[],
+    }
+}
