@@ -1,20 +1,28 @@
 //! Verifier of GSM8K (Cobbe and others 2021), whose solutions end in a line like `#### 1,200`.
 //!
 //! The gold answer is the number behind the last `####` of the reference, or the reference itself. The answer of a response
-//! is looked for in this order: behind the last `####`, in the last box with a number (unless a phrase behind it announces
+//! is looked for in this order, behind the thoughts: behind the last `####` that is no heading, in the last box with a number (unless a phrase behind it announces
 //! another answer), behind "the answer is" and the like in many languages, and else it is the last number of the response.
 //! Both are compared by value: separators of thousands, currency and percent signs, units behind the number, trailing points
-//! and zeros don't matter; "2 thousand" is 2000. A difference that is left to work out (`5 - 3`) is no answer, nor are two
-//! numbers side by side. A response that was cut has an answer only in a box.
+//! and zeros don't matter; "2 thousand" is 2000 (2 where the question asks how many thousand), and "5 1/2" is 5.5. What is
+//! left to work out (`5 - 3`, `72/3`, "twice 7") is no answer, nor are bounds, what is denied, and two numbers side by side.
+//! A response that was cut has an answer only in a box.
 
+mod fractions;
 mod numbers;
+mod reading;
 #[cfg(test)]
 mod tests;
+mod value;
 
-use exgrpo_guest_sdk::response::{after_answer_phrase, after_think_tag, announced, filled_boxes, half_width};
+use exgrpo_guest_sdk::response::{
+    after_answer_phrase, after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked,
+};
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
-use numbers::{Number, numbers, only, result_of, single};
+use fractions::plain_fractions;
+use numbers::{CURRENCIES, Number};
+use reading::{Reading, result_of};
 
 parameters! {
     /// What a run may set.
@@ -39,7 +47,9 @@ impl Policy for Gsm8k {
 impl Verifier for Gsm8k {
     fn verify(&self, request: &Request) -> Result<Verdict> {
         let reference = half_width(&request.reference);
-        let Some(gold) = only(numbers(reference.rsplit("####").next().unwrap_or_default())) else {
+        let reading = Reading::new(&request.prompt);
+        let gold = plain_fractions(reference.rsplit("####").next().unwrap_or_default());
+        let Some(gold) = reading.only(&gold) else {
             return Ok(Verdict::unscorable());
         };
         let mut response = request.response.as_str();
@@ -48,8 +58,11 @@ impl Verifier for Gsm8k {
                 Some(rest) => response = rest,
                 None => return Ok(Verdict::incorrect()),
             }
+        } else {
+            response = behind_thoughts(response);
         }
-        Ok(match answer(&half_width(response), request.finished) {
+        let response = half_width(response);
+        Ok(match answer(reading, &plain_fractions(&response), request.finished) {
             Some(answer) if answer == gold => Verdict::correct().with_answer(answer.to_string()),
             Some(answer) => Verdict::incorrect().with_answer(answer.to_string()),
             None => Verdict::incorrect(),
@@ -57,85 +70,47 @@ impl Verifier for Gsm8k {
     }
 }
 
-/// What is said of a value that is not the answer itself.
-const BOUNDS: [&str; 16] = [
-    "at least",
-    "at most",
-    "more than",
-    "less than",
-    "fewer than",
-    "between",
-    "or more",
-    "or less",
-    "or fewer",
-    "up to",
-    "至少",
-    "至多",
-    "超过",
-    "以上",
-    "少于",
-    "多于",
-];
-/// Words that deny what follows them.
-const DENIALS: [&str; 7] = ["not ", "never ", "no longer ", "nicht ", "no es ", "не ", "不是"];
-/// Verbs that a value follows.
-const VERBS: [&str; 7] = [" is ", " is: ", " are ", " equals ", " was ", " be ", " total of "];
-
-fn answer(response: &str, finished: bool) -> Option<Number> {
-    if finished && let Some((_, rest)) = response.rsplit_once("####") {
-        return single(result_of(rest.trim_start().lines().next()?));
+/// The answer of a response.
+fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
+    if finished && let Some((line, end)) = marked(response, begins_with_number) {
+        let rest = &response[end..];
+        let anew = filled_boxes(rest).last().and_then(|boxed| reading.only(result_of(boxed.content)));
+        return anew.or_else(|| revised(reading, rest)).or_else(|| reading.single(result_of(line)));
     }
     // A box without a number is no answer, and hides none.
     let boxes = filled_boxes(response);
-    let mut with_numbers = boxes.iter().rev().map(|boxed| (boxed, numbers(result_of(boxed.content))));
-    if let Some((boxed, found)) = with_numbers.find(|(_, found)| !found.is_empty()) {
-        let revised = finished.then(|| revised(&response[boxed.range.end..])).flatten();
+    let mut results = boxes.iter().rev().map(|boxed| (boxed, result_of(boxed.content)));
+    if let Some((boxed, result)) = results.find(|(_, result)| !reading.numbers(result).is_empty()) {
+        let revised = finished.then(|| revised(reading, &response[boxed.range.end..])).flatten();
         // Two numbers in one box are no answer, but "3 of 4" may be in a sentence.
-        return revised.or_else(|| only(found));
+        return revised.or_else(|| reading.only(result));
     }
     if !finished {
         return None;
     }
-    if let Some(line) = after_answer_phrase(response) {
-        return announced_number(line);
+    match after_answer_phrase(response) {
+        Some(line) => reading.announced(line),
+        None => reading.last(response),
     }
-    let last = numbers(response).pop()?;
-    (!is_bound(last.words_before(response))).then_some(last)
 }
 
 /// The answer that a phrase behind the last box announces anew: one that is all of its line, or that a verb joins.
-fn revised(rest: &str) -> Option<Number> {
+fn revised(reading: Reading, rest: &str) -> Option<Number> {
     let found = announced(rest)?;
-    found.is_final(rest).then(|| announced_number(found.line)).flatten()
+    found.is_final(rest).then(|| reading.announced(found.line)).flatten()
 }
 
-/// The number that a line behind "the answer is" gives.
-fn announced_number(line: &str) -> Option<Number> {
-    let sentence = line.split_once(". ").map_or(line, |(sentence, _)| sentence);
-    // "Rs. 10" is no end of a sentence.
-    let sentence = if sentence.contains(|char: char| char.is_ascii_digit()) { sentence } else { line };
-    let lower = sentence.to_lowercase();
-    if DENIALS.iter().any(|denial| lower.starts_with(denial)) || is_bound(&lower) {
-        return None;
-    }
-    single(result_of(told(sentence)))
-}
-
-/// "the total of 3 days is 15" says what something is; the number before the verb is not it.
-fn told(sentence: &str) -> &str {
-    let begins_with_words = sentence.chars().take(2).all(char::is_alphabetic);
-    let ends = VERBS.iter().filter_map(|verb| Some(sentence.rfind(verb)? + verb.len()));
-    let begins_value = |at: &usize| {
-        sentence[*at..]
-            .trim_start_matches(['*', '$', '\\', '(', '-', '€', '£', ' '])
-            .starts_with(|char: char| char.is_ascii_digit())
-    };
-    let at = ends.filter(begins_value).max().filter(|_| begins_with_words);
-    &sentence[at.unwrap_or(0)..]
-}
-
-fn is_bound(words: &str) -> bool {
-    BOUNDS.iter().any(|bound| words.contains(bound))
+/// Whether the line behind `####` is an answer, "$72.00" or "48 + 24 = 72", and not a heading: "Step 3", "3. Add them".
+fn begins_with_number(line: &str) -> bool {
+    let is_mark = |char: char| !char.is_alphanumeric() && char != '#';
+    let line = line.trim_start_matches(is_mark);
+    let line = CURRENCIES.iter().find_map(|name| line.strip_prefix(name)).unwrap_or(line);
+    let line = line.trim_start_matches(is_mark);
+    let digits = line.len() - line.trim_start_matches(|char: char| char.is_ascii_digit()).len();
+    let is_listed = line[digits..]
+        .strip_prefix(['.', ')', ':'])
+        .is_some_and(|rest| rest.starts_with([' ', '*']) && rest.contains(char::is_alphabetic));
+    digits > 0 && !is_listed
 }
 
 exgrpo_guest_sdk::export!(Gsm8k: Verifier);

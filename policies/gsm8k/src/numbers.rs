@@ -1,93 +1,56 @@
-//! Numbers of a text, and their values.
+//! Numbers of a text, in order.
 
-use exgrpo_guest_sdk::response::is_unspaced;
+use exgrpo_guest_sdk::response::{Scale, is_unspaced, scale};
 
-/// Words that multiply the number before them, with the zeros that they add.
-const SCALES: [(&str, usize); 4] = [("hundred", 2), ("thousand", 3), ("million", 6), ("billion", 9)];
+use crate::value::Value;
+
 /// What may group the digits of a number by threes; spaces of any width are among them.
 const SEPARATORS: [char; 6] = [',', ' ', '\u{a0}', '\u{202f}', '\u{2009}', '\''];
 /// Names of currencies that may touch their amount.
-const CURRENCIES: [&str; 9] = ["Rs", "rs", "USD", "US", "EUR", "GBP", "INR", "CAD", "AUD"];
-/// Bytes before a number in which words about it stand.
-const MAX_WORDS: usize = 24;
+pub(crate) const CURRENCIES: [&str; 9] = ["Rs", "rs", "USD", "US", "EUR", "GBP", "INR", "CAD", "AUD"];
+/// Letters of a word that may be a scale, and one more.
+const MAX_WORD: usize = 12;
 
-/// "3 + 4 = 7" ends in what it comes to.
-pub(crate) fn result_of(text: &str) -> &str {
-    text.rsplit_once('=').map_or(text, |(_, result)| result)
-}
+/// Scales behind one another: "2 hundred thousand million".
+const MAX_SCALES: usize = 3;
 
-pub(crate) fn only(mut numbers: Vec<Number>) -> Option<Number> {
-    let last = numbers.pop()?;
-    numbers.is_empty().then_some(last)
-}
-
-/// The first number of a text, unless a sign or nothing at all joins a second one to it: `5 - 3`, `5 3`, `5 or 3`.
-pub(crate) fn single(text: &str) -> Option<Number> {
-    let mut found = numbers(text).into_iter();
-    let first = found.next()?;
-    let rest = text.get(first.end..)?.trim_start_matches([' ', '$', '*']);
-    if rest
-        .strip_prefix(['x', 'X'])
-        .is_some_and(|rest| rest.trim_start().starts_with(|char: char| char.is_ascii_digit()))
-    {
-        return None;
-    }
-    let Some(second) = found.next() else { return Some(first) };
-    let between = text.get(first.end..second.start)?;
-    let is_mark = |char: char| char.is_whitespace() || "$*\\".contains(char);
-    let bare = between.trim_matches(is_mark);
-    // "8 (5 + 3)" says how it was found, "5 (or 3)" doesn't say what it is.
-    let bare = match bare.strip_prefix('(') {
-        Some("") => return Some(first),
-        Some(inner) => inner.trim_matches(is_mark),
-        None => bare,
-    };
-    let is_joined = matches!(bare, "or" | "and" | "to" | "times" | "cdot" | "或" | "和")
-        || bare.chars().all(|char| "+-−–±/×÷·^,;:&x".contains(char));
-    (!is_joined).then_some(first)
-}
-
-/// A decimal of any length: its sign, and its digits without zeros that don't count.
+/// A number of a text.
 #[derive(Debug, Clone)]
 pub(crate) struct Number {
     is_negative: bool,
-    whole: String,
-    decimals: String,
-    /// Where its digits begin and end in its text, in bytes.
-    start: usize,
-    end: usize,
+    /// `None` for a number that is part of something else: `5^2`, `√5`, `5:30`, `24/3`.
+    value: Option<Value>,
+    /// Whether it is a place in an order: "5th".
+    pub(crate) is_ordinal: bool,
+    /// Where its digits begin and where it ends in its text, in bytes.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
-        (self.is_negative, &self.whole, &self.decimals) == (other.is_negative, &other.whole, &other.decimals)
+        self.is_readable() && (self.is_negative, &self.value) == (other.is_negative, &other.value)
     }
 }
 
 impl std::fmt::Display for Number {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sign = if self.is_negative { "-" } else { "" };
-        let whole = if self.whole.is_empty() { "0" } else { &self.whole };
-        let point = if self.decimals.is_empty() { "" } else { "." };
-        write!(f, "{sign}{whole}{point}{}", self.decimals)
+        self.value.as_ref().map_or(Ok(()), |value| write!(f, "{sign}{value}"))
     }
 }
 
 impl Number {
-    /// What stands right before the number in its text.
-    pub(crate) fn words_before<'a>(&self, text: &'a str) -> &'a str {
-        let mut from = self.start.saturating_sub(MAX_WORDS);
-        while !text.is_char_boundary(from) {
-            from += 1;
-        }
-        text.get(from..self.start).unwrap_or_default()
+    pub(crate) fn is_readable(&self) -> bool {
+        self.value.is_some()
     }
 }
 
-/// All numbers of a text, in order. Digits that belong to a name (`x2`) or to a fraction (`72/3`) are none.
-pub(crate) fn numbers(text: &str) -> Vec<Number> {
+/// All numbers of a text, in order. Digits that belong to a name (`x2`), a unit (`cm^2`) or a date (`3/4/2020`) are none.
+/// The scale that a question asks for is a unit: 2 of "how many dozen" are "2 dozen".
+pub(crate) fn numbers(text: &str, asked: Option<Scale>) -> Vec<Number> {
     let chars: Vec<(usize, char)> = text.char_indices().collect();
-    let scanner = Scanner { text, chars };
+    let scanner = Scanner { text, chars, asked };
     let mut found = Vec::new();
     let mut at = 0;
     while at < scanner.chars.len() {
@@ -107,6 +70,8 @@ struct Scanner<'a> {
     text: &'a str,
     /// Each with where it begins, in bytes.
     chars: Vec<(usize, char)>,
+    /// The scale that counts as a unit.
+    asked: Option<Scale>,
 }
 
 impl Scanner<'_> {
@@ -153,22 +118,132 @@ impl Scanner<'_> {
                 at += 1;
             }
         }
-        let shift = self.scale(at);
-        while decimals.len() < shift {
-            decimals.push('0');
-        }
-        whole.extend(decimals.drain(..shift));
         let in_name = self.is_in_name(start);
-        let in_fraction = (self.peek(at) == Some('/') && self.is_digit(at + 1))
-            || (start > 1 && self.before(start) == Some('/') && self.is_digit(start - 2));
+        let mut value = Some(Value::decimal(&whole, &decimals));
+        // A date, or a quotient that is left to work out.
+        let mut is_other = false;
+        if let Some((below, end)) = self.denominator(at) {
+            is_other = self.is_sign_between_digits(end, '/');
+            let above = value.as_ref().and_then(Value::whole);
+            value = above.and_then(|above| Value::fraction(above, below)).filter(|value| !value.is_whole());
+            at = end;
+            while is_other && (self.is_digit(at) || self.peek(at) == Some('/')) {
+                at += 1;
+            }
+        } else if self.is_sign_between_digits(at, '/') {
+            // Too long to compute with.
+            value = None;
+        } else if let Some((above, below, end)) = self.fraction_behind(at) {
+            value = value.and_then(|value| value.and(above, below));
+            at = end;
+        }
+        let digits_end = at;
+        for _ in 0..MAX_SCALES {
+            let Some((scale, end)) = self.scale(at) else { break };
+            if self.asked != Some(scale) {
+                value = value.and_then(|value| value.scaled(scale));
+            }
+            at = end;
+        }
+        if self.is_part(start, digits_end) {
+            value = None;
+        }
+        let is_zero = value.as_ref().is_some_and(Value::is_zero);
         let number = Number {
-            is_negative: self.is_negative(start) && !(is_zero(&whole) && is_zero(&decimals)),
-            whole: whole.trim_start_matches('0').to_owned(),
-            decimals: decimals.trim_end_matches('0').to_owned(),
+            is_negative: self.is_negative(start) && !is_zero,
+            value,
+            is_ordinal: self.is_ordinal(digits_end),
             start: self.offset(start),
             end: self.offset(at),
         };
-        ((!in_name && !in_fraction).then_some(number), at)
+        let is_exponent_of_unit = self.is_exponent(start) && !self.is_power_of_number(start);
+        ((!in_name && !is_other && !is_exponent_of_unit).then_some(number), at)
+    }
+
+    /// The whole number from `at` on, if it is short, and where it ends.
+    fn short_whole(&self, at: usize) -> Option<(u64, usize)> {
+        let mut value = 0_u64;
+        let mut end = at;
+        while let Some(digit) = self.peek(end).and_then(|char| char.to_digit(10)) {
+            value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+            end += 1;
+        }
+        (end > at).then_some((value, end))
+    }
+
+    /// What the number that ends at `at` is divided by.
+    fn denominator(&self, at: usize) -> Option<(u64, usize)> {
+        (self.peek(at) == Some('/')).then(|| self.short_whole(at + 1)).flatten()
+    }
+
+    /// The fraction that makes a mixed number of the one that ends at `at`: "5 1/2", "5 and a half".
+    fn fraction_behind(&self, at: usize) -> Option<(u64, u64, usize)> {
+        if self.peek(at) != Some(' ') {
+            return None;
+        }
+        for (words, above, below) in
+            [(" and a half", 1, 2), (" and a quarter", 1, 4), (" and three quarters", 3, 4)]
+        {
+            let length = words.chars().count();
+            if words.chars().enumerate().all(|(index, char)| self.peek(at + index) == Some(char))
+                && !self.peek(at + length).is_some_and(char::is_alphabetic)
+            {
+                return Some((above, below, at + length));
+            }
+        }
+        let (above, slash) = self.short_whole(at + 1)?;
+        let (below, end) = self.denominator(slash)?;
+        (above < below && self.peek(end) != Some('/')).then_some((above, below, end))
+    }
+
+    /// Whether a number is only part of a power, a root, a time or a ratio.
+    fn is_part(&self, start: usize, end: usize) -> bool {
+        let is_power = match self.peek(end) {
+            Some('^') => {
+                let skip = usize::from(self.peek(end + 1) == Some('{'));
+                self.peek(end + 1 + skip).is_some_and(|char| char.is_alphanumeric() || char == '-')
+            }
+            // 1.5e3
+            Some('e' | 'E') => {
+                self.peek(end + 1).is_some_and(|char| char.is_ascii_digit() || "+-".contains(char))
+            }
+            Some(char) => "²³⁴⁵⁶⁷⁸⁹¹⁰⁻".contains(char),
+            None => false,
+        };
+        let before = |back: usize| start.checked_sub(back).and_then(|at| self.peek(at));
+        let is_braced = matches!(before(1), Some('{' | '(' | ' '));
+        let root_end = start - usize::from(is_braced);
+        let is_root = self.before(root_end).is_some_and(|char| matches!(char, '√' | '∛'))
+            || (root_end >= 4
+                && "sqrt".chars().enumerate().all(|(at, char)| self.peek(root_end - 4 + at) == Some(char)));
+        let is_ratio = self.is_sign_between_digits(end, ':')
+            || (before(1) == Some(':') && before(2).is_some_and(|char| char.is_ascii_digit()));
+        is_power || is_root || is_ratio || self.is_exponent(start)
+    }
+
+    fn is_sign_between_digits(&self, at: usize, sign: char) -> bool {
+        self.peek(at) == Some(sign) && self.is_digit(at + 1)
+    }
+
+    fn is_exponent(&self, start: usize) -> bool {
+        let sign = start - usize::from(self.before(start) == Some('-'));
+        let brace = sign - usize::from(self.before(sign) == Some('{'));
+        self.before(brace) == Some('^')
+    }
+
+    /// Whether a number or brackets are the base of the exponent at `start`, and not the letters of a unit.
+    fn is_power_of_number(&self, start: usize) -> bool {
+        let mut at = start;
+        while self.before(at).is_some_and(|char| "-{^}".contains(char)) && start - at < 5 {
+            at -= 1;
+        }
+        self.before(at).is_none_or(|char| !char.is_alphabetic())
+    }
+
+    fn is_ordinal(&self, end: usize) -> bool {
+        let letters: String =
+            (end..end + 3).map_while(|at| self.peek(at)).take_while(|char| char.is_alphabetic()).collect();
+        matches!(letters.as_str(), "st" | "nd" | "rd" | "th")
     }
 
     /// Whether letters touch the number, other than those of a currency.
@@ -201,14 +276,36 @@ impl Scanner<'_> {
         (groups && (1..=3).contains(&before)).then_some((sign, width))
     }
 
-    /// Zeros that a word behind a number adds to it: 6 for " million".
-    fn scale(&self, at: usize) -> usize {
-        if self.peek(at) != Some(' ') {
-            return 0;
+    /// The scale behind a number and where it ends: " Million", "$ million", "-million", "k", "万".
+    fn scale(&self, at: usize) -> Option<(Scale, usize)> {
+        let mut start = at;
+        while self.peek(start).is_some_and(|char| " $*_\\{)-\u{a0}".contains(char)) && start - at < 6 {
+            start += 1;
         }
-        let rest = self.chars[at..].iter().map(|(_, char)| *char).skip_while(|char| *char == ' ');
-        let word: String = rest.take_while(|char| char.is_alphabetic()).take(10).collect();
-        SCALES.iter().find(|(name, _)| *name == word).map_or(0, |(_, zeros)| *zeros)
+        if "text".chars().enumerate().all(|(index, char)| self.peek(start + index) == Some(char))
+            && start > at
+        {
+            start += 4;
+            while self.peek(start).is_some_and(|char| matches!(char, '{' | ' ')) && start - at < 12 {
+                start += 1;
+            }
+        }
+        let first = self.peek(start)?;
+        let is_in_word = |char: &char| char.is_alphabetic() && !is_unspaced(*char);
+        let word: String = if is_unspaced(first) {
+            first.to_string()
+        } else {
+            (start..).map_while(|at| self.peek(at)).take_while(is_in_word).take(MAX_WORD).collect()
+        };
+        // "5 M" may be a unit.
+        let is_touching = !(at..start).any(|at| matches!(self.peek(at), Some(' ' | '-' | ')')));
+        let length = word.chars().count();
+        if length == 1 && !is_touching || self.is_digit(start + length) {
+            return None;
+        }
+        // What follows a bracket or a subtraction is no scale of the number.
+        let is_far = (at..start).any(|at| self.peek(at) == Some(')'));
+        scale(&word).filter(|_| !is_far).map(|scale| (scale, start + length))
     }
 
     /// A minus sign before a number (or before its currency sign) is a sign unless it stands between two operands.
@@ -231,8 +328,4 @@ impl Scanner<'_> {
         let is_close = !(sign..start).any(|at| self.peek(at) == Some(' '));
         !is_operand || (is_spaced && is_close && last.is_alphabetic())
     }
-}
-
-fn is_zero(digits: &str) -> bool {
-    digits.bytes().all(|digit| digit == b'0')
 }

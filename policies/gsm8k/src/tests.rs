@@ -4,6 +4,8 @@ use exgrpo_guest_sdk::{Outcome, Request, Verifier, testing};
 
 use super::Gsm8k;
 
+mod sentences;
+
 #[track_caller]
 fn check(expected: Outcome, gold: &str, responses: &[&str]) {
     let policy = testing::policy::<Gsm8k>("{}").unwrap();
@@ -273,6 +275,16 @@ fn long_texts_are_read_in_one_go() {
         "Rs.",
         "the answer is ",
         "1 000 ",
+        "1 thousand ",
+        "1/2 ",
+        "(1) ",
+        "1 in ",
+        "\\frac{",
+        "\\frac12",
+        "2^",
+        "#### 1. a\n",
+        "not 1, ",
+        "5th ",
     ] {
         let hostile = piece.repeat(1_000_000 / piece.len());
         let started = std::time::Instant::now();

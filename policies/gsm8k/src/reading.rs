@@ -1,0 +1,191 @@
+//! Which number a text gives as its answer.
+
+use exgrpo_guest_sdk::response::{Scale, asserted, denies, is_bound, is_left_to_work_out, scale};
+
+use crate::numbers::{Number, numbers};
+
+/// Verbs that a value follows.
+const VERBS: [&str; 7] = [" is ", " is: ", " are ", " equals ", " was ", " be ", " total of "];
+/// What an equation comes to follows them.
+const EQUALS: [&str; 5] = ["=", "≈", "\\approx", "→", "\\rightarrow"];
+/// Words right before a number that isn't what a sentence is about, if it has another one: "12 dollars for 3 pens".
+const CIRCUMSTANCES: [&str; 14] = [
+    "in", "for", "than", "per", "within", "after", "before", "every", "from", "out of", "of the", "of these",
+    "if", "when",
+];
+/// Words right behind such a number: "12 pens at 3 dollars each".
+const RATES: [&str; 4] = ["each", "apiece", "per", "every"];
+/// Bytes before a number that are looked at.
+const MAX_CLAUSE: usize = 120;
+
+/// Numbers of the same sentence that are looked at.
+const MAX_OTHERS: usize = 16;
+
+/// How numbers are read for one question.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    /// The scale that the question asks for, as a unit.
+    asked: Option<Scale>,
+}
+
+impl Reading {
+    /// For a question that may ask "how many dozen" or "how many millions".
+    pub(crate) fn new(question: &str) -> Self {
+        let mut words = question.split(|char: char| !char.is_alphabetic());
+        let mut asked = None;
+        while let Some(word) = words.next() {
+            if word.eq_ignore_ascii_case("many") || word.eq_ignore_ascii_case("in") {
+                let word = words.next().unwrap_or_default();
+                asked = scale(word).or_else(|| scale(word.trim_end_matches(['s', 'S']))).or(asked);
+            }
+        }
+        Self { asked }
+    }
+
+    pub(crate) fn numbers(self, text: &str) -> Vec<Number> {
+        numbers(text, self.asked)
+    }
+
+    /// The only number of a text, if it is its value.
+    pub(crate) fn only(self, text: &str) -> Option<Number> {
+        let mut numbers = self.numbers(text);
+        let last = numbers.pop()?;
+        (numbers.is_empty() && is_value(text, &last)).then_some(last)
+    }
+
+    /// The first number of a text, unless a sign or nothing at all joins a second one to it: `5 - 3`, `5 3`, `5 or 3`.
+    pub(crate) fn single(self, text: &str) -> Option<Number> {
+        let mut found = self.numbers(text).into_iter();
+        let first = found.next()?;
+        if !is_value(text, &first) {
+            return None;
+        }
+        let rest = text.get(first.end..)?.trim_start_matches([' ', '$', '*']);
+        if rest
+            .strip_prefix(['x', 'X'])
+            .is_some_and(|rest| rest.trim_start().starts_with(|char: char| char.is_ascii_digit()))
+        {
+            return None;
+        }
+        let Some(second) = found.next() else { return Some(first) };
+        let between = text.get(first.end..second.start)?;
+        let is_mark = |char: char| char.is_whitespace() || "$*\\".contains(char);
+        let bare = between.trim_matches(is_mark);
+        // "8 (5 + 3)" says how it was found, "5 (or 3)" doesn't say what it is.
+        let bare = match bare.strip_prefix('(') {
+            Some("") => return Some(first),
+            Some(inner) => inner.trim_matches(is_mark),
+            None => bare,
+        };
+        let is_joined = matches!(bare, "or" | "and" | "to" | "times" | "cdot" | "或" | "和")
+            || bare.chars().all(|char| "+-−–±/×÷·^,;:&x".contains(char));
+        (!is_joined).then_some(first)
+    }
+
+    /// The number that a line behind "the answer is" gives.
+    pub(crate) fn announced(self, line: &str) -> Option<Number> {
+        let sentence = line.split_once(". ").map_or(line, |(sentence, _)| sentence);
+        // "Rs. 10" is no end of a sentence.
+        let sentence = if sentence.contains(|char: char| char.is_ascii_digit()) { sentence } else { line };
+        self.single(result_of(told(asserted(sentence)?)))
+    }
+
+    /// The last number of a text, if it is what its sentence is about.
+    pub(crate) fn last(self, text: &str) -> Option<Number> {
+        let aside = asides(text);
+        let found = self.numbers(text);
+        let is_aside = |at: usize| {
+            let opened = aside.partition_point(|(start, _)| *start < at);
+            opened.checked_sub(1).and_then(|last| aside.get(last)).is_some_and(|(_, end)| at < *end)
+        };
+        // "1/2 of them" says how it was found.
+        let is_share = |number: &Number| {
+            text[number.start..number.end].contains('/') && text[number.end..].starts_with(" of ")
+        };
+        let is_meant = |number: &Number| !number.is_ordinal && !is_aside(number.start) && !is_share(number);
+        let index = found.iter().rposition(is_meant).or(found.len().checked_sub(1))?;
+        let last = found.get(index)?;
+        if !is_value(text, last) {
+            return None;
+        }
+        if is_circumstance(text, last) {
+            let sentence = text[..last.start].rfind(". ").max(text[..last.start].rfind('\n')).unwrap_or(0);
+            let mut others =
+                found[..index].iter().rev().take(MAX_OTHERS).take_while(|number| number.start >= sentence);
+            if others.any(|number| !is_circumstance(text, number)) {
+                return None;
+            }
+        }
+        Some(last.clone())
+    }
+}
+
+/// "3 + 4 = 7" ends in what it comes to.
+pub(crate) fn result_of(text: &str) -> &str {
+    let ends = EQUALS.iter().filter_map(|sign| Some(text.rfind(sign)? + sign.len()));
+    &text[ends.max().unwrap_or(0)..]
+}
+
+/// Whether what stands before and behind a number leaves it as it is: no denial, no bound, nothing to work out.
+fn is_value(text: &str, number: &Number) -> bool {
+    let before = clause(&text[..number.start]);
+    let behind = &text[number.end..];
+    number.is_readable()
+        && !denies(before)
+        && !is_bound(&text[..number.start], behind)
+        && !is_left_to_work_out(before, behind)
+}
+
+/// The end of a text from the last sign on that ends a clause.
+fn clause(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(MAX_CLAUSE);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text[from..].rsplit([',', ';', ':', '.', '!', '?', '\n']).next().unwrap_or_default()
+}
+
+/// Whether a number only says when, for what or for how much each.
+fn is_circumstance(text: &str, number: &Number) -> bool {
+    let is_mark = |char: char| char.is_whitespace() || "$*\\€£".contains(char);
+    let before = clause(&text[..number.start]).trim_end_matches(is_mark).to_lowercase();
+    let is_before = |word: &str| {
+        before.strip_suffix(word).is_some_and(|rest| !rest.ends_with(|char: char| char.is_alphabetic()))
+    };
+    let behind = text[number.end..].chars().take(40).collect::<String>();
+    let mut words =
+        behind.split_whitespace().map(|word| word.trim_matches(|char: char| !char.is_alphabetic()));
+    CIRCUMSTANCES.iter().any(|word| is_before(word))
+        || words.by_ref().take(2).any(|word| RATES.contains(&word))
+}
+
+/// What stands in brackets: from where to where, in order.
+fn asides(text: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut open = None;
+    let mut last = ' ';
+    for (at, char) in text.char_indices() {
+        match char {
+            // `\(` begins a formula.
+            '(' if last != '\\' => open = Some(at),
+            ')' if last != '\\' => found.extend(open.take().map(|start| (start, at))),
+            '\n' => open = None,
+            _ => {}
+        }
+        last = char;
+    }
+    found
+}
+
+/// "the total of 3 days is 15" says what something is; the number before the verb is not it.
+fn told(sentence: &str) -> &str {
+    let begins_with_words = sentence.chars().take(2).all(char::is_alphabetic);
+    let ends = VERBS.iter().filter_map(|verb| Some(sentence.rfind(verb)? + verb.len()));
+    let begins_value = |at: &usize| {
+        sentence[*at..]
+            .trim_start_matches(['*', '$', '\\', '(', '-', '€', '£', ' '])
+            .starts_with(|char: char| char.is_ascii_digit())
+    };
+    let at = ends.filter(begins_value).max().filter(|_| begins_with_words);
+    &sentence[at.unwrap_or(0)..]
+}
