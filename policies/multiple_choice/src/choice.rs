@@ -1,22 +1,32 @@
 //! The choice of a response.
 
-use exgrpo_guest_sdk::response::{after_answer_phrase, announced, filled_boxes};
+use exgrpo_guest_sdk::response::{
+    Announced, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked,
+};
 
-use crate::label::{Alphabet, Choice};
+use crate::label::{Alphabet, Choice, REASONS};
+use crate::options::Options;
+use crate::words::Words;
+use crate::{chinese, statements, verdicts};
 
-/// Words before a statement that make it none: "it might seem that A is correct".
-const DOUBTS: [&str; 14] = [
-    "if", "whether", "seem", "seems", "think", "thought", "might", "may", "suppose", "assume", "not", "why",
-    "unless", "neither",
-];
-/// What a sentence says of a label that is not the choice.
-const RULED_OUT: [&str; 7] = ["is not", "isn't", "is wrong", "is incorrect", "is false", "can't", "cannot"];
-/// Words that begin a conclusion, in small letters.
-const CONCLUSIONS: [&str; 6] = ["so ", "so,", "therefore", "thus", "hence", "因此"];
+/// What a sentence says of a label in brackets that is not the choice.
+const RULED_OUT: [&str; 8] =
+    ["is not", "isn't", "is wrong", "is incorrect", "is false", "can't", "cannot", "fails"];
+/// Signs that may stand around a label that is all of a line.
+const AROUND: &str = " *_.:()[]\t$`\"👉✅✔☑➡→★>\u{fe0f}";
+/// Announcements that only suppose an answer before the one that counts.
+const MAX_SUPPOSED: usize = 8;
 
-impl Alphabet {
+/// A question, as far as it tells how to read its answers.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) labels: Alphabet,
+    pub(crate) options: Options,
+}
+
+impl Question {
     /// The choice of a response.
-    pub(crate) fn choice(self, response: &str, finished: bool) -> Option<char> {
+    pub(crate) fn choice(&self, response: &str, finished: bool) -> Option<char> {
         let boxes = filled_boxes(response);
         if let Some(last) = boxes.last() {
             let boxed = self.at_start(last.content);
@@ -25,154 +35,170 @@ impl Alphabet {
             }
             return match (self.revised(&response[last.range.end..]), boxed.one()) {
                 (Some(label), _) | (None, Some(label)) => Some(label),
-                (None, None) => self.said(response).or_else(|| self.alone(response)),
+                (None, None) => self
+                    .said(response)
+                    .or_else(|| self.labels.alone(response))
+                    .or_else(|| self.options.with_text(last.content)),
             };
         }
         if !finished {
             return None;
         }
-        let marked =
-            response.rsplit_once("####").map(|(_, rest)| rest.trim().lines().next().unwrap_or_default());
-        if let Some(line) = marked {
-            return self.announced(line);
+        if let Some((label, end)) = self.marked(response) {
+            return Some(self.revised(&response[end..]).unwrap_or(label));
         }
-        if after_answer_phrase(response).is_some() {
+        if last_announced(response).is_some() {
             return self.said(response);
         }
+        let labels = self.labels;
         self.said(response)
-            .or_else(|| self.first_line(response))
-            .or_else(|| self.first_listed(response))
-            .or_else(|| self.bracketed(response).last().map(|(_, label)| label))
-            .or_else(|| self.alone(response))
-            .or_else(|| self.listed(response))
+            .or_else(|| self.verdict(response))
+            .or_else(|| labels.first_line(response))
+            .or_else(|| labels.with_reason(response))
+            .or_else(|| labels.first_listed(response))
+            .or_else(|| labels.sole_bracketed(response))
+            .or_else(|| labels.alone(response))
+            .or_else(|| labels.listed(response).filter(|label| !self.options.contradict(*label, response)))
+            .or_else(|| self.text_alone(response))
+    }
+
+    /// The choice of a reference: a label, or what a solution ends in.
+    pub(crate) fn gold(&self, reference: &str) -> Option<char> {
+        match self.labels.at_start(reference) {
+            Choice::One(label) => return Some(label),
+            Choice::Several => return None,
+            Choice::Nothing => {}
+        }
+        if let Some(last) = filled_boxes(reference).last() {
+            return self.labels.at_start(last.content).one();
+        }
+        let line = announced(reference)?.line;
+        self.labels.at_start(line).one()
+    }
+
+    /// The label that a text begins with; nothing where the text of another option follows it.
+    fn at_start(&self, text: &str) -> Choice {
+        match self.labels.at_start(text) {
+            Choice::One(label) if self.options.contradict(label, text) => Choice::Several,
+            choice => choice,
+        }
+    }
+
+    /// The label behind the last `####`, and where its line ends; headings that list the options have none.
+    fn marked(&self, response: &str) -> Option<(char, usize)> {
+        let label = |head: &str| self.labels.at_start(head).one();
+        let is_label = |head: &str| label(head).is_some();
+        let (line, end) = marked(response, is_label)?;
+        let found = self.at_start(line).one()?;
+        let before = &response[..end - line.len()];
+        let is_listed = marked(before, is_label).is_some_and(|(other, _)| label(other) != Some(found));
+        (!is_listed).then_some((found, end))
     }
 
     /// What is said in so many words: behind "the answer is", or of a label.
-    fn said(self, response: &str) -> Option<char> {
-        match after_answer_phrase(response) {
-            Some(line) => self.announced(line),
+    fn said(&self, response: &str) -> Option<char> {
+        match last_announced(response) {
+            Some(found) => self.announced(found.line, response),
             None => {
-                let (at, label) =
-                    [self.told(response), self.told_in_chinese(response)].into_iter().flatten().max()?;
+                let labels = self.labels;
+                let told = [statements::told(labels, response), chinese::told(labels, response)];
+                let (at, label) = told.into_iter().flatten().max()?;
                 // "So (C)" concludes from what was said before.
-                let concluded = self
+                let concluded = labels
                     .bracketed(response)
-                    .next_back()
-                    .filter(|(last, _)| *last > at && self.is_concluded(response, *last));
+                    .pop()
+                    .filter(|(last, _)| *last > at && is_concluded(response, *last));
                 Some(concluded.map_or(label, |(_, label)| label))
             }
         }
     }
 
-    /// The label that a line behind "the answer is" chooses.
-    fn announced(self, line: &str) -> Option<char> {
+    /// The label that a line of a response chooses, behind "the answer is".
+    fn announced(&self, line: &str, response: &str) -> Option<char> {
         match self.at_start(line) {
-            Choice::One(label) => Some(label),
-            Choice::Several => None,
-            Choice::Nothing if is_denial(line) => None,
-            Choice::Nothing => {
-                let bracketed = self.bracketed(line).next().map(|(_, label)| label);
-                bracketed.or_else(|| self.told(line).map(|(_, label)| label))
+            Choice::One(label) => return Some(label),
+            Choice::Several => return None,
+            Choice::Nothing => {}
+        }
+        let told = |text: &str| statements::told(self.labels, text).map(|(_, label)| label);
+        match asserted(line) {
+            // "Not B. It's C."
+            None => {
+                let from = (line.as_ptr() as usize).checked_sub(response.as_ptr() as usize);
+                told(from.and_then(|from| response.get(from..)).unwrap_or(line))
+            }
+            Some(right) if right.len() < line.len() => self.at_start(right).one(),
+            Some(_) => {
+                let sentence = line.split(". ").next().unwrap_or_default();
+                told(line)
+                    .or_else(|| self.labels.sole_bracketed(line))
+                    .or_else(|| self.options.with_text(sentence))
             }
         }
     }
 
     /// The choice that a phrase behind the last box announces anew.
-    fn revised(self, rest: &str) -> Option<char> {
+    fn revised(&self, rest: &str) -> Option<char> {
         let found = announced(rest)?;
-        found.is_final(rest).then(|| self.announced(found.line)).flatten()
+        found.is_final(rest).then(|| self.announced(found.line, rest)).flatten()
     }
 
-    fn is_concluded(self, text: &str, at: usize) -> bool {
-        let sentence = text[..at].rsplit(['.', '\n', '!', '?']).next().unwrap_or_default();
-        let sentence = sentence.trim_start().to_lowercase();
-        CONCLUSIONS.iter().any(|word| sentence.starts_with(word))
+    /// The only label that a list calls right, unless the question may ask for what is wrong.
+    fn verdict(&self, response: &str) -> Option<char> {
+        let is_read = !self.options.is_negative && !self.options.are_verdicts();
+        is_read.then(|| verdicts::right(self.labels, response)).flatten()
     }
 
+    /// The label of the option whose text is all of a response of one line, or what its sentence ends in: "7 + 5 = 12".
+    fn text_alone(&self, response: &str) -> Option<char> {
+        let line = response.trim();
+        if line.contains('\n') {
+            return None;
+        }
+        self.options.with_text(line).or_else(|| {
+            let ends =
+                [" is ", " are ", " = "].iter().filter_map(|verb| Some(line.rfind(verb)? + verb.len()));
+            self.options.with_text(&line[ends.max()?..])
+        })
+    }
+}
+
+impl Alphabet {
     /// Labels in brackets of their own, in order.
-    fn bracketed(self, text: &str) -> impl DoubleEndedIterator<Item = (usize, char)> {
+    fn bracketed(self, text: &str) -> Vec<(usize, char)> {
         let (offsets, chars): (Vec<usize>, Vec<char>) = text.char_indices().unzip();
         // "Not (A)" and "(A) is wrong" rule one out.
         let is_ruled_out = |at: usize| {
-            let before: String = chars[at.saturating_sub(4)..at].iter().collect();
+            let before: String = chars[at.saturating_sub(12)..at].iter().collect();
+            let word = before.trim_end_matches([' ', '*', '$']).rsplit([' ', '*', '\n']).next();
             let behind: String = chars.iter().skip(at + 3).take(16).collect::<String>().to_lowercase();
             let behind = behind.trim_start_matches(['*', ' ', '$']);
-            before.eq_ignore_ascii_case("not ") || RULED_OUT.iter().any(|verdict| behind.starts_with(verdict))
+            word.is_some_and(is_denial) || RULED_OUT.iter().any(|verdict| behind.starts_with(verdict))
         };
-        let found: Vec<(usize, char)> = chars
+        chars
             .windows(3)
             .enumerate()
             .filter(|(at, window)| {
                 matches!((window[0], window[2]), ('(', ')') | ('[', ']')) && !is_ruled_out(*at)
             })
             .filter_map(|(at, window)| Some((offsets[at], self.label(window[1])?)))
-            .collect();
-        found.into_iter()
+            .collect()
     }
 
-    /// The last label that a sentence chooses: "option B", "I choose B", "(B) is correct", "B is the best answer"; and where.
-    fn told(self, text: &str) -> Option<(usize, char)> {
-        let words: Vec<(usize, &str)> = text
-            .split_whitespace()
-            .map(|word| word.trim_matches(|char: char| !char.is_alphanumeric()))
-            .filter(|word| !word.is_empty())
-            .map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
-            .collect();
-        let is = |at: usize, wanted: &[&str]| {
-            words.get(at).is_some_and(|(_, word)| wanted.iter().any(|other| word.eq_ignore_ascii_case(other)))
-        };
-        (0..words.len()).rev().find_map(|at| {
-            let (offset, word) = words[at];
-            let is_before = |wanted: &[&str]| at > 0 && is(at - 1, wanted);
-            let mut chars = word.chars();
-            let first = chars.next().filter(|char| char.is_uppercase() || char.is_ascii_digit())?;
-            let label = self.label(first).filter(|_| chars.next().is_none())?;
-            // "Option B ignores friction" chooses nothing.
-            let ends = text[offset + word.len()..].trim_start_matches([')', ']', '*', '"']).chars().next();
-            let is_named =
-                is_before(&["option", "choice"]) && ends.is_none_or(|char| ".,;!\n".contains(char));
-            let is_gone_with = is_before(&["with"]) && at > 1 && is(at - 2, &["go", "going"]);
-            let is_chosen = is_named
-                || is_gone_with
-                || (is_before(&["choose", "select", "pick"]) && !is(at + 1, &["is"]));
-            let is_right = is(at + 1, &["is"])
-                && (is(at + 2, &["correct", "right"])
-                    || (is(at + 2, &["the"]) && is(at + 3, &["correct", "right", "best", "answer"])));
-            ((is_chosen || is_right) && !is_doubted(&text[..offset])).then_some((offset, label))
-        })
+    /// The label in brackets, if there is one and no other, or the one that a last sentence concludes: "Hence (B)".
+    fn sole_bracketed(self, text: &str) -> Option<char> {
+        let found = self.bracketed(text);
+        let (at, last) = *found.last()?;
+        let is_sole = found.iter().all(|(_, label)| *label == last);
+        (is_sole || is_concluded(text, at)).then_some(last)
     }
 
-    /// The last label that a Chinese sentence chooses: 所以选C, 选项C正确, C是正确的; and where.
-    fn told_in_chinese(self, text: &str) -> Option<(usize, char)> {
-        if text.is_ascii() {
-            return None;
-        }
-        let chosen = text.rmatch_indices(['选', '選']).find_map(|(at, verb)| {
-            let rest = text[at + verb.len()..]
-                .trim_start_matches(['择', '擇', '项', '項', '是', '为', '為', ':', ' ', '*', '(', '$']);
-            let mut chars = rest.chars();
-            let label =
-                chars.next().filter(|char| !char.is_ascii_lowercase()).and_then(|char| self.label(char))?;
-            let ends = chars.next().is_none_or(|char| !char.is_ascii_alphanumeric());
-            let is_denied = ["不", "不能", "不应", "别"].iter().any(|word| text[..at].ends_with(word));
-            // 选项C错误
-            let is_wrong = ["错", "不", "是错"]
-                .iter()
-                .any(|word| chars.as_str().starts_with(word) || rest[1..].starts_with(word));
-            (ends && !is_denied && !is_wrong && !rest[1..].starts_with(['和', '或', '与']))
-                .then_some((at, label))
-        });
-        let right = ["是正确", "正确", "是对的", "项正确"].iter().filter_map(|word| {
-            let at = text.rfind(word)?;
-            let label = text[..at].trim_end_matches([')', ' ', '*']).chars().next_back()?;
-            Some((at, self.label(label).filter(|_| !label.is_ascii_lowercase())?))
-        });
-        chosen.into_iter().chain(right).max()
-    }
-
-    /// The last line that is a label and nothing else.
+    /// The last line that is a label and nothing else; a list of such lines chooses none.
     fn alone(self, text: &str) -> Option<char> {
-        text.lines().rev().find_map(|line| self.line(line))
+        let mut lines = text.lines().rev().skip_while(|line| self.line(line).is_none());
+        let label = self.line(lines.next()?)?;
+        let before = lines.next().and_then(|line| self.line(line));
+        before.is_none_or(|other| other == label).then_some(label)
     }
 
     /// The first line, if it is a label and an explanation follows; lines that are labels are no explanation.
@@ -181,6 +207,15 @@ impl Alphabet {
         let label = self.line(lines.next()?)?;
         let mut rest = lines.peekable();
         (rest.peek().is_some() && rest.all(|line| self.line(line).is_none())).then_some(label)
+    }
+
+    /// The label that a text begins with, if its reason follows: "A, because B is too large."
+    fn with_reason(self, text: &str) -> Option<char> {
+        let line = text.trim_start().lines().next()?;
+        let words = Words::new(line);
+        let is_first = words.before(0).chars().all(|char| AROUND.contains(char));
+        let is_joined = words.behind(0).contains([',', '—', '–', ';', ':']);
+        (is_first && is_joined && words.is(1, &REASONS)).then(|| words.label(0, self)).flatten()
     }
 
     /// The option as it is listed, in the first line and only there, before an explanation.
@@ -194,30 +229,48 @@ impl Alphabet {
 
     /// The label that a line is.
     fn line(self, line: &str) -> Option<char> {
-        let mut chars = line.trim_matches(|char: char| " *_.:()[]\t$`\"".contains(char)).chars();
+        let mut chars = line.trim_matches(|char: char| AROUND.contains(char)).chars();
         let label = self.label(chars.next()?)?;
         chars.next().is_none().then_some(label)
     }
 
-    /// The label of an option that is all of a text.
+    /// The label of an option that is all of a text, and the only one in it: "B) Rome", "Option B: Rome".
     fn listed(self, text: &str) -> Option<char> {
         let line = text.trim().trim_start_matches('*');
-        let is_listed = !line.contains('\n') && line.chars().nth(1).is_some_and(|char| ").:".contains(char));
-        is_listed.then(|| self.at_start(line).one()).flatten()
+        if line.contains('\n') {
+            return None;
+        }
+        let named = ["Option ", "option ", "Choice "].iter().find_map(|name| line.strip_prefix(name));
+        let line = named.unwrap_or(line);
+        if !line.chars().nth(1).is_some_and(|char| ").:".contains(char)) {
+            return None;
+        }
+        let label = self.at_start(line).one()?;
+        let words = Words::new(line);
+        let is_another = |index: usize| {
+            let is_listed = words.behind(index).starts_with([')', '.', ':']);
+            is_listed && words.label(index, self).is_some_and(|other| other != label)
+        };
+        (1..words.len()).all(|index| !is_another(index)).then_some(label)
     }
 }
 
-/// Whether one of the last words before a statement in its sentence makes it none.
-fn is_doubted(before: &str) -> bool {
-    let sentence = before.rsplit(['.', '\n', '!', '?', ';']).next().unwrap_or_default();
-    let words = sentence.split_whitespace().rev().take(4);
-    words
-        .map(|word| word.trim_matches(|char: char| !char.is_alphanumeric()))
-        .any(|word| DOUBTS.iter().any(|doubt| word.eq_ignore_ascii_case(doubt)))
+/// The last announcement that supposes nothing, or else the last.
+fn last_announced(response: &str) -> Option<Announced<'_>> {
+    let last = announced(response)?;
+    let mut found = last;
+    for _ in 0..MAX_SUPPOSED {
+        if found.is_label || found.is_final(response) {
+            return Some(found);
+        }
+        let Some(before) = announced(&response[..found.start]) else { break };
+        // The line of one that is followed at once by another is cut there.
+        found = before;
+    }
+    Some(last)
 }
 
-/// Whether a line says what the answer is not.
-fn is_denial(line: &str) -> bool {
-    let line = line.trim_start_matches(['*', ' ']).to_lowercase();
-    ["not ", "no ", "nicht ", "never ", "neither "].iter().any(|word| line.starts_with(word))
+/// Whether the sentence of a place begins with a word that concludes.
+fn is_concluded(text: &str, at: usize) -> bool {
+    begins_conclusion(text[..at].rsplit(['.', '\n', '!', '?']).next().unwrap_or_default())
 }

@@ -27,7 +27,7 @@ impl Choice {
 }
 
 /// What may follow a label that could be an article: "the answer is A because ..".
-const REASONS: [&str; 17] = [
+pub(crate) const REASONS: [&str; 23] = [
     "because",
     "since",
     "as",
@@ -45,7 +45,66 @@ const REASONS: [&str; 17] = [
     "da",
     "perché",
     "поскольку",
+    "rather",
+    "not",
+    "instead",
+    "by",
+    "based",
+    "but",
 ];
+
+/// Words that may stand before a label, in small letters.
+const ANNOUNCING: [&str; 31] = [
+    "option",
+    "choice",
+    "answer",
+    "letter",
+    "statement",
+    "alternative",
+    "the",
+    "la",
+    "le",
+    "el",
+    "die",
+    "is",
+    ":",
+    "opción",
+    "opcion",
+    "opção",
+    "alternativa",
+    "a letra",
+    "letra",
+    "lettre",
+    "réponse",
+    "respuesta",
+    "antwort",
+    "đáp án",
+    "pilihan",
+    "therefore",
+    "thus",
+    "indeed",
+    "still",
+    "of course",
+    ",",
+];
+/// Such words before a label.
+const MAX_ANNOUNCING: usize = 6;
+
+/// What follows one of the words that announce a label, or an adverb in "-ly".
+fn behind_word(text: &str) -> Option<&str> {
+    let behind = ANNOUNCING.iter().find_map(|word| {
+        let start = text.get(..word.len())?;
+        let behind = &text[word.len()..];
+        let is_whole = !behind.starts_with(char::is_alphabetic) || !word.ends_with(char::is_alphabetic);
+        (is_whole && start.to_lowercase() == *word).then_some(behind)
+    });
+    let adverb = || {
+        let length = text.find(|char: char| !char.is_ascii_alphabetic())?;
+        let (word, behind) = text.split_at(length);
+        (word.ends_with("ly") && length < 16).then_some(behind)
+    };
+    behind.or_else(adverb).map(str::trim_start)
+}
 
 /// The labels that options may have.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +125,12 @@ impl Alphabet {
         (index < self.size.min(last)).then_some(label)
     }
 
+    /// The label of the option at a place, counted from 0.
+    pub(crate) fn nth(self, index: u32) -> Option<char> {
+        let first = if self.kind == Labels::Letters { 'A' } else { '1' };
+        char::from_u32(u32::from(first) + index).and_then(|char| self.label(char))
+    }
+
     /// The label that a text begins with, behind words that announce it and marks around it.
     pub(crate) fn at_start(self, text: &str) -> Choice {
         let bare = ["\\textbf", "\\text", "\\mathrm", "\\mathbf"]
@@ -73,12 +138,9 @@ impl Alphabet {
             .fold(text.to_owned(), |text, name| text.replace(name, ""));
         let bare: String = bare.chars().filter(|char| !"*$\\{}\"'`".contains(*char)).collect();
         let mut rest = bare.trim_start();
-        for word in ["option", "choice", "answer", "letter", "the", "la", "le", "el", "die", "is", ":"] {
-            let is_next = rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-            let behind = rest.get(word.len()..).unwrap_or_default();
-            if is_next && !behind.starts_with(|char: char| char.is_ascii_alphabetic()) {
-                rest = behind.trim_start();
-            }
+        for _ in 0..MAX_ANNOUNCING {
+            let Some(behind) = behind_word(rest) else { break };
+            rest = behind;
         }
         let is_bracketed = rest.starts_with(['(', '[']);
         rest = rest.trim_start_matches(['(', '[']);
@@ -91,12 +153,12 @@ impl Alphabet {
             None => true,
             Some(next) if is_bracketed => ")] .:,".contains(next),
             Some('.') => !rest[1..].starts_with(|char: char| char.is_ascii_digit()),
-            Some(')' | ']' | ':' | ',' | ';') => true,
-            // "A cat" begins with an article.
+            Some(')' | ']' | ':' | ',' | ';' | '!') => true,
+            // "A cat" begins with an article, "I think" with a pronoun.
             Some(' ' | '\n') => {
                 let next = rest.trim_start();
                 let word = next.split(|char: char| !char.is_alphabetic()).next().unwrap_or_default();
-                first.is_ascii_uppercase() && first != 'A'
+                first.is_ascii_uppercase() && !matches!(first, 'A' | 'I')
                     || next.starts_with(['-', '(', '–'])
                     || REASONS.contains(&word)
             }

@@ -18,15 +18,22 @@
 //!
 //! Two different choices side by side, as in "A and B", are none. A response that was cut has a choice only in a box.
 
+mod chinese;
 mod choice;
 mod label;
+mod options;
+mod statements;
 #[cfg(test)]
 mod tests;
+mod verdicts;
+mod words;
 
-use exgrpo_guest_sdk::response::{after_think_tag, half_width};
+use exgrpo_guest_sdk::response::{after_think_tag, behind_thoughts, half_width};
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
+use choice::Question;
 use label::{Alphabet, Labels};
+use options::Options;
 
 parameters! {
     /// What a run may set.
@@ -53,18 +60,23 @@ impl Policy for MultipleChoice {
 impl Verifier for MultipleChoice {
     fn verify(&self, request: &Request) -> Result<Verdict> {
         let reference = half_width(&request.reference);
-        let labels =
-            [Labels::Letters, Labels::Numbers].map(|kind| Alphabet { kind, size: self.0.max_options });
-        let found = labels.into_iter().find_map(|labels| Some((labels, labels.at_start(&reference).one()?)));
-        let Some((labels, gold)) = found else { return Ok(Verdict::unscorable()) };
+        let found = [Labels::Letters, Labels::Numbers].into_iter().find_map(|kind| {
+            let labels = Alphabet { kind, size: self.0.max_options };
+            let question = Question { labels, options: Options::of(labels, &request.prompt) };
+            Some((question.gold(&reference)?, question))
+        });
+        let Some((gold, question)) = found else { return Ok(Verdict::unscorable()) };
         let mut response = request.response.as_str();
         if self.0.after_think_tag {
             match after_think_tag(response) {
                 Some(rest) => response = rest,
                 None => return Ok(Verdict::incorrect()),
             }
+        } else {
+            response = behind_thoughts(response);
         }
-        Ok(match labels.choice(&half_width(response), request.finished) {
+        let response = half_width(response).replace('’', "'");
+        Ok(match question.choice(&response, request.finished) {
             Some(label) if label == gold => Verdict::correct().with_answer(label.to_string()),
             Some(label) => Verdict::incorrect().with_answer(label.to_string()),
             None => Verdict::incorrect(),

@@ -1,0 +1,386 @@
+//! What sentences say of labels: that one is chosen, or ruled out.
+
+use exgrpo_guest_sdk::response::is_denial;
+
+use crate::label::{Alphabet, REASONS};
+use crate::words::Words;
+
+/// Words that may stand between a verb and a label, in small letters.
+const NAMES: [&str; 21] = [
+    "option",
+    "options",
+    "choice",
+    "answer",
+    "letter",
+    "alternative",
+    "statement",
+    "the",
+    "la",
+    "opción",
+    "opcion",
+    "opção",
+    "alternativa",
+    "letra",
+    "antwort",
+    "lettre",
+    "réponse",
+    "respuesta",
+    "đáp",
+    "án",
+    "pilihan",
+];
+/// Names of what a label stands for, which may choose it on their own: "thus option B."
+const OPTIONS: [&str; 10] =
+    ["option", "choice", "opción", "opcion", "opção", "alternativa", "letra", "antwort", "lettre", "án"];
+/// Adverbs of somebody who is sure.
+const SURE: [&str; 22] = [
+    "the",
+    "clearly",
+    "definitely",
+    "indeed",
+    "therefore",
+    "thus",
+    "hence",
+    "certainly",
+    "obviously",
+    "most",
+    "more",
+    "our",
+    "my",
+    "likely",
+    "probably",
+    "only",
+    "then",
+    "actually",
+    "really",
+    "simply",
+    "just",
+    "still",
+];
+/// What the right label is.
+const RIGHT: [&str; 9] =
+    ["correct", "right", "best", "better", "answer", "accurate", "appropriate", "choice", "remaining"];
+/// What a wrong label is.
+const WRONG: [&str; 7] = ["wrong", "incorrect", "false", "invalid", "out", "eliminated", "excluded"];
+/// Verbs that choose the label behind them.
+const CHOOSING: [&str; 17] = [
+    "choose",
+    "chose",
+    "choosing",
+    "select",
+    "selecting",
+    "selected",
+    "pick",
+    "picking",
+    "picked",
+    "prefer",
+    "leaves",
+    "leaving",
+    "chọn",
+    "elijo",
+    "escolho",
+    "choisis",
+    "wähle",
+];
+/// What chooses the label behind it by two words.
+const PAIRS: [(&[&str], &[&str]); 6] = [
+    (&["go", "going", "went", "stick", "left", "stay"], &["with"]),
+    (&["go", "going", "opt", "opting"], &["for"]),
+    (&["settle", "settled"], &["on"]),
+    (&["i'd", "would"], &["say"]),
+    (&["we", "i"], &["get", "obtain"]),
+    (&["to", "matches", "match"], &["match", "option"]),
+];
+/// What the label is called that "is" joins to it: "the solution is B", "it is B".
+const SUBJECTS: [&str; 17] = [
+    "it",
+    "that",
+    "which",
+    "best",
+    "one",
+    "solution",
+    "pick",
+    "selection",
+    "guess",
+    "conclusion",
+    "statement",
+    "verdict",
+    "letter",
+    "response",
+    "result",
+    "correct",
+    "must",
+];
+/// Words that announce a label behind a colon or a dash, or as all of a sentence.
+const LEADS: [&str; 14] = [
+    "final",
+    "conclusion",
+    "therefore",
+    "thus",
+    "hence",
+    "so",
+    "ans",
+    "verdict",
+    "choice",
+    "solution",
+    "pick",
+    "result",
+    "consequently",
+    "selection",
+];
+/// Words that rule out the label behind them.
+const RULING_OUT: [&str; 22] = [
+    "eliminate",
+    "eliminates",
+    "eliminated",
+    "eliminating",
+    "exclude",
+    "excludes",
+    "excluded",
+    "excluding",
+    "reject",
+    "rejected",
+    "rejecting",
+    "discard",
+    "discarding",
+    "discarded",
+    "dismiss",
+    "dismissing",
+    "except",
+    "without",
+    "unlike",
+    "than",
+    "over",
+    "against",
+];
+/// Words before a statement that make it none: "it might seem that A is correct".
+const DOUBTS: [&str; 19] = [
+    "if",
+    "whether",
+    "seem",
+    "seems",
+    "seemed",
+    "think",
+    "thought",
+    "might",
+    "may",
+    "could",
+    "suppose",
+    "assume",
+    "why",
+    "unless",
+    "either",
+    "considered",
+    "believed",
+    "guessed",
+    "claim",
+];
+/// Words before a statement that are looked at for doubts.
+const MAX_DOUBTS: usize = 5;
+
+/// What a sentence does with a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Chosen,
+    RuledOut,
+}
+
+/// The last label that a text chooses, and where; none where another is chosen beside it, or where it is ruled out behind.
+pub(crate) fn told(labels: Alphabet, text: &str) -> Option<(usize, char)> {
+    let words = Words::new(text);
+    let mut ruled_out: Vec<char> = Vec::new();
+    for index in (0..words.len()).rev() {
+        let Some(label) = words.label(index, labels) else { continue };
+        match said(labels, &words, index) {
+            Some(Said::RuledOut) if !ruled_out.contains(&label) => ruled_out.push(label),
+            Some(Said::Chosen) => {
+                let is_meant =
+                    !ruled_out.contains(&label) && !is_one_of_several(labels, &words, index, label);
+                return is_meant.then_some((words.start(index), label));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether "A is correct and B is correct" chooses another label too.
+fn is_one_of_several(labels: Alphabet, words: &Words, index: usize, label: char) -> bool {
+    let lead = lead(words, index);
+    let is_joined = lead.is_some_and(|lead| words.is(lead, &["and", "or", "both"]));
+    is_joined
+        && (0..index)
+            .rev()
+            .take(12)
+            .take_while(|before| !words.ends_sentence(*before))
+            .filter_map(|before| Some((before, words.label(before, labels)?)))
+            .any(|(before, other)| other != label && said(labels, words, before) == Some(Said::Chosen))
+}
+
+/// The word before a label and its names, in the same sentence.
+fn lead(words: &Words, index: usize) -> Option<usize> {
+    let mut lead = index.checked_sub(1)?;
+    for _ in 0..4 {
+        if words.ends_sentence(lead) {
+            return None;
+        }
+        let is_passed = words.is(lead, &NAMES) || words.get(lead).ends_with("ly") || words.is(lead, &SURE);
+        // "Therefore, B" concludes.
+        if !is_passed || words.is(lead, &LEADS) && !words.is(lead, &["choice"]) {
+            return Some(lead);
+        }
+        lead = lead.checked_sub(1)?;
+    }
+    (!words.ends_sentence(lead)).then_some(lead)
+}
+
+fn said(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
+    let found = said_behind(words, index).or_else(|| said_before(labels, words, index))?;
+    match found {
+        Said::Chosen if words.is_asked(index) => None,
+        Said::Chosen => doubt(words, index),
+        Said::RuledOut => Some(Said::RuledOut),
+    }
+}
+
+/// What the words behind a label say: "is correct", "is not the answer", "remains".
+fn said_behind(words: &Words, index: usize) -> Option<Said> {
+    if !words.goes_on(index) {
+        return None;
+    }
+    let verb = index + 1;
+    let is_denied = words.is(verb, &["isn't", "can't", "cannot", "doesn't", "fails"]);
+    if is_denied {
+        let is_of_it = words.is(verb, &["fails"]) || words.is(verb + 1, &["be", "hold", "work", "fit"]);
+        return (is_of_it || (verb + 1..verb + 4).any(|at| words.is(at, &RIGHT))).then_some(Said::RuledOut);
+    }
+    if words.is(verb, &["remains"]) {
+        let is_only = index > 0 && words.is(index - 1, &["only"]);
+        return (is_only || words.ends_clause(verb)).then_some(Said::Chosen);
+    }
+    if words.is(verb, &["holds", "works", "fits"]) {
+        let from = index.saturating_sub(3);
+        let is_concluded =
+            (from..index).any(|at| words.is(at, &["so", "thus", "therefore", "hence", "only"]));
+        return (is_concluded && words.ends_clause(verb)).then_some(Said::Chosen);
+    }
+    if !words.is(verb, &["is"]) {
+        return None;
+    }
+    let mut is_not = false;
+    for at in verb + 1..verb + 6 {
+        if !words.goes_on(at - 1) {
+            return None;
+        }
+        if words.is(at, &["not"]) {
+            is_not = true;
+        } else if words.is(at, &WRONG) {
+            return (!is_not).then_some(Said::RuledOut);
+        } else if words.is(at, &RIGHT) {
+            let is_answer = !words.is_asked(at);
+            return if is_not { Some(Said::RuledOut) } else { is_answer.then_some(Said::Chosen) };
+        } else if !words.is(at, &SURE) {
+            return None;
+        }
+    }
+    None
+}
+
+/// What the words before a label say: "I choose", "it is", "not", "we rule out option".
+fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
+    let ends = words.ends_clause(index);
+    let has_reason = words.goes_on(index) && words.is(index + 1, &REASONS);
+    // "Choose A good one" and "choose I" have an article and a pronoun.
+    let is_article =
+        matches!(words.get(index), "A" | "I") && !words.before(index).ends_with(['(', '[', '*', '"']);
+    let is_whole = ends || has_reason || words.is(index + 1, &["rather", "not", "over", "instead"]);
+    let from = (0..index).rev().take(4).take_while(|at| words.is(*at, &NAMES)).last().unwrap_or(index);
+    let is_named = (from..index).any(|at| words.is(at, &OPTIONS)) && words.goes_on(index - 1);
+    let Some(lead) = lead(words, index) else {
+        // "Option B."
+        return (is_named && is_stated(words, index)).then_some(Said::Chosen);
+    };
+    let is_before =
+        |wanted: &[&str]| lead > 0 && !words.ends_sentence(lead - 1) && words.is(lead - 1, wanted);
+    if is_denial(words.get(lead))
+        || words.is(lead, &RULING_OUT)
+        || (words.is(lead, &["out"]) && is_before(&["rule", "ruled", "ruling", "rules", "throw"]))
+        || (words.is(lead, &["of"]) && is_before(&["instead"]))
+    {
+        return Some(Said::RuledOut);
+    }
+    if words.is(lead, &["but"]) && ends {
+        // "Not D but A."
+        let is_corrected = lead > 1
+            && words.label(lead - 1, labels).is_some()
+            && (lead.saturating_sub(4)..lead - 1).any(|at| is_denial(words.get(at)));
+        return is_corrected.then_some(Said::Chosen);
+    }
+    let is_chosen = words.is(lead, &CHOOSING)
+        || PAIRS.iter().any(|(first, second)| words.is(lead, second) && is_before(first));
+    if is_chosen {
+        return (is_whole || !is_article && !words.is(index + 1, &["is", "and", "or"]))
+            .then_some(Said::Chosen);
+    }
+    let is_joined = words.is(lead, &["it's", "that's"])
+        || (words.is(lead, &["is"]) && is_before(&SUBJECTS))
+        || (words.is(lead, &["be"]) && is_before(&["must", "should"]))
+        || words.is(lead, &["cevap", "yanıt"]);
+    if is_joined {
+        return is_whole.then_some(Said::Chosen);
+    }
+    let gap = words.before(index);
+    let is_announced = gap.contains(':') || gap.contains(" - ") || gap.contains('–');
+    if words.is(lead, &LEADS) && (is_announced || words.ends_sentence(index)) && ends {
+        return Some(Said::Chosen);
+    }
+    if gap.contains(':') && words.ends_clause(index) && index + 1 == words.len() {
+        return is_last_word(words, index).then_some(Said::Chosen);
+    }
+    (is_named
+        && is_stated(words, index)
+        && !words.is(lead, &["consider", "considering", "at", "see", "check", "unlike"]))
+    .then_some(Said::Chosen)
+}
+
+/// Whether an option that is named is all that is said of it: "so option B.", but not "option B. False".
+fn is_stated(words: &Words, index: usize) -> bool {
+    let behind = words.behind(index).trim_start_matches([')', ']', '*', '"']);
+    (behind.trim().is_empty() && index + 1 == words.len() || behind.starts_with(['.', ',', ';', '!', '\n']))
+        && !words.is(index + 1, &["correct", "incorrect", "true", "false", "right", "wrong", "yes", "no"])
+}
+
+/// Whether a label behind a colon ends a text whose last line rules nothing out: "I am sure: B".
+fn is_last_word(words: &Words, index: usize) -> bool {
+    (0..index).rev().take(12).take_while(|at| !words.behind(*at).contains('\n')).all(|at| {
+        !is_denial(words.get(at))
+            && !words.is(at, &RULING_OUT)
+            && !words.is(at, &WRONG)
+            && !words.is(at, &DOUBTS)
+    })
+}
+
+/// A choice, unless the words before it in its clause deny it or only suppose it.
+fn doubt(words: &Words, index: usize) -> Option<Said> {
+    let mut at = index;
+    for _ in 0..MAX_DOUBTS {
+        let Some(before) = at.checked_sub(1) else { break };
+        let gap = words.behind(before);
+        // "It can't be B, so it's D."
+        if words.ends_sentence(before) || gap.contains([',', ':']) || words.is(before, &["but", "so", "then"])
+        {
+            break;
+        }
+        if is_denial(words.get(before)) || words.is(before, &RULING_OUT) {
+            return Some(Said::RuledOut);
+        }
+        if words.is(before, &DOUBTS) {
+            let is_mine = words.is(before, &["think"]) && before > 0 && words.get(before - 1) == "I";
+            if !is_mine {
+                return None;
+            }
+        }
+        at = before;
+    }
+    Some(Said::Chosen)
+}
