@@ -317,6 +317,10 @@ impl Scanner<'_> {
             at
         };
         let sign = skip(start, &['$', '\\', '€', '£', ' ']);
+        let name: String = (sign.saturating_sub(8)..sign).filter_map(|at| self.peek(at)).collect();
+        if name.eq_ignore_ascii_case("negative") {
+            return true;
+        }
         if !self.before(sign).is_some_and(|char| matches!(char, '-' | '−')) {
             return false;
         }

@@ -116,7 +116,13 @@ impl Reading {
                 return None;
             }
         }
-        Some(last.clone())
+        // "5 to 6" and "5 or 6" are two answers; "from 10 to 6" ends in one.
+        let other = index.checked_sub(1).and_then(|before| found.get(before));
+        let joint = other.and_then(|other| text.get(other.end..last.start)).map(str::trim);
+        let is_range = matches!(joint, Some("or" | "and"))
+            || (joint == Some("to")
+                && !other.is_some_and(|other| text[..other.start].trim_end().ends_with("from")));
+        (!is_range).then(|| last.clone())
     }
 }
 

@@ -122,7 +122,14 @@ fn people_write_numbers_in_many_ways() {
         ("2500000", &["2.5 million", "#### 2,500 thousand"][..], &["2.5", "25 million"][..]),
         (
             "-15",
-            &["#### -15", "The answer is −15.", "The answer is -$15.", "It is $-15$.", "\\boxed{-15}"][..],
+            &[
+                "#### -15",
+                "The answer is −15.",
+                "The answer is -$15.",
+                "It is $-15$.",
+                "The answer is negative 15.",
+                "\\boxed{-15}",
+            ][..],
             &["#### 15", "20 - 15"][..],
         ),
     ] {

@@ -13,7 +13,7 @@ use crate::{chinese, statements, verdicts};
 const RULED_OUT: [&str; 8] =
     ["is not", "isn't", "is wrong", "is incorrect", "is false", "can't", "cannot", "fails"];
 /// Signs that may stand around a label that is all of a line.
-const AROUND: &str = " *_.:()[]\t$`\"👉✅✔☑➡→★>\u{fe0f}";
+const AROUND: &str = " *_.:()[]{}\t$`\"'!\\👉✅✔☑➡→★>\u{fe0f}";
 /// Announcements that only suppose an answer before the one that counts.
 const MAX_SUPPOSED: usize = 8;
 
@@ -58,7 +58,7 @@ impl Question {
             .or_else(|| labels.first_listed(response))
             .or_else(|| labels.sole_bracketed(response))
             .or_else(|| labels.alone(response))
-            .or_else(|| labels.listed(response).filter(|label| !self.options.contradict(*label, response)))
+            .or_else(|| self.listed(response))
             .or_else(|| self.text_alone(response))
     }
 
@@ -101,7 +101,7 @@ impl Question {
             Some(found) => self.announced(found.line, response),
             None => {
                 let labels = self.labels;
-                let told = [statements::told(labels, response), chinese::told(labels, response)];
+                let told = [statements::told(labels, response).chosen, chinese::told(labels, response)];
                 let (at, label) = told.into_iter().flatten().max()?;
                 // "So (C)" concludes from what was said before.
                 let concluded = labels
@@ -120,7 +120,7 @@ impl Question {
             Choice::Several => return None,
             Choice::Nothing => {}
         }
-        let told = |text: &str| statements::told(self.labels, text).map(|(_, label)| label);
+        let told = |text: &str| statements::told(self.labels, text).chosen.map(|(_, label)| label);
         match asserted(line) {
             // "Not B. It's C."
             None => {
@@ -147,6 +147,12 @@ impl Question {
     fn verdict(&self, response: &str) -> Option<char> {
         let is_read = !self.options.is_negative && !self.options.are_verdicts();
         is_read.then(|| verdicts::right(self.labels, response)).flatten()
+    }
+
+    /// The option as it is listed, if that is all of a response.
+    fn listed(&self, response: &str) -> Option<char> {
+        let label = self.labels.listed(response)?;
+        (!self.options.contradict(label, response)).then_some(label)
     }
 
     /// The label of the option whose text is all of a response of one line, or what its sentence ends in: "7 + 5 = 12".
@@ -187,7 +193,9 @@ impl Alphabet {
 
     /// The label in brackets, if there is one and no other, or the one that a last sentence concludes: "Hence (B)".
     fn sole_bracketed(self, text: &str) -> Option<char> {
-        let found = self.bracketed(text);
+        let mut found = self.bracketed(text);
+        let ruled_out = statements::told(self, text).ruled_out;
+        found.retain(|(_, label)| !ruled_out.contains(label));
         let (at, last) = *found.last()?;
         let is_sole = found.iter().all(|(_, label)| *label == last);
         (is_sole || is_concluded(text, at)).then_some(last)
@@ -229,6 +237,10 @@ impl Alphabet {
 
     /// The label that a line is.
     fn line(self, line: &str) -> Option<char> {
+        let line = line.trim_start().trim_start_matches("- ");
+        let line = line.trim_start_matches(['$', '\\', '*', '(', '[']);
+        let name = ["textbf{", "text{", "mathrm{"].iter().find_map(|name| line.strip_prefix(name));
+        let line = name.unwrap_or(line);
         let mut chars = line.trim_matches(|char: char| AROUND.contains(char)).chars();
         let label = self.label(chars.next()?)?;
         chars.next().is_none().then_some(label)
@@ -242,7 +254,10 @@ impl Alphabet {
         }
         let named = ["Option ", "option ", "Choice "].iter().find_map(|name| line.strip_prefix(name));
         let line = named.unwrap_or(line);
-        if !line.chars().nth(1).is_some_and(|char| ").:".contains(char)) {
+        let behind = line.get(1..)?.trim_start_matches('*');
+        let dash = [" - ", " – ", " — "].iter().find_map(|dash| behind.strip_prefix(dash));
+        let is_word = |rest: &str| rest.len() > 1 && rest.chars().take(2).all(char::is_alphanumeric);
+        if !behind.starts_with([')', '.', ':']) && !dash.is_some_and(is_word) {
             return None;
         }
         let label = self.at_start(line).one()?;

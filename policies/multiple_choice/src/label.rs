@@ -54,7 +54,7 @@ pub(crate) const REASONS: [&str; 23] = [
 ];
 
 /// Words that may stand before a label, in small letters.
-const ANNOUNCING: [&str; 31] = [
+const ANNOUNCING: [&str; 37] = [
     "option",
     "choice",
     "answer",
@@ -85,6 +85,12 @@ const ANNOUNCING: [&str; 31] = [
     "indeed",
     "still",
     "of course",
+    "most",
+    "donc",
+    "also",
+    "quindi",
+    "então",
+    "entonces",
     ",",
 ];
 /// Such words before a label.

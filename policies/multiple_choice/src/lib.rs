@@ -22,10 +22,12 @@ mod chinese;
 mod choice;
 mod label;
 mod options;
+mod predicates;
 mod statements;
 #[cfg(test)]
 mod tests;
 mod verdicts;
+mod vocabulary;
 mod words;
 
 use exgrpo_guest_sdk::response::{after_think_tag, behind_thoughts, half_width};

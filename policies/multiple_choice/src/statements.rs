@@ -3,205 +3,49 @@
 use exgrpo_guest_sdk::response::is_denial;
 
 use crate::label::{Alphabet, REASONS};
+use crate::predicates::predicate;
+use crate::vocabulary::{
+    ANSWERS, CHOOSING, DOUBTS, LEADS, NAMES, OPTIONS, PAIRS, RULING_OUT, SUBJECTS, SURE, WRONG,
+};
 use crate::words::Words;
 
-/// Words that may stand between a verb and a label, in small letters.
-const NAMES: [&str; 21] = [
-    "option",
-    "options",
-    "choice",
-    "answer",
-    "letter",
-    "alternative",
-    "statement",
-    "the",
-    "la",
-    "opción",
-    "opcion",
-    "opção",
-    "alternativa",
-    "letra",
-    "antwort",
-    "lettre",
-    "réponse",
-    "respuesta",
-    "đáp",
-    "án",
-    "pilihan",
-];
-/// Names of what a label stands for, which may choose it on their own: "thus option B."
-const OPTIONS: [&str; 10] =
-    ["option", "choice", "opción", "opcion", "opção", "alternativa", "letra", "antwort", "lettre", "án"];
-/// Adverbs of somebody who is sure.
-const SURE: [&str; 22] = [
-    "the",
-    "clearly",
-    "definitely",
-    "indeed",
-    "therefore",
-    "thus",
-    "hence",
-    "certainly",
-    "obviously",
-    "most",
-    "more",
-    "our",
-    "my",
-    "likely",
-    "probably",
-    "only",
-    "then",
-    "actually",
-    "really",
-    "simply",
-    "just",
-    "still",
-];
-/// What the right label is.
-const RIGHT: [&str; 9] =
-    ["correct", "right", "best", "better", "answer", "accurate", "appropriate", "choice", "remaining"];
-/// What a wrong label is.
-const WRONG: [&str; 7] = ["wrong", "incorrect", "false", "invalid", "out", "eliminated", "excluded"];
-/// Verbs that choose the label behind them.
-const CHOOSING: [&str; 17] = [
-    "choose",
-    "chose",
-    "choosing",
-    "select",
-    "selecting",
-    "selected",
-    "pick",
-    "picking",
-    "picked",
-    "prefer",
-    "leaves",
-    "leaving",
-    "chọn",
-    "elijo",
-    "escolho",
-    "choisis",
-    "wähle",
-];
-/// What chooses the label behind it by two words.
-const PAIRS: [(&[&str], &[&str]); 6] = [
-    (&["go", "going", "went", "stick", "left", "stay"], &["with"]),
-    (&["go", "going", "opt", "opting"], &["for"]),
-    (&["settle", "settled"], &["on"]),
-    (&["i'd", "would"], &["say"]),
-    (&["we", "i"], &["get", "obtain"]),
-    (&["to", "matches", "match"], &["match", "option"]),
-];
-/// What the label is called that "is" joins to it: "the solution is B", "it is B".
-const SUBJECTS: [&str; 17] = [
-    "it",
-    "that",
-    "which",
-    "best",
-    "one",
-    "solution",
-    "pick",
-    "selection",
-    "guess",
-    "conclusion",
-    "statement",
-    "verdict",
-    "letter",
-    "response",
-    "result",
-    "correct",
-    "must",
-];
-/// Words that announce a label behind a colon or a dash, or as all of a sentence.
-const LEADS: [&str; 14] = [
-    "final",
-    "conclusion",
-    "therefore",
-    "thus",
-    "hence",
-    "so",
-    "ans",
-    "verdict",
-    "choice",
-    "solution",
-    "pick",
-    "result",
-    "consequently",
-    "selection",
-];
-/// Words that rule out the label behind them.
-const RULING_OUT: [&str; 22] = [
-    "eliminate",
-    "eliminates",
-    "eliminated",
-    "eliminating",
-    "exclude",
-    "excludes",
-    "excluded",
-    "excluding",
-    "reject",
-    "rejected",
-    "rejecting",
-    "discard",
-    "discarding",
-    "discarded",
-    "dismiss",
-    "dismissing",
-    "except",
-    "without",
-    "unlike",
-    "than",
-    "over",
-    "against",
-];
-/// Words before a statement that make it none: "it might seem that A is correct".
-const DOUBTS: [&str; 19] = [
-    "if",
-    "whether",
-    "seem",
-    "seems",
-    "seemed",
-    "think",
-    "thought",
-    "might",
-    "may",
-    "could",
-    "suppose",
-    "assume",
-    "why",
-    "unless",
-    "either",
-    "considered",
-    "believed",
-    "guessed",
-    "claim",
-];
 /// Words before a statement that are looked at for doubts.
 const MAX_DOUBTS: usize = 5;
 
 /// What a sentence does with a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
+pub(crate) enum Said {
     Chosen,
     RuledOut,
 }
 
-/// The last label that a text chooses, and where; none where another is chosen beside it, or where it is ruled out behind.
-pub(crate) fn told(labels: Alphabet, text: &str) -> Option<(usize, char)> {
+/// What a text says of its labels.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The last label that it chooses, and where; none where another is chosen beside it, or where it is ruled out behind.
+    pub(crate) chosen: Option<(usize, char)>,
+    /// What it rules out behind that.
+    pub(crate) ruled_out: Vec<char>,
+}
+
+/// What the sentences of a text say of labels.
+pub(crate) fn told(labels: Alphabet, text: &str) -> Told {
     let words = Words::new(text);
-    let mut ruled_out: Vec<char> = Vec::new();
+    let mut told = Told::default();
     for index in (0..words.len()).rev() {
         let Some(label) = words.label(index, labels) else { continue };
         match said(labels, &words, index) {
-            Some(Said::RuledOut) if !ruled_out.contains(&label) => ruled_out.push(label),
+            Some(Said::RuledOut) if !told.ruled_out.contains(&label) => told.ruled_out.push(label),
             Some(Said::Chosen) => {
                 let is_meant =
-                    !ruled_out.contains(&label) && !is_one_of_several(labels, &words, index, label);
-                return is_meant.then_some((words.start(index), label));
+                    !told.ruled_out.contains(&label) && !is_one_of_several(labels, &words, index, label);
+                told.chosen = is_meant.then_some((words.start(index), label));
+                break;
             }
             _ => {}
         }
     }
-    None
+    told
 }
 
 /// Whether "A is correct and B is correct" chooses another label too.
@@ -235,55 +79,12 @@ fn lead(words: &Words, index: usize) -> Option<usize> {
 }
 
 fn said(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
-    let found = said_behind(words, index).or_else(|| said_before(labels, words, index))?;
+    let found = predicate(words, index).or_else(|| said_before(labels, words, index))?;
     match found {
         Said::Chosen if words.is_asked(index) => None,
         Said::Chosen => doubt(words, index),
         Said::RuledOut => Some(Said::RuledOut),
     }
-}
-
-/// What the words behind a label say: "is correct", "is not the answer", "remains".
-fn said_behind(words: &Words, index: usize) -> Option<Said> {
-    if !words.goes_on(index) {
-        return None;
-    }
-    let verb = index + 1;
-    let is_denied = words.is(verb, &["isn't", "can't", "cannot", "doesn't", "fails"]);
-    if is_denied {
-        let is_of_it = words.is(verb, &["fails"]) || words.is(verb + 1, &["be", "hold", "work", "fit"]);
-        return (is_of_it || (verb + 1..verb + 4).any(|at| words.is(at, &RIGHT))).then_some(Said::RuledOut);
-    }
-    if words.is(verb, &["remains"]) {
-        let is_only = index > 0 && words.is(index - 1, &["only"]);
-        return (is_only || words.ends_clause(verb)).then_some(Said::Chosen);
-    }
-    if words.is(verb, &["holds", "works", "fits"]) {
-        let from = index.saturating_sub(3);
-        let is_concluded =
-            (from..index).any(|at| words.is(at, &["so", "thus", "therefore", "hence", "only"]));
-        return (is_concluded && words.ends_clause(verb)).then_some(Said::Chosen);
-    }
-    if !words.is(verb, &["is"]) {
-        return None;
-    }
-    let mut is_not = false;
-    for at in verb + 1..verb + 6 {
-        if !words.goes_on(at - 1) {
-            return None;
-        }
-        if words.is(at, &["not"]) {
-            is_not = true;
-        } else if words.is(at, &WRONG) {
-            return (!is_not).then_some(Said::RuledOut);
-        } else if words.is(at, &RIGHT) {
-            let is_answer = !words.is_asked(at);
-            return if is_not { Some(Said::RuledOut) } else { is_answer.then_some(Said::Chosen) };
-        } else if !words.is(at, &SURE) {
-            return None;
-        }
-    }
-    None
 }
 
 /// What the words before a label say: "I choose", "it is", "not", "we rule out option".
@@ -296,6 +97,14 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     let is_whole = ends || has_reason || words.is(index + 1, &["rather", "not", "over", "instead"]);
     let from = (0..index).rev().take(4).take_while(|at| words.is(*at, &NAMES)).last().unwrap_or(index);
     let is_named = (from..index).any(|at| words.is(at, &OPTIONS)) && words.goes_on(index - 1);
+    // "Choice: B" is a label, and "Ans. B" is one sentence.
+    let is_abbreviated = index > 0 && words.is(index - 1, &["ans"]);
+    let is_label = index > 0
+        && words.is(index - 1, &["choice", "answer", "option"])
+        && words.before(index).contains([':', '-', '–']);
+    if ends && (is_abbreviated || is_label) {
+        return is_last_word(words, index).then_some(Said::Chosen);
+    }
     let Some(lead) = lead(words, index) else {
         // "Option B."
         return (is_named && is_stated(words, index)).then_some(Said::Chosen);
@@ -323,8 +132,9 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
             .then_some(Said::Chosen);
     }
     let is_joined = words.is(lead, &["it's", "that's"])
-        || (words.is(lead, &["is"]) && is_before(&SUBJECTS))
-        || (words.is(lead, &["be"]) && is_before(&["must", "should"]))
+        || (words.is(lead, &["is"]) && (is_before(&SUBJECTS) || is_about_answer(words, lead)))
+        || (words.is(lead, &["be"]) && is_before(&["must", "should", "only"]))
+        || (words.is(lead, &["be"]) && is_before(&["to"]) && lead > 1 && words.is(lead - 2, &["answer"]))
         || words.is(lead, &["cevap", "yanıt"]);
     if is_joined {
         return is_whole.then_some(Said::Chosen);
@@ -341,6 +151,14 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
         && is_stated(words, index)
         && !words.is(lead, &["consider", "considering", "at", "see", "check", "unlike"]))
     .then_some(Said::Chosen)
+}
+
+/// Whether what "is" joins to a label is the right answer: "the correct option here", "the only option that works".
+fn is_about_answer(words: &Words, verb: usize) -> bool {
+    let sentence = || (0..verb).rev().take(12).take_while(|at| !words.ends_sentence(*at));
+    let is_against =
+        |at: usize| is_denial(words.get(at)) || words.is(at, &RULING_OUT) || words.is(at, &WRONG);
+    sentence().any(|at| words.is(at, &ANSWERS)) && !sentence().any(is_against)
 }
 
 /// Whether an option that is named is all that is said of it: "so option B.", but not "option B. False".

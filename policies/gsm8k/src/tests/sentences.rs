@@ -128,6 +128,8 @@ fn the_number_of_a_circumstance_is_no_answer() {
     ] {
         check(Outcome::Incorrect, "3", &[response]);
     }
+    check(Outcome::Incorrect, "6", &["He needs 5 to 6", "He needs 5 or 6 of them"]);
+    check(Outcome::Correct, "6", &["It falls from 10 to 6."]);
     check(
         Outcome::Correct,
         "12",

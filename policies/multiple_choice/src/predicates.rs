@@ -1,0 +1,92 @@
+//! What the words behind a label say of it: "B is correct", "C can't be right", "only D remains".
+
+use exgrpo_guest_sdk::response::is_denial;
+
+use crate::statements::Said;
+use crate::vocabulary::{CONNECTING, FITTING, NAMES, RIGHT, SURE, WRONG};
+use crate::words::Words;
+
+/// Words of a predicate that are looked at.
+const MAX_PREDICATE: usize = 7;
+/// What makes a predicate depend on something.
+const CONDITIONS: [&str; 5] = ["if", "only", "unless", "provided", "were"];
+
+/// What the words behind a label say of it.
+pub(crate) fn predicate(words: &Words, index: usize) -> Option<Said> {
+    let verb = index + 1;
+    if !words.goes_on(index) || !is_subject(words, index) {
+        return None;
+    }
+    if words.is(verb, &["fails"]) {
+        return Some(Said::RuledOut);
+    }
+    if words.is(verb, &["isn't", "can't", "cannot", "doesn't", "won't", "wouldn't"]) {
+        let is_of_it = words.is(verb + 1, &["be", "hold", "work", "fit"]);
+        return (is_of_it || (verb + 1..verb + 4).any(|at| words.is(at, &RIGHT))).then_some(Said::RuledOut);
+    }
+    if words.is(verb, &FITTING) {
+        return fitting(words, index).then_some(Said::Chosen);
+    }
+    let is_plain = words.is(verb, &["is", "ist", "est", "es", "é", "è"]);
+    let is_modal = words.is(verb, &["must", "should"]) && words.is(verb + 1, &["be"]);
+    // "B seems correct" and "B would be correct" choose where nothing comes behind.
+    let is_weak = words.is(verb, &["seems", "appears", "looks"])
+        || (words.is(verb, &["would"]) && words.is(verb + 1, &["be"]));
+    if !(is_plain || is_modal || is_weak) {
+        return None;
+    }
+    let mut is_not = false;
+    for at in verb + 1..verb + MAX_PREDICATE {
+        if !words.goes_on(at - 1) {
+            return None;
+        }
+        if is_denial(words.get(at)) {
+            is_not = true;
+        } else if words.is(at, &WRONG) {
+            return (!is_not).then_some(Said::RuledOut);
+        } else if words.is(at, &RIGHT) {
+            if is_not {
+                return Some(Said::RuledOut);
+            }
+            return (is_unconditional(words, at) && (!is_weak || at + 3 > words.len()))
+                .then_some(Said::Chosen);
+        }
+        let is_better = words.is(at, &["a"]) && words.is(at + 1, &["better", "much", "far"]);
+        let is_passed = words.is(at, &SURE) || words.is(at, &["be"]) || is_weak && words.is(at, &["to"]);
+        if !(is_not && is_denial(words.get(at)) || is_better || is_passed) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Whether a sentence is about the label itself, and not about plan B or group A.
+fn is_subject(words: &Words, index: usize) -> bool {
+    let gap = words.before(index);
+    let begins = gap.contains(['.', ',', ';', ':', '!', '?', '\n', '(', '[', '*', '"', '—', '–']);
+    index == 0
+        || begins
+        || !gap.is_ascii()
+        || [&CONNECTING[..], &NAMES, &SURE].iter().any(|list| words.is(index - 1, list))
+}
+
+/// Whether "is correct" isn't asked, and holds without a condition.
+fn is_unconditional(words: &Words, right: usize) -> bool {
+    let end = (right..right + 3).find(|at| !words.goes_on(*at)).unwrap_or(right + 3);
+    !words.is_asked(end) && !(right + 1..=end).any(|at| words.is(at, &CONDITIONS))
+}
+
+/// Whether "only B satisfies both", "thus B holds" or "B makes the most sense" chooses a label.
+fn fitting(words: &Words, index: usize) -> bool {
+    let verb = index + 1;
+    let from = index.saturating_sub(3);
+    let near = (from..index).rev().take_while(|at| !words.ends_sentence(*at));
+    let mut near = near.filter(|at| words.is(*at, &["so", "thus", "therefore", "hence", "only"]));
+    if let Some(lead) = near.next() {
+        return words.is(lead, &["only"]) || words.ends_clause(verb);
+    }
+    let is_most = |at: usize| words.is(at, &["most"]);
+    words.is(verb, &["remains"]) && words.ends_clause(verb)
+        || words.is(verb, &["makes"])
+            && (is_most(verb + 1) || words.is(verb + 1, &["the"]) && is_most(verb + 2))
+}
