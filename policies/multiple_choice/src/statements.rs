@@ -131,8 +131,11 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
         return (is_whole || !is_article && !words.is(index + 1, &["is", "and", "or"]))
             .then_some(Said::Chosen);
     }
+    // "The wrong one is B."
+    let is_of_wrong = lead > 1 && words.is(lead - 2, &WRONG);
     let is_joined = words.is(lead, &["it's", "that's"])
-        || (words.is(lead, &["is"]) && (is_before(&SUBJECTS) || is_about_answer(words, lead)))
+        || (words.is(lead, &["is"])
+            && (is_before(&SUBJECTS) && !is_of_wrong || is_about_answer(words, lead)))
         || (words.is(lead, &["be"]) && is_before(&["must", "should", "only"]))
         || (words.is(lead, &["be"]) && is_before(&["to"]) && lead > 1 && words.is(lead - 2, &["answer"]))
         || words.is(lead, &["cevap", "yanıt"]);

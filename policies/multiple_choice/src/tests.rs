@@ -4,6 +4,8 @@ use exgrpo_guest_sdk::{Outcome, Request, Verifier, testing};
 
 use super::MultipleChoice;
 
+mod sentences;
+
 #[track_caller]
 fn check(expected: Outcome, gold: &str, responses: &[&str]) {
     let policy = testing::policy::<MultipleChoice>("{}").unwrap();
@@ -310,6 +312,15 @@ fn long_texts_are_read_in_one_go() {
         "option ",
         "((",
         "\"answer\":",
+        "not A is right ",
+        "A is not A ",
+        "A and ",
+        "So (A) ",
+        "#### A. ",
+        "A is correct? ",
+        "I eliminate A ",
+        "if the answer is A, ",
+        "the answer to ",
     ] {
         let hostile = piece.repeat(1_000_000 / piece.len());
         let started = std::time::Instant::now();

@@ -62,10 +62,11 @@ impl<'a> Words<'a> {
 
     pub(crate) fn is(&self, index: usize, wanted: &[&str]) -> bool {
         let word = self.get(index);
-        word.len() <= 24 && {
-            let lower = word.to_lowercase();
-            wanted.contains(&lower.as_str())
+        if word.is_ascii() {
+            return wanted.iter().any(|other| word.eq_ignore_ascii_case(other));
         }
+        // No wanted word is longer.
+        word.len() <= 24 && wanted.contains(&word.to_lowercase().as_str())
     }
 
     /// The label that a word is: a capital or a digit on its own, or any letter in brackets. Names like `B_1`, `B'`, `B = 2`
