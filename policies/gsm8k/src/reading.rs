@@ -18,6 +18,8 @@ const RATES: [&str; 4] = ["each", "apiece", "per", "every"];
 /// Bytes before a number that are looked at.
 const MAX_CLAUSE: usize = 120;
 
+/// Bytes at the end of a response in which its last number is looked for at first.
+const MAX_END: usize = 8_192;
 /// Numbers of the same sentence that are looked at.
 const MAX_OTHERS: usize = 16;
 
@@ -92,6 +94,7 @@ impl Reading {
 
     /// The last number of a text, if it is what its sentence is about.
     pub(crate) fn last(self, text: &str) -> Option<Number> {
+        let text = end_of(text);
         let aside = asides(text);
         let found = self.numbers(text);
         let is_aside = |at: usize| {
@@ -124,6 +127,17 @@ impl Reading {
                 && !other.is_some_and(|other| text[..other.start].trim_end().ends_with("from")));
         (!is_range).then(|| last.clone())
     }
+}
+
+/// The end of a text, from a space on; all of one that is short, or that has no number there.
+fn end_of(text: &str) -> &str {
+    let Some(mut from) = text.len().checked_sub(MAX_END) else { return text };
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let end = &text[from..];
+    let end = end.find(char::is_whitespace).map_or(end, |space| &end[space..]);
+    if end.contains(|char: char| char.is_ascii_digit()) { end } else { text }
 }
 
 /// "3 + 4 = 7" ends in what it comes to.

@@ -6,6 +6,7 @@ use exgrpo_guest_sdk::response::{
 
 use crate::label::{Alphabet, Choice, REASONS};
 use crate::options::Options;
+use crate::statements::Told;
 use crate::words::Words;
 use crate::{chinese, statements, verdicts};
 
@@ -16,6 +17,11 @@ const RULED_OUT: [&str; 8] =
 const AROUND: &str = " *_.:()[]{}\t$`\"'!\\👉✅✔☑➡→★>\u{fe0f}";
 /// Announcements that only suppose an answer before the one that counts.
 const MAX_SUPPOSED: usize = 8;
+
+/// Bytes of a line that is a label and nothing else, with all that stands around it.
+const MAX_LINE: usize = 80;
+/// Bytes at the end of a response whose sentences are read.
+const MAX_END: usize = 16_384;
 
 /// A question, as far as it tells how to read its answers.
 #[derive(Debug)]
@@ -47,16 +53,18 @@ impl Question {
         if let Some((label, end)) = self.marked(response) {
             return Some(self.revised(&response[end..]).unwrap_or(label));
         }
-        if last_announced(response).is_some() {
-            return self.said(response);
+        if let Some(found) = last_announced(response) {
+            return self.announced(found.line, response);
         }
         let labels = self.labels;
-        self.said(response)
-            .or_else(|| self.verdict(response))
+        let words = Words::new(end_of(response));
+        let told = statements::told(labels, &words);
+        self.told(&told, response)
+            .or_else(|| self.verdict(&words))
             .or_else(|| labels.first_line(response))
             .or_else(|| labels.with_reason(response))
             .or_else(|| labels.first_listed(response))
-            .or_else(|| labels.sole_bracketed(response))
+            .or_else(|| labels.sole_bracketed(response, &told.ruled_out))
             .or_else(|| labels.alone(response))
             .or_else(|| self.listed(response))
             .or_else(|| self.text_alone(response))
@@ -99,18 +107,18 @@ impl Question {
     fn said(&self, response: &str) -> Option<char> {
         match last_announced(response) {
             Some(found) => self.announced(found.line, response),
-            None => {
-                let labels = self.labels;
-                let told = [statements::told(labels, response).chosen, chinese::told(labels, response)];
-                let (at, label) = told.into_iter().flatten().max()?;
-                // "So (C)" concludes from what was said before.
-                let concluded = labels
-                    .bracketed(response)
-                    .pop()
-                    .filter(|(last, _)| *last > at && is_concluded(response, *last));
-                Some(concluded.map_or(label, |(_, label)| label))
-            }
+            None => self.told(&statements::told(self.labels, &Words::new(end_of(response))), response),
         }
+    }
+
+    /// What sentences say of a label.
+    fn told(&self, told: &Told, response: &str) -> Option<char> {
+        let end = end_of(response);
+        let (at, label) = [told.chosen, chinese::told(self.labels, end)].into_iter().flatten().max()?;
+        // "So (C)" concludes from what was said before.
+        let concluded = self.labels.bracketed(end).pop();
+        let concluded = concluded.filter(|(last, _)| *last > at && is_concluded(end, *last));
+        Some(concluded.map_or(label, |(_, label)| label))
     }
 
     /// The label that a line of a response chooses, behind "the answer is".
@@ -120,18 +128,21 @@ impl Question {
             Choice::Several => return None,
             Choice::Nothing => {}
         }
-        let told = |text: &str| statements::told(self.labels, text).chosen.map(|(_, label)| label);
+        let told = |text: &str| statements::told(self.labels, &Words::new(end_of(text)));
         match asserted(line) {
             // "Not B. It's C."
             None => {
                 let from = (line.as_ptr() as usize).checked_sub(response.as_ptr() as usize);
-                told(from.and_then(|from| response.get(from..)).unwrap_or(line))
+                let rest = from.and_then(|from| response.get(from..)).unwrap_or(line);
+                told(rest).chosen.map(|(_, label)| label)
             }
             Some(right) if right.len() < line.len() => self.at_start(right).one(),
             Some(_) => {
                 let sentence = line.split(". ").next().unwrap_or_default();
-                told(line)
-                    .or_else(|| self.labels.sole_bracketed(line))
+                let told = told(line);
+                let chosen = told.chosen.map(|(_, label)| label);
+                chosen
+                    .or_else(|| self.labels.sole_bracketed(line, &told.ruled_out))
                     .or_else(|| self.options.with_text(sentence))
             }
         }
@@ -144,9 +155,9 @@ impl Question {
     }
 
     /// The only label that a list calls right, unless the question may ask for what is wrong.
-    fn verdict(&self, response: &str) -> Option<char> {
+    fn verdict(&self, words: &Words) -> Option<char> {
         let is_read = !self.options.is_negative && !self.options.are_verdicts();
-        is_read.then(|| verdicts::right(self.labels, response)).flatten()
+        is_read.then(|| verdicts::right(self.labels, words)).flatten()
     }
 
     /// The option as it is listed, if that is all of a response.
@@ -172,29 +183,30 @@ impl Question {
 impl Alphabet {
     /// Labels in brackets of their own, in order.
     fn bracketed(self, text: &str) -> Vec<(usize, char)> {
-        let (offsets, chars): (Vec<usize>, Vec<char>) = text.char_indices().unzip();
+        let bytes = text.as_bytes();
         // "Not (A)" and "(A) is wrong" rule one out.
         let is_ruled_out = |at: usize| {
-            let before: String = chars[at.saturating_sub(12)..at].iter().collect();
-            let word = before.trim_end_matches([' ', '*', '$']).rsplit([' ', '*', '\n']).next();
-            let behind: String = chars.iter().skip(at + 3).take(16).collect::<String>().to_lowercase();
-            let behind = behind.trim_start_matches(['*', ' ', '$']);
-            word.is_some_and(is_denial) || RULED_OUT.iter().any(|verdict| behind.starts_with(verdict))
+            let before = text[..at].trim_end_matches([' ', '*', '$']);
+            let word = before.rsplit([' ', '*', '\n', '(', '[']).next();
+            let behind = text[at + 3..].trim_start_matches(['*', ' ', '$']);
+            let is_said = |verdict: &str| {
+                behind.get(..verdict.len()).is_some_and(|start| start.eq_ignore_ascii_case(verdict))
+            };
+            word.is_some_and(is_denial) || RULED_OUT.iter().any(|verdict| is_said(verdict))
         };
-        chars
+        bytes
             .windows(3)
             .enumerate()
-            .filter(|(at, window)| {
-                matches!((window[0], window[2]), ('(', ')') | ('[', ']')) && !is_ruled_out(*at)
-            })
-            .filter_map(|(at, window)| Some((offsets[at], self.label(window[1])?)))
+            .filter(|(_, window)| matches!((window[0], window[2]), (b'(', b')') | (b'[', b']')))
+            .filter_map(|(at, window)| Some((at, self.label(char::from(window[1]))?)))
+            .filter(|(at, _)| !is_ruled_out(*at))
             .collect()
     }
 
-    /// The label in brackets, if there is one and no other, or the one that a last sentence concludes: "Hence (B)".
-    fn sole_bracketed(self, text: &str) -> Option<char> {
+    /// The label in brackets that isn't ruled out, if it is the only one, or the one that a last sentence concludes:
+    /// "Hence (B)".
+    fn sole_bracketed(self, text: &str, ruled_out: &[char]) -> Option<char> {
         let mut found = self.bracketed(text);
-        let ruled_out = statements::told(self, text).ruled_out;
         found.retain(|(_, label)| !ruled_out.contains(label));
         let (at, last) = *found.last()?;
         let is_sole = found.iter().all(|(_, label)| *label == last);
@@ -220,7 +232,8 @@ impl Alphabet {
     /// The label that a text begins with, if its reason follows: "A, because B is too large."
     fn with_reason(self, text: &str) -> Option<char> {
         let line = text.trim_start().lines().next()?;
-        let words = Words::new(line);
+        let start = line.char_indices().nth(MAX_LINE).map_or(line.len(), |(at, _)| at);
+        let words = Words::new(&line[..start]);
         let is_first = words.before(0).chars().all(|char| AROUND.contains(char));
         let is_joined = words.behind(0).contains([',', '—', '–', ';', ':']);
         (is_first && is_joined && words.is(1, &REASONS)).then(|| words.label(0, self)).flatten()
@@ -237,6 +250,9 @@ impl Alphabet {
 
     /// The label that a line is.
     fn line(self, line: &str) -> Option<char> {
+        if line.len() > MAX_LINE {
+            return None;
+        }
         let line = line.trim_start().trim_start_matches("- ");
         let line = line.trim_start_matches(['$', '\\', '*', '(', '[']);
         let name = ["textbf{", "text{", "mathrm{"].iter().find_map(|name| line.strip_prefix(name));
@@ -268,6 +284,15 @@ impl Alphabet {
         };
         (1..words.len()).all(|index| !is_another(index)).then_some(label)
     }
+}
+
+/// The end of a text, as far as its sentences are read; all of most.
+fn end_of(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(MAX_END);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
 }
 
 /// The last announcement that supposes nothing, or else the last.

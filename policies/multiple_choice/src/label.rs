@@ -93,6 +93,8 @@ const ANNOUNCING: [&str; 37] = [
     "entonces",
     ",",
 ];
+/// Characters of a text that tell whether it begins with a label.
+const MAX_START: usize = 400;
 /// Such words before a label.
 const MAX_ANNOUNCING: usize = 6;
 
@@ -139,6 +141,8 @@ impl Alphabet {
 
     /// The label that a text begins with, behind words that announce it and marks around it.
     pub(crate) fn at_start(self, text: &str) -> Choice {
+        let end = text.char_indices().nth(MAX_START).map_or(text.len(), |(at, _)| at);
+        let text = &text[..end];
         let bare = ["\\textbf", "\\text", "\\mathrm", "\\mathbf"]
             .iter()
             .fold(text.to_owned(), |text, name| text.replace(name, ""));

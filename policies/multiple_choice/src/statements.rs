@@ -12,6 +12,9 @@ use crate::words::Words;
 /// Words before a statement that are looked at for doubts.
 const MAX_DOUBTS: usize = 5;
 
+/// Labels that are looked at from the end of a text on.
+const MAX_LABELS: usize = 256;
+
 /// What a sentence does with a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Said {
@@ -29,16 +32,15 @@ pub(crate) struct Told {
 }
 
 /// What the sentences of a text say of labels.
-pub(crate) fn told(labels: Alphabet, text: &str) -> Told {
-    let words = Words::new(text);
+pub(crate) fn told(labels: Alphabet, words: &Words) -> Told {
     let mut told = Told::default();
-    for index in (0..words.len()).rev() {
-        let Some(label) = words.label(index, labels) else { continue };
-        match said(labels, &words, index) {
+    let found = (0..words.len()).rev().filter_map(|index| Some((index, words.label(index, labels)?)));
+    for (index, label) in found.take(MAX_LABELS) {
+        match said(labels, words, index) {
             Some(Said::RuledOut) if !told.ruled_out.contains(&label) => told.ruled_out.push(label),
             Some(Said::Chosen) => {
                 let is_meant =
-                    !told.ruled_out.contains(&label) && !is_one_of_several(labels, &words, index, label);
+                    !told.ruled_out.contains(&label) && !is_one_of_several(labels, words, index, label);
                 told.chosen = is_meant.then_some((words.start(index), label));
                 break;
             }

@@ -9,12 +9,11 @@ const TICKS: [char; 5] = ['✓', '✔', '✅', '☑', '🗸'];
 const CROSSES: [char; 5] = ['✗', '✘', '❌', '✖', '✕'];
 
 /// The one label that a list of verdicts calls right, where it calls others wrong.
-pub(crate) fn right(labels: Alphabet, text: &str) -> Option<char> {
-    let words = Words::new(text);
+pub(crate) fn right(labels: Alphabet, words: &Words) -> Option<char> {
     let (mut right, mut wrong): (Vec<char>, Vec<char>) = (Vec::new(), Vec::new());
     for index in 0..words.len() {
         let Some(label) = words.label(index, labels) else { continue };
-        let Some(is_right) = verdict(&words, index) else { continue };
+        let Some(is_right) = verdict(words, index) else { continue };
         let list = if is_right { &mut right } else { &mut wrong };
         if !list.contains(&label) {
             list.push(label);
