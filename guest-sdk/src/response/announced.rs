@@ -19,7 +19,51 @@ pub struct Announced<'a> {
     pub is_label: bool,
 }
 
+/// Words before "answer" that make it another's, or a wrong one.
+const NOT_ONES_OWN: [&str; 18] = [
+    "wrong",
+    "incorrect",
+    "false",
+    "worst",
+    "least",
+    "student's",
+    "students'",
+    "their",
+    "his",
+    "her",
+    "falsche",
+    "falsch",
+    "mauvaise",
+    "fausse",
+    "sbagliata",
+    "错误",
+    "common",
+    "tempting",
+];
+
 impl Announced<'_> {
+    /// Whether it is a wrong answer that is announced, or another's: "the incorrect answer is", "the student's answer is".
+    ///
+    /// ```
+    /// use exgrpo_guest_sdk::response::announced;
+    ///
+    /// let is_of_wrong = |text: &str| announced(text).is_some_and(|found| found.is_of_wrong(text));
+    /// assert!(is_of_wrong("The least likely answer is 41"));
+    /// assert!(!is_of_wrong("That was wrong. The answer is 42"));
+    /// ```
+    pub fn is_of_wrong(&self, response: &str) -> bool {
+        let before = response.get(..self.start).unwrap_or_default();
+        let before = before.trim_end_matches([' ', '*', '_', '的']);
+        let words = before.rsplit([' ', '*', '_', '\n']).take(3);
+        words
+            .take_while(|word| !word.ends_with(['.', ',', ':', ';', '!', '?']))
+            .filter(|word| word.len() < 24)
+            .any(|word| {
+                let lower = word.to_lowercase();
+                NOT_ONES_OWN.contains(&lower.as_str()) || lower.ends_with("错误")
+            })
+    }
+
     /// Whether it may take the place of an answer before it in `response`: a label at the beginning of a line or behind
     /// "final", or a sentence that supposes nothing.
     ///

@@ -1,7 +1,7 @@
 //! Words that make a bound or a difference of a value.
 
 /// What makes a bound of the value behind it.
-const BEFORE: [&str; 25] = [
+const BEFORE: [&str; 23] = [
     "at least",
     "at most",
     "more than",
@@ -12,8 +12,6 @@ const BEFORE: [&str; 25] = [
     "smaller than",
     "between",
     "up to",
-    "below",
-    "above",
     "exceeds",
     "mindestens",
     "höchstens",
@@ -28,6 +26,8 @@ const BEFORE: [&str; 25] = [
     "少于",
     "多于",
 ];
+/// What makes a bound of the value right behind it.
+const RIGHT_BEFORE: [&str; 5] = ["over", "under", "below", "above", "beyond"];
 /// What makes a bound of the value before it, behind at most one word for its unit.
 const BEHIND: [&str; 14] = [
     "or more",
@@ -72,6 +72,10 @@ pub fn is_bound(before: &str, behind: &str) -> bool {
         behind.contains(|char: char| char.is_ascii_digit())
     };
     if BEFORE.iter().any(|bound| contains_word(near, bound) && (*bound == "between" || !has_number(bound))) {
+        return true;
+    }
+    let word = near.trim_end_matches(|char: char| !char.is_alphanumeric()).rsplit(' ').next();
+    if word.is_some_and(|word| RIGHT_BEFORE.contains(&word)) {
         return true;
     }
     let end = behind.char_indices().nth(MAX_BEHIND).map_or(behind.len(), |(at, _)| at);

@@ -16,7 +16,7 @@ mod tests;
 mod value;
 
 use exgrpo_guest_sdk::response::{
-    after_answer_phrase, after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked,
+    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked,
 };
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
@@ -88,8 +88,9 @@ fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
     if !finished {
         return None;
     }
-    match after_answer_phrase(response) {
-        Some(line) => reading.announced(line),
+    match announced(response) {
+        Some(found) if found.is_of_wrong(response) => None,
+        Some(found) => reading.announced(found.line),
         None => reading.last(response),
     }
 }
@@ -97,7 +98,7 @@ fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
 /// The answer that a phrase behind the last box announces anew: one that is all of its line, or that a verb joins.
 fn revised(reading: Reading, rest: &str) -> Option<Number> {
     let found = announced(rest)?;
-    found.is_final(rest).then(|| reading.announced(found.line)).flatten()
+    (found.is_final(rest) && !found.is_of_wrong(rest)).then(|| reading.announced(found.line)).flatten()
 }
 
 /// Whether the line behind `####` is an answer, "$72.00" or "48 + 24 = 72", and not a heading: "Step 3", "3. Add them".

@@ -308,6 +308,16 @@ impl Scanner<'_> {
         scale(&word).filter(|_| !is_far).map(|scale| (scale, start + length))
     }
 
+    fn is_word_before(&self, end: usize, word: &str) -> bool {
+        let start = end.checked_sub(word.len());
+        start.is_some_and(|start| {
+            let is_char = |(at, char): (usize, char)| {
+                self.peek(start + at).is_some_and(|other| other.eq_ignore_ascii_case(&char))
+            };
+            word.chars().enumerate().all(is_char) && !self.before(start).is_some_and(char::is_alphabetic)
+        })
+    }
+
     /// A minus sign before a number (or before its currency sign) is a sign unless it stands between two operands.
     fn is_negative(&self, start: usize) -> bool {
         let skip = |mut at: usize, signs: &[char]| {
@@ -317,9 +327,13 @@ impl Scanner<'_> {
             at
         };
         let sign = skip(start, &['$', '\\', '€', '£', ' ']);
-        let name: String = (sign.saturating_sub(8)..sign).filter_map(|at| self.peek(at)).collect();
-        if name.eq_ignore_ascii_case("negative") {
+        if self.is_word_before(sign, "negative") {
             return true;
+        }
+        // "5 minus 3" subtracts.
+        if self.is_word_before(sign, "minus") {
+            let operand = skip(sign - "minus".len(), &['$', '\\', ' ', '*', '%']);
+            return !self.before(operand).is_some_and(|char| char.is_ascii_digit() || char == ')');
         }
         if !self.before(sign).is_some_and(|char| matches!(char, '-' | '−')) {
             return false;

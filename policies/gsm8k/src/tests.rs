@@ -128,9 +128,10 @@ fn people_write_numbers_in_many_ways() {
                 "The answer is -$15.",
                 "It is $-15$.",
                 "The answer is negative 15.",
+                "The change is minus 15",
                 "\\boxed{-15}",
             ][..],
-            &["#### 15", "20 - 15"][..],
+            &["#### 15", "20 - 15", "20 minus 15"][..],
         ),
     ] {
         check(Outcome::Correct, gold, right);

@@ -54,7 +54,7 @@ impl Question {
             return Some(self.revised(&response[end..]).unwrap_or(label));
         }
         if let Some(found) = last_announced(response) {
-            return self.announced(found.line, response);
+            return self.announcement(&found, response);
         }
         let labels = self.labels;
         let words = Words::new(end_of(response));
@@ -106,7 +106,7 @@ impl Question {
     /// What is said in so many words: behind "the answer is", or of a label.
     fn said(&self, response: &str) -> Option<char> {
         match last_announced(response) {
-            Some(found) => self.announced(found.line, response),
+            Some(found) => self.announcement(&found, response),
             None => self.told(&statements::told(self.labels, &Words::new(end_of(response))), response),
         }
     }
@@ -119,6 +119,12 @@ impl Question {
         let concluded = self.labels.bracketed(end).pop();
         let concluded = concluded.filter(|(last, _)| *last > at && is_concluded(end, *last));
         Some(concluded.map_or(label, |(_, label)| label))
+    }
+
+    /// The label that a phrase announces; a wrong answer is one only where the question may ask for it.
+    fn announcement(&self, found: &Announced, response: &str) -> Option<char> {
+        let is_meant = self.options.is_negative || !found.is_of_wrong(response);
+        is_meant.then(|| self.announced(found.line, response)).flatten()
     }
 
     /// The label that a line of a response chooses, behind "the answer is".
@@ -151,7 +157,7 @@ impl Question {
     /// The choice that a phrase behind the last box announces anew.
     fn revised(&self, rest: &str) -> Option<char> {
         let found = announced(rest)?;
-        found.is_final(rest).then(|| self.announced(found.line, rest)).flatten()
+        found.is_final(rest).then(|| self.announcement(&found, rest)).flatten()
     }
 
     /// The only label that a list calls right, unless the question may ask for what is wrong.
@@ -163,7 +169,9 @@ impl Question {
     /// The option as it is listed, if that is all of a response.
     fn listed(&self, response: &str) -> Option<char> {
         let label = self.labels.listed(response)?;
-        (!self.options.contradict(label, response)).then_some(label)
+        let is_wrong =
+            response.len() <= MAX_LINE && verdicts::is_wrong(response) && !self.options.are_verdicts();
+        (!is_wrong && !self.options.contradict(label, response)).then_some(label)
     }
 
     /// The label of the option whose text is all of a response of one line, or what its sentence ends in: "7 + 5 = 12".

@@ -98,6 +98,12 @@ const MAX_START: usize = 400;
 /// Such words before a label.
 const MAX_ANNOUNCING: usize = 6;
 
+/// Whether a text begins with a label in bold type.
+fn is_bold(text: &str, label: char) -> bool {
+    let bare = text.trim_start_matches(|char: char| !char.is_alphanumeric());
+    bare.strip_prefix(label).is_some_and(|behind| behind.starts_with("**"))
+}
+
 /// What follows one of the words that announce a label, or an adverb in "-ly".
 fn behind_word(text: &str) -> Option<&str> {
     let behind = ANNOUNCING.iter().find_map(|word| {
@@ -164,6 +170,8 @@ impl Alphabet {
             Some(next) if is_bracketed => ")] .:,".contains(next),
             Some('.') => !rest[1..].starts_with(|char: char| char.is_ascii_digit()),
             Some(')' | ']' | ':' | ',' | ';' | '!') => true,
+            // "**A** Rome" has no article.
+            Some(' ' | '\n') if is_bold(text, first) => true,
             // "A cat" begins with an article, "I think" with a pronoun.
             Some(' ' | '\n') => {
                 let next = rest.trim_start();

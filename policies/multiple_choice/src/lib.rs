@@ -1,22 +1,27 @@
 //! Verifier of multiple-choice questions: a response is right when it chooses the option of the gold answer.
 //!
 //! Options are labelled `A`, `B`, .. or `1`, `2`, ..; the gold answer is a label, perhaps in brackets or with its option
-//! behind it (`(B)`, `B. 42`), and says which kind is asked for. The choice of a response is looked for in this order, and
-//! the last one of the first kind that is found counts:
+//! behind it (`(B)`, `B. 42`), in a box or behind "the answer is", and says which kind is asked for. The choice of a response
+//! is looked for behind its thoughts in this order, and the last one of the first kind that is found counts:
 //!
 //! 1. a box: `\boxed{B}`, `\boxed{\text{(B)}}`, `\boxed{B. 42}`, unless a phrase behind it announces another choice;
-//! 2. what follows "the answer is", "Answer:" and the like, in many languages or as a member of a JSON object: `(B)`,
-//!    `**B**`, `option B`;
-//! 3. what a sentence says of a label: `I choose B`, `B is correct`, `(B) is the best answer`, `所以选B`;
-//! 4. a first line with a label and nothing else, before an explanation;
-//! 5. a label in brackets: `(B)`;
-//! 6. a line with a label and nothing else: `B`, `**B.**`;
-//! 7. the option as it is listed, if that is all: `B) Rome`.
+//! 2. a line behind `####` that begins with a label, if it is no heading of a list of options;
+//! 3. what follows "the answer is", "Answer:" and the like, in many languages or as a member of a JSON object: `(B)`,
+//!    `**B**`, `option B`; a sentence that supposes ("if .., the answer would be C") only where no other announces one;
+//! 4. what a sentence says of a label: `I choose B`, `it's B`, `B is correct`, `only B remains`, `所以选B`;
+//! 5. the one label that a list of verdicts calls right: `A ✗ B ✓`, unless the question may ask for what is wrong;
+//! 6. a first line with a label and nothing else, or with its reason (`B, because ..`), before an explanation;
+//! 7. the one label in brackets: `(B)`;
+//! 8. a line with a label and nothing else: `B`, `**B.**`;
+//! 9. the option as it is listed, if that is all: `B) Rome`;
+//! 10. the text of one of the options that the question lists on lines of their own: `Rome`.
 //!
-//! `####` announces an answer as "the answer is" does. A box without a label, as `\boxed{}` and `\boxed{42}`, is passed
-//! over, but then only what is said in so many words (2 and 3) or stands on a line of its own is a choice.
+//! A box without a label, as `\boxed{}` and `\boxed{42}`, is passed over, but then only what is said in so many words (3 and
+//! 4), stands on a line of its own or is the text of an option is a choice. Of a long response the last sentences are read.
 //!
-//! Two different choices side by side, as in "A and B", are none. A response that was cut has a choice only in a box.
+//! What is denied, ruled out, asked or only supposed is no choice: `not B`, `we can eliminate B`, `it might be B`. Two
+//! different choices side by side, as in "A and B", are none, nor is a label with the text of another option. The article A
+//! and the pronoun I are no labels. A response that was cut has a choice only in a box.
 
 mod chinese;
 mod choice;

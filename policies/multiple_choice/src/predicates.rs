@@ -8,13 +8,16 @@ use crate::words::Words;
 
 /// Words of a predicate that are looked at.
 const MAX_PREDICATE: usize = 7;
+/// What is right only at deceiving.
+const TRAPS: [&str; 6] = ["distractor", "trap", "decoy", "mistake", "misconception", "bet"];
 /// What makes a predicate depend on something.
 const CONDITIONS: [&str; 5] = ["if", "only", "unless", "provided", "were"];
 
 /// What the words behind a label say of it.
 pub(crate) fn predicate(words: &Words, index: usize) -> Option<Said> {
-    let verb = index + 1;
-    if !words.goes_on(index) || !is_subject(words, index) {
+    let end = behind_brackets(words, index);
+    let verb = end + 1;
+    if !words.goes_on(end) || !is_subject(words, index) {
         return None;
     }
     if words.is(verb, &["fails"]) {
@@ -45,8 +48,11 @@ pub(crate) fn predicate(words: &Words, index: usize) -> Option<Said> {
         } else if words.is(at, &WRONG) {
             return (!is_not).then_some(Said::RuledOut);
         } else if words.is(at, &RIGHT) {
-            if is_not {
+            if is_not || is_of_none(words, index) {
                 return Some(Said::RuledOut);
+            }
+            if words.is(at + 1, &TRAPS) && words.goes_on(at) {
+                return None;
             }
             return (is_unconditional(words, at) && (!is_weak || at + 3 > words.len()))
                 .then_some(Said::Chosen);
@@ -58,6 +64,20 @@ pub(crate) fn predicate(words: &Words, index: usize) -> Option<Said> {
         }
     }
     None
+}
+
+/// The last word of what stands in brackets behind a label, "option B (Rome) is", or the label itself.
+fn behind_brackets(words: &Words, index: usize) -> usize {
+    if !words.behind(index).trim_start_matches(['*', ')']).starts_with(" (") {
+        return index;
+    }
+    (index + 1..index + 8).find(|at| words.behind(*at).starts_with(')')).unwrap_or(index)
+}
+
+/// Whether a sentence is about none of its labels: "none of A, B or C is correct".
+fn is_of_none(words: &Words, index: usize) -> bool {
+    let sentence = (0..index).rev().take(16).take_while(|at| !words.ends_sentence(*at));
+    sentence.into_iter().any(|at| words.is(at, &["none", "neither"]))
 }
 
 /// Whether a sentence is about the label itself, and not about plan B or group A.

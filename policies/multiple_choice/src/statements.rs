@@ -138,8 +138,12 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     let is_joined = words.is(lead, &["it's", "that's"])
         || (words.is(lead, &["is"])
             && (is_before(&SUBJECTS) && !is_of_wrong || is_about_answer(words, lead)))
-        || (words.is(lead, &["be"]) && is_before(&["must", "should", "only"]))
-        || (words.is(lead, &["be"]) && is_before(&["to"]) && lead > 1 && words.is(lead - 2, &["answer"]))
+        || (words.is(lead, &["be"])
+            && (is_before(&["must", "should", "only"]) || is_about_answer(words, lead)))
+        || (words.is(lead, &["be"])
+            && is_before(&["to"])
+            && lead > 1
+            && words.is(lead - 2, &["answer", "has"]))
         || words.is(lead, &["cevap", "yanıt"]);
     if is_joined {
         return is_whole.then_some(Said::Chosen);

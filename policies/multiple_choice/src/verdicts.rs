@@ -25,6 +25,12 @@ pub(crate) fn right(labels: Alphabet, words: &Words) -> Option<char> {
     }
 }
 
+/// Whether a text of one label calls it wrong: "D: no".
+pub(crate) fn is_wrong(text: &str) -> bool {
+    let words = Words::new(text);
+    words.len() == 2 && words.is(1, &NO)
+}
+
 /// Whether what stands right behind a label is a word or a sign for its verdict.
 fn verdict(words: &Words, index: usize) -> Option<bool> {
     let behind = words.behind(index);

@@ -149,7 +149,7 @@ pub(crate) const SUBJECTS: [&str; 17] = [
     "must",
 ];
 /// Words that announce a label behind a colon or a dash, or as all of a sentence.
-pub(crate) const LEADS: [&str; 14] = [
+pub(crate) const LEADS: [&str; 15] = [
     "final",
     "conclusion",
     "therefore",
@@ -164,9 +164,10 @@ pub(crate) const LEADS: [&str; 14] = [
     "result",
     "consequently",
     "selection",
+    "elimination",
 ];
 /// Words that rule out the label behind them.
-pub(crate) const RULING_OUT: [&str; 22] = [
+pub(crate) const RULING_OUT: [&str; 28] = [
     "eliminate",
     "eliminates",
     "eliminated",
@@ -189,9 +190,15 @@ pub(crate) const RULING_OUT: [&str; 22] = [
     "than",
     "over",
     "against",
+    "ignore",
+    "ignoring",
+    "avoid",
+    "disregard",
+    "skip",
+    "none",
 ];
 /// Words before a statement that make it none: "it might seem that A is correct".
-pub(crate) const DOUBTS: [&str; 42] = [
+pub(crate) const DOUBTS: [&str; 47] = [
     "if",
     "whether",
     "seem",
@@ -234,6 +241,11 @@ pub(crate) const DOUBTS: [&str; 42] = [
     "tempted",
     "initially",
     "first",
+    "he",
+    "she",
+    "student",
+    "worst",
+    "least",
 ];
 
 /// What may stand right before a label that a sentence is about; other words make a name with it, as in "plan B".

@@ -21,6 +21,9 @@ fn what_is_denied_or_bounded_is_no_answer() {
             "The answer is 72 clips or fewer.",
             "The answer is 72 more than Tom's.",
             "She has 72 fewer than Tom",
+            "She has over 72 clips",
+            "The wrong answer is 72.",
+            "His answer is 72.",
         ],
     );
     check(
@@ -31,6 +34,7 @@ fn what_is_denied_or_bounded_is_no_answer() {
             "The answer is actually **not** $71$, but $72$.",
             "The answer is 72, more than half of 100.",
             "The answer is 72, not 71.",
+            "What is left over is 72.",
             "At least 2 of 3 stay, so she has 72.",
             "She could not buy more, so she has 72.",
         ],

@@ -72,6 +72,13 @@ fn what_others_think_or_what_is_supposed_is_no_choice() {
             "B would be correct if the mass were zero.",
             "Consider option B.",
             "The wrong one is B.",
+            "The incorrect answer is B.",
+            "The student's answer is B.",
+            "None of A, B or C is correct.",
+            "B is the best distractor.",
+            "Let's ignore option B.",
+            "He chose B.",
+            "B: no",
             "The answer is C. If the mass were zero, the answer would be B.",
             "Plan B is the best.",
             "Hepatitis B is the correct diagnosis.",
@@ -93,6 +100,7 @@ fn what_others_think_or_what_is_supposed_is_no_choice() {
         "I",
         &["The answer is I don't know.", "Answer: I think it is B.", "I am sure."],
     );
+    check(Outcome::Correct, "A", &["The answer is **A** Rome", "The answer is A: Rome", "So A."]);
     check(Outcome::Correct, "I", &["The answer is I.", "(I)", "The answer is I because H is wrong."]);
 }
 
@@ -122,6 +130,9 @@ fn sentences_choose_in_many_ways() {
             "Looking at the choices, C makes the most sense.",
             "We find x = 3, which is option C.",
             "C – Paris",
+            "Option C (Paris) is correct.",
+            "It has to be C.",
+            "The answer would therefore be C.",
             "- C",
             "Option C – correct.\nOption D – incorrect.",
             "A ❌\nB ❌\nC ✅",
@@ -216,6 +227,7 @@ fn the_text_of_an_option_stands_for_its_label() {
         "Is it so?\nA. True\nB. False",
         &[("B", "B. False", Correct), ("A", "A. True\nB. False", Incorrect)],
     );
+    judge("Which is the least likely?\nA. x\nB. y", &[("B", "The least likely answer is B.", Correct)]);
     judge("Which is NOT true?\nA. x\nB. y", &[("A", "A. True\nB. False", Incorrect)]);
 }
 
