@@ -127,11 +127,21 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
             && (lead.saturating_sub(4)..lead - 1).any(|at| is_denial(words.get(at)));
         return is_corrected.then_some(Said::Chosen);
     }
+    // "We get 2" and "it is 2" may tell a value.
+    let is_value = words.get(index).starts_with(|char: char| char.is_ascii_digit())
+        && !is_named
+        && !words.before(index).ends_with(['(', '[']);
+    if is_value && words.is(lead, &["get", "obtain"]) {
+        return None;
+    }
     let is_chosen = words.is(lead, &CHOOSING)
         || PAIRS.iter().any(|(first, second)| words.is(lead, second) && is_before(first));
     if is_chosen {
         return (is_whole || !is_article && !words.is(index + 1, &["is", "and", "or"]))
             .then_some(Said::Chosen);
+    }
+    if is_value {
+        return None;
     }
     // "The wrong one is B."
     let is_of_wrong = lead > 1 && words.is(lead - 2, &WRONG);

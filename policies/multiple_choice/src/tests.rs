@@ -151,7 +151,8 @@ fn any_text_gets_a_verdict() {
     let policy = testing::policy::<MultipleChoice>("{}").unwrap();
     let mut random = exgrpo_guest_sdk::Random::new(8);
     for _ in 0..50_000 {
-        let request = testing::request("", &testing::any_text(&mut random), &testing::any_text(&mut random));
+        let [prompt, gold, response] = std::array::from_fn(|_| testing::any_text(&mut random));
+        let request = testing::request(&prompt, &gold, &response);
         assert!(policy.verify(&request).is_ok());
     }
 }

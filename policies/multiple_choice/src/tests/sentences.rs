@@ -154,6 +154,20 @@ fn sentences_choose_in_many_ways() {
 }
 
 #[test]
+fn a_digit_may_be_a_value() {
+    check(
+        Outcome::Incorrect,
+        "2",
+        &["So we get 2.", "It is 2 m long.", "Therefore: 2 m", "There are 2 cases."],
+    );
+    check(
+        Outcome::Correct,
+        "2",
+        &["So option 2.", "The answer is 2.", "I choose 2.", "It is (2).", "2 is correct."],
+    );
+}
+
+#[test]
 fn headings_and_thoughts_are_no_choices() {
     check(
         Outcome::Correct,
