@@ -40,7 +40,7 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "NAME=VALUE")]
     policy_param: Vec<String>,
     /// Completions a question [default: 32 for AIME and AMC, else 1].
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     samples: Option<u32>,
     /// First so many questions of each benchmark.
     #[arg(long)]
@@ -67,6 +67,12 @@ pub(super) struct EvalArgs {
 
 impl EvalArgs {
     fn config(&self) -> anyhow::Result<Config> {
+        super::check_keys(
+            &self.overrides,
+            "an evaluation",
+            &["dataset.", "prompt.", "model.", "guest."],
+            &[("model.path", "--model"), ("dataset.train", "--dataset"), ("dataset.test", "--dataset")],
+        )?;
         let mut config = Config::resolve(None, &self.overrides)?;
         config.model.path.clone_from(&self.model);
         config.policy.files = self.verifier.iter().cloned().collect();
@@ -80,6 +86,7 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let source = ModelSource::read(&config.model.path)?;
     super::tell_notes(&source);
     let mut policies = run::load_policies(&config)?;
+    super::check_verifier(&policies, args.verifier.as_deref())?;
     let prompt = prompt::effective(&config.prompt, &source);
     if *prompt != config.prompt {
         say(
@@ -199,6 +206,7 @@ fn progress_bar() -> Option<ProgressBar> {
         let bar = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{bar:24.cyan/blue} {pos}/{len} questions {elapsed}<{eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
         bar
     })
 }

@@ -11,12 +11,15 @@ mod train;
 mod verify;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 
 use crate::escape;
-use crate::guest::compile;
+use crate::guest::{PolicySet, compile};
+use crate::journal::{BUILTIN, Slot};
 use output::{print, say};
 
 const EXAMPLES: &str = "\
@@ -122,6 +125,33 @@ fn tell_notes(source: &crate::model_source::ModelSource) {
 }
 
 /// Runs what the command line says.
+/// Refuses keys of `--set` that `who` doesn't use: those that begin otherwise than with one of `used`, and those that another
+/// flag stands for.
+fn check_keys(items: &[String], who: &str, used: &[&str], flags: &[(&str, &str)]) -> anyhow::Result<()> {
+    for item in items {
+        let key = item.split_once('=').map_or(item.as_str(), |(key, _)| key).trim();
+        if let Some((_, flag)) = flags.iter().find(|(known, _)| *known == key) {
+            bail!("--set {key}: {who} takes that from {flag}");
+        }
+        if !used.iter().any(|prefix| key.starts_with(prefix)) {
+            let used: Vec<String> = used.iter().map(|prefix| format!("{prefix}*")).collect();
+            bail!("--set {}: {who} does not use it\nhint: it uses {}", escape::quoted(key), used.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a policy that was given as the verifier and is none.
+fn check_verifier(policies: &PolicySet, given: Option<&Path>) -> anyhow::Result<()> {
+    match given {
+        Some(path) if policies.digest(Slot::Verifier) == BUILTIN => bail!(
+            "{} is no verifier: it fills other slots\nhint: policies/README.md names those that judge answers",
+            path.display()
+        ),
+        _ => Ok(()),
+    }
+}
+
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => train::train(&cli.train),

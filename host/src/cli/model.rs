@@ -58,9 +58,9 @@ pub(super) struct GenerateArgs {
     /// JSONL rows with a `question`, or with `messages` of {role, content}.
     #[arg(long, value_name = "FILE")]
     prompts: Option<PathBuf>,
-    /// Longest answer in tokens; 0 only renders the prompts.
-    #[arg(long, default_value_t = 256)]
-    max_new_tokens: usize,
+    /// Longest answer in tokens; 0 only renders the prompts. By default 256, or what the model's positions leave.
+    #[arg(long)]
+    max_new_tokens: Option<usize>,
     /// Sampling temperature; 0 takes the likeliest token.
     #[arg(long, default_value_t = 0.0)]
     temperature: f32,
@@ -80,6 +80,9 @@ pub(super) struct GenerateArgs {
     #[arg(long, requires = "json")]
     logits: bool,
 }
+
+/// Longest answer in tokens where nothing is said.
+const MAX_NEW_TOKENS: usize = 256;
 
 #[derive(Deserialize)]
 struct PromptRow {
@@ -111,7 +114,9 @@ pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let ids: Vec<Vec<TokenId>> =
         conversations.iter().map(|messages| prompts.encode_chat(messages)).collect::<anyhow::Result<_>>()?;
     let actor = source.actor(&config.model)?;
-    let answers = match args.max_new_tokens {
+    let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
+    let room = source.config.max_position_embeddings.saturating_sub(longest).max(1);
+    let answers = match args.max_new_tokens.unwrap_or(MAX_NEW_TOKENS.min(room)) {
         0 => vec![Vec::new(); ids.len()],
         max_new_tokens => {
             let streams = Streams::new(args.seed);

@@ -1,7 +1,7 @@
 //! How a run goes: a bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -13,11 +13,16 @@ use crate::run::{Run, StepReport};
 /// Without a terminal every so many steps get a line.
 const PLAIN_EVERY: u32 = 10;
 
+/// Steps that take longer than this together get a line, wherever it goes.
+const PLAIN_AFTER: Duration = Duration::from_secs(5);
+
 /// Tells of every step.
 pub(super) struct Reporter {
     bar: Option<ProgressBar>,
     quiet: bool,
     steps: u32,
+    /// When the latest line was written.
+    latest: Instant,
 }
 
 impl Reporter {
@@ -25,7 +30,7 @@ impl Reporter {
     pub(super) fn new(run: &Run, quiet: bool) -> Self {
         let steps = run.config().steps;
         if quiet {
-            return Self { bar: None, quiet, steps };
+            return Self { bar: None, quiet, steps, latest: Instant::now() };
         }
         let actor = run.actor();
         say(&format!(
@@ -62,7 +67,15 @@ impl Reporter {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { bar, quiet, steps }
+        let first = match run.config().eval.enabled && run.steps_done() == 0 {
+            true => "held-out questions before the first step",
+            false => "sampling",
+        };
+        match &bar {
+            Some(bar) => bar.set_message(first),
+            None => say(&format!("begins with {first}")),
+        }
+        Self { bar, quiet, steps, latest: Instant::now() }
     }
 
     /// Tells of one step.
@@ -78,18 +91,27 @@ impl Reporter {
             }
         }
         let line = lines(&describe(report));
-        match &self.bar {
+        let is_slow = self.latest.elapsed() >= PLAIN_AFTER;
+        let is_due = match &self.bar {
             Some(bar) => {
-                bar.set_message(line);
+                bar.set_message(line.clone());
                 bar.set_position(u64::from(report.step));
+                is_slow
             }
-            None if report.step.is_multiple_of(PLAIN_EVERY)
-                || report.step == 1
-                || report.step == self.steps =>
-            {
-                say(&format!("step {:4}/{}  {line}", report.step, self.steps));
+            None => {
+                is_slow
+                    || report.step.is_multiple_of(PLAIN_EVERY)
+                    || report.step == 1
+                    || report.step == self.steps
             }
-            None => {}
+        };
+        if is_due {
+            let line = format!("step {:4}/{}  {line}", report.step, self.steps);
+            match &self.bar {
+                Some(bar) => bar.println(line),
+                None => say(&line),
+            }
+            self.latest = Instant::now();
         }
     }
 

@@ -1,6 +1,6 @@
 //! The main command: begin a run or go on with one, and tell how it goes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -116,6 +116,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         None => {
             let config = args.resolve()?;
             prepare(config.model.engine);
+            say_reading(&config.model.path);
             Run::create(config, args.out.as_deref())?
         }
     };
@@ -170,6 +171,18 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         run.dir().display()
     ));
     Ok(ExitCode::from(INTERRUPTED))
+}
+
+/// Says that a model is read where that takes a while; not before an error that comes at once.
+fn say_reading(path: &str) {
+    const LARGE: u64 = 50 << 20;
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let path = Path::new(path);
+    let files = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let bytes = size(path) + files.map(|file| size(&file.path())).sum::<u64>();
+    if bytes > LARGE {
+        say(&format!("reading {} ({} MB)", path.display(), bytes >> 20));
+    }
 }
 
 fn summarize(run: &Run, summary: &Summary, seconds: f64) {

@@ -65,10 +65,12 @@ struct Pair {
 }
 
 pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
+    super::check_keys(&args.overrides, "a verifier", &["guest."], &[])?;
     let mut config = Config::resolve(None, &args.overrides)?;
     config.policy.files = args.verifier.iter().cloned().collect();
     set_policy_params(&mut config, &args.policy_param)?;
     let mut policies = run::load_policies(&config)?;
+    super::check_verifier(&policies, args.verifier.as_deref())?;
     match &args.pairs {
         Some(path) => verify_file(&mut policies, path),
         None => {

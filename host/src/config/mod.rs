@@ -1,6 +1,7 @@
 //! One TOML is one run. Every key has a vetted default, unknown keys are rejected, contradictions are rejected before
 //! anything is loaded, and the resolved configuration is written into the run directory.
 
+mod given;
 mod objective;
 mod prompt;
 mod run_toml;
@@ -88,10 +89,12 @@ impl Config {
                 .parse()
                 .with_context(|| format!("configuration {} is not TOML", path.display()))?,
         };
+        // What a run adds to its configuration: the rest is a configuration like any other.
+        table.remove(run_toml::RUN_TABLE);
         for item in overrides {
             set(&mut table, item)?;
         }
-        suit_given_data(&mut table)?;
+        given::suit(&mut table)?;
         let origin = file.map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
         let config: Self = toml::Value::Table(table).try_into().with_context(|| {
             format!("{origin} is not usable\nhint: `exgrpo-host config` prints every key with its default")
@@ -150,6 +153,9 @@ impl Config {
         }
         if self.model.threads > 0 && self.model.engine != Engine::Cpu {
             bail!("model.threads is for model.engine = \"cpu\"; candle takes a thread a core, a GPU none");
+        }
+        if self.model.threads > MAX_THREADS {
+            bail!("model.threads = {}, at most {MAX_THREADS} are started", self.model.threads);
         }
         if self.model.precision != Precision::F32 && self.model.engine == Engine::Candle {
             bail!("model.precision is for model.engine = \"cpu\" or \"cuda\"; candle computes in f32");
@@ -245,44 +251,8 @@ fn probability(key: &str, value: f32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the defaults say of the default task is not said of other data and other models: without test questions of
-/// their own there are none, and sizes that aren't set are left to data and model.
-fn suit_given_data(table: &mut toml::Table) -> anyhow::Result<()> {
-    let default = Config::default();
-    let at = |table: &toml::Table, section: &str, key: &str| -> Option<toml::Value> {
-        table.get(section)?.as_table()?.get(key).cloned()
-    };
-    let is_other = |section: &str, key: &str, default: &str| {
-        at(table, section, key).is_some_and(|value| value.as_str().is_some_and(|text| text != default))
-    };
-    let other_data = is_other("dataset", "train", &default.dataset.train);
-    let other_model = is_other("model", "path", &default.model.path);
-    let mut suit = |section: &str, key: &str, value: toml::Value| {
-        let entry = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        if let Some(section) = entry.as_table_mut() {
-            section.entry(key).or_insert(value);
-        }
-    };
-    if other_data {
-        suit("dataset", "test", toml::Value::String(String::new()));
-        suit("rollout", "questions", toml::Value::Integer(0));
-    }
-    if other_data || other_model {
-        suit("rollout", "max_prompt_tokens", toml::Value::Integer(0));
-        suit("rollout", "max_new_tokens", toml::Value::Integer(0));
-    }
-    if at(table, "dataset", "test").is_some_and(|test| test.as_str() == Some("")) {
-        if at(table, "eval", "enabled").is_some_and(|enabled| enabled.as_bool() == Some(true)) {
-            bail!("eval.enabled = true, but there are no questions to evaluate on\nhint: set dataset.test");
-        }
-        let entry = table.entry("eval").or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        if let Some(section) = entry.as_table_mut() {
-            section.insert("enabled".to_owned(), toml::Value::Boolean(false));
-        }
-    }
-    Ok(())
-}
-
+/// Most threads of an engine on the processor.
+const MAX_THREADS: usize = 1_024;
 /// Sets a dotted key. The value is read as TOML where it is TOML, else as a string.
 fn set(table: &mut toml::Table, item: &str) -> anyhow::Result<()> {
     let Some((key, text)) = item.split_once('=') else {

@@ -10,7 +10,7 @@ use super::Config;
 use crate::sealed::{self, Format};
 
 /// Table that is about the run rather than its configuration.
-const RUN_TABLE: &str = "run";
+pub(super) const RUN_TABLE: &str = "run";
 
 /// Version of the file; another one is refused.
 const FORMAT: i64 = 2;

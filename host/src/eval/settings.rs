@@ -17,6 +17,7 @@ use crate::log::{EvaluationRow, Row, read};
 use crate::model::Precision;
 use crate::model_source::ModelSource;
 use crate::prompt::Prompts;
+use crate::rundir::RunDir;
 use crate::sealed;
 
 /// File of an evaluation's directory that says what was asked.
@@ -143,6 +144,9 @@ impl Settings {
     /// # Errors
     /// Another process writes it, it holds another evaluation or rows of nobody knows what, or it can't be written.
     pub(super) fn claim(&self, out: &Path) -> anyhow::Result<Claim> {
+        if RunDir::at(out).config().exists() {
+            bail!("{} is the directory of a run\nhint: choose another --out", out.display());
+        }
         let folder = out.join(EvaluationRow::TABLE);
         std::fs::create_dir_all(&folder).with_context(|| format!("can't create {}", folder.display()))?;
         let lock = lock(out)?;

@@ -130,6 +130,9 @@ fn open(part: &Part) -> Result<ParquetRecordBatchReaderBuilder<File>, LogError> 
         Some(Ok(_)) => {}
         _ => return Err(part.broken(format!("it has no {VERSION_KEY}"))),
     }
+    if value(EVALUATION_KEY).is_some() && value(VALUES_KEY).is_none() {
+        return Err(part.broken(format!("it has no {VALUES_KEY}")));
+    }
     // Parts of earlier programs do not say it.
     if let Some(recorded) = value(VALUES_KEY) {
         let values = values_sha256(&part.path, len).map_err(io_error("read", &part.path))?;

@@ -1,6 +1,6 @@
 //! What a run is given, read and checked: configuration, model, questions, policies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,6 +71,22 @@ impl Inputs {
                 "lengths: prompts have up to {longest} tokens, completions are cut at {} (the model takes {} together); \
                  rollout.max_new_tokens sets another limit",
                 config.rollout.max_new_tokens, source.config.max_position_embeddings
+            ));
+        }
+        if config.model.path != Config::default().model.path {
+            choices.push(format!("learning rate: {}; optim.lr sets another", config.optim.lr));
+            if config.dataset.train == Config::default().dataset.train {
+                choices.push(
+                    "questions: the small sums of the default task; dataset.train names others".to_owned(),
+                );
+            }
+        }
+        let known: HashSet<u64> = train.questions.iter().map(|question| question.id).collect();
+        let shared = test.questions.iter().filter(|question| known.contains(&question.id)).count();
+        if shared > 0 {
+            choices.push(format!(
+                "warning: {shared} of {} held-out questions are trained on too: held-out accuracy is not of unseen questions",
+                test.len()
             ));
         }
         if test.is_empty() {

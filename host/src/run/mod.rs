@@ -8,7 +8,9 @@ mod report;
 mod resume;
 mod step;
 mod swaps;
+mod warnings;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::checkpoint::{Schedule, Writer};
@@ -60,6 +62,8 @@ pub struct Run {
     control: Control,
     swaps: swaps::Swaps,
     progress: Progress,
+    /// Warnings that people were told of, by reason.
+    warned: BTreeSet<&'static str>,
 }
 
 /// The small state of a run.

@@ -1,5 +1,6 @@
 //! How a run begins, and how it goes on after it was interrupted.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -171,6 +172,7 @@ impl Run {
             choices,
             control,
             swaps,
+            warned: BTreeSet::new(),
             progress: Progress {
                 step: state.step,
                 weights_version: state.weights_version,

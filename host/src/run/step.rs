@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Run;
 use super::replay_start;
 use super::report::{RolloutRows, StepReport};
+use super::warnings;
 use crate::checkpoint::{Prepared, RunState};
 use crate::config::Clip;
 use crate::curriculum::{self, Outcome};
@@ -194,6 +195,14 @@ impl Run {
         events.extend(opened);
         let mut told: Vec<String> =
             events.iter().map(|event| format!("{}: {}", event.kind.as_str(), event.detail)).collect();
+        let num_rollouts = (self.config.rollout.questions * self.config.rollout.group_size) as usize;
+        for warning in warnings::of(step, &metrics, num_rollouts, self.config.objective.updates) {
+            // The log has one a step, people are told once.
+            if self.warned.insert(warning.reason.unwrap_or_default()) {
+                told.push(format!("warning: {}", warning.detail));
+            }
+            events.push(warning);
+        }
 
         let begin = Instant::now();
         let is_last = self.is_done() || signals::stop_asked();

@@ -8,7 +8,7 @@ const LETTERS: &[u8; 26] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// Columns that hold all choices, in the order in which they are looked for.
 const TOGETHER: [&str; 5] = ["choices", "options", "endings", "question.choices", "question.options"];
 /// Columns that hold a choice each. Those of one letter are choices only where the answer is a letter or one of them.
-const APART: [&[&str]; 4] = [
+const APART: [&[&str]; 10] = [
     &["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"],
     &[
         "option_a", "option_b", "option_c", "option_d", "option_e", "option_f", "option_g", "option_h",
@@ -19,6 +19,12 @@ const APART: [&[&str]; 4] = [
         "choice_a", "choice_b", "choice_c", "choice_d", "choice_e", "choice_f", "choice_g", "choice_h",
         "choice_i", "choice_j",
     ],
+    &["option_1", "option_2", "option_3", "option_4", "option_5", "option_6", "option_7", "option_8"],
+    &["option1", "option2", "option3", "option4", "option5", "option6", "option7", "option8"],
+    &["choice_1", "choice_2", "choice_3", "choice_4", "choice_5", "choice_6", "choice_7", "choice_8"],
+    &["choice1", "choice2", "choice3", "choice4", "choice5", "choice6", "choice7", "choice8"],
+    &["optionA", "optionB", "optionC", "optionD", "optionE", "optionF", "optionG", "optionH"],
+    &["a", "b", "c", "d", "e", "f", "g", "h"],
 ];
 /// Columns that say which choice is right, in the order in which they are looked for.
 const KEYS: [&str; 12] = [
@@ -113,8 +119,15 @@ impl Choices {
                     let is_one = |choices: &Self| choices.texts.iter().any(|text| text.trim() == key.trim());
                     letter_in(key).is_some() || matches!(&found, Ok(Some(choices)) if is_one(choices))
                 });
+            let has_columns = names[..2].iter().all(|name| row.contains_key(*name));
             match found {
                 _ if !is_meant => {}
+                Ok(None) if has_columns && key.as_ref().is_some_and(|key| letter_in(key).is_some()) => {
+                    return Err(format!(
+                        "fewer than two choices in `{}`, `{}` and so on",
+                        names[0], names[1]
+                    ));
+                }
                 Ok(None) => {}
                 found => return found,
             }
@@ -229,6 +242,10 @@ impl Choices {
         if let Some(position) = position_of(&self.labels) {
             return Ok(Right::Named(position));
         }
+        let is_count = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !self.labels.is_empty() && self.labels.iter().all(|label| is_count(label)) && is_count(text) {
+            return Err(Unknown::No("the right choice is a number that no choice has"));
+        }
         let by_text = position_of(&self.texts).or_else(|| position_of(&self.written));
         match (letter_in(text).map(|letter| self.lettered(letter)), by_text) {
             (Some(Some(lettered)), Some(position)) if lettered != position => {
@@ -238,7 +255,7 @@ impl Choices {
             (Some(None), None) => return Err(of_none),
             (None, _) => {}
         }
-        let count = text.parse::<usize>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let count = text.parse::<usize>().ok().filter(|_| is_count(text));
         match (count.filter(|&count| count < self.texts.len()), by_text) {
             // Where text can't be told from number, one that is also among the texts may mean either.
             (Some(count), Some(position))

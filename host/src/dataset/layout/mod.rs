@@ -182,8 +182,14 @@ pub(super) fn read(
                 return Err(Refusal::from(format!("the answer is {reason}")));
             }
             let answer = cell.and_then(Cell::text);
-            let answer =
-                answer.ok_or_else(|| missing("answer", path.unwrap_or(answer_at), path.is_some()))?;
+            // MATH as it was published has the answer in its solution alone.
+            let boxed = (layout == Layout::Math && path.is_none())
+                .then(|| text_at(row, columns.solution.as_deref().unwrap_or(solution_at)))
+                .flatten()
+                .and_then(|solution| last_boxed(&solution).map(|answer| answer.to_owned().into()));
+            let answer = answer
+                .or(boxed)
+                .ok_or_else(|| missing("answer", path.unwrap_or(answer_at), path.is_some()))?;
             content.answer = answer.into_owned();
         }
     }
@@ -222,6 +228,22 @@ pub(super) fn read(
 /// Text at a dotted path; a number is written with its digits.
 fn text_at(row: &Row, path: &str) -> Option<String> {
     at(row, path)?.text().map(std::borrow::Cow::into_owned)
+}
+
+/// What is in the last `\\boxed{..}` of a solution.
+fn last_boxed(solution: &str) -> Option<&str> {
+    const BOX: &str = "\\boxed{";
+    let inner = &solution[solution.rfind(BOX)? + BOX.len()..];
+    let mut open = 1usize;
+    let end = inner.char_indices().find(|(_, letter)| {
+        match letter {
+            '{' => open += 1,
+            '}' => open -= 1,
+            _ => {}
+        }
+        open == 0
+    });
+    Some(inner[..end?.0].trim()).filter(|answer| !answer.is_empty())
 }
 
 /// GSM8K's solutions without its calculator notes, `<<48/2=24>>`.

@@ -42,6 +42,13 @@ fn each_layout_is_recognised_and_read() {
             None,
         ),
         (r#"{"question": "Is it?", "answer": true}"#, Layout::Plain, "Is it?", "true", None),
+        (
+            r#"{"problem": "Half?", "level": "Level 1", "solution": "\\boxed{7} no, $\\boxed{\\frac{1}{2}}$."}"#,
+            Layout::Math,
+            "Half?",
+            "\\frac{1}{2}",
+            Some("\\boxed{7} no, $\\boxed{\\frac{1}{2}}$."),
+        ),
     ] {
         let (have, content) = content(row, &none).unwrap();
         assert_eq!(have, layout, "{row}");
@@ -167,6 +174,19 @@ fn columns_of_choices_are_all_asked_or_the_row_is_refused() {
     assert!(asked(list).unwrap_err().contains("`option_b` is a list"));
     let by_text = r#"{"question": "?", "A": "ash", "B": "oak", "answer": "oak"}"#;
     assert_eq!(asked(by_text), Ok((vec!["user: ?\nA. ash\nB. oak".to_owned()], "B".to_owned())));
+    for names in [["option1", "option2"], ["choice_1", "choice_2"], ["optionA", "optionB"], ["a", "b"]] {
+        let row =
+            format!(r#"{{"question": "?", "{}": "ash", "{}": "oak", "answer": "oak"}}"#, names[0], names[1]);
+        assert_eq!(asked(&row), Ok((vec!["user: ?\nA. ash\nB. oak".to_owned()], "B".to_owned())), "{row}");
+    }
+    // Numbered columns: a number is that of a column.
+    let numbered = |answer: &str| {
+        asked(&format!(r#"{{"question": "?", "option1": "ash", "option2": "oak", "answer": "{answer}"}}"#))
+    };
+    assert_eq!(numbered("2").map(|(_, answer)| answer), Ok("B".to_owned()));
+    assert!(numbered("0").unwrap_err().contains("no choice has"));
+    let empty = r#"{"question": "?", "A": "ash", "B": null, "answer": "B"}"#;
+    assert!(asked(empty).unwrap_err().contains("fewer than two choices"));
     // Columns of one letter that are no choices.
     let other = r#"{"question": "?", "A": "3", "B": "4", "answer": "7"}"#;
     assert_eq!(asked(other), Ok((vec!["user: ?".to_owned()], "7".to_owned())));
