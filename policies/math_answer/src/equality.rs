@@ -77,6 +77,18 @@ pub(crate) fn equal_scalars(gold: &Expr, response: &Expr, work: &Work) -> bool {
         (Expr::InBase(digits, _), Expr::Number(value)) | (Expr::Number(value), Expr::InBase(digits, _)) => {
             value.to_string() == *digits
         }
+        // So many of something are no share of it.
+        (Expr::Quantity(value, unit), Expr::Percent(_)) | (Expr::Percent(_), Expr::Quantity(value, unit)) => {
+            (unit.contains("percent") || matches!(value.as_ref(), Expr::Percent(_)))
+                && equal_scalars(&without_unit(gold), &without_unit(response), work)
+        }
+        (Expr::Quantity(value, said), other) | (other, Expr::Quantity(value, said))
+            if matches!(value.as_ref(), Expr::Symbol(_)) && is_said_of(said) =>
+        {
+            // "n is odd" is neither "n is even" nor "n".
+            matches!(other, Expr::Quantity(value, also) if matches!(value.as_ref(), Expr::Symbol(_)) && said == also)
+                && equal_scalars(&without_unit(gold), &without_unit(response), work)
+        }
         (Expr::Quantity(gold, unit), Expr::Quantity(response, other)) => {
             match units::ratio(unit, other) {
                 units::Ratio::Same => equal_scalars(gold, response, work),
@@ -116,6 +128,16 @@ pub(crate) fn equal_scalars(gold: &Expr, response: &Expr, work: &Work) -> bool {
         }
         _ => equal_values(gold, response, work),
     }
+}
+
+/// Words that say something of a variable, but not of an option.
+fn is_said_of(words: &str) -> bool {
+    !["answer", "correct", "right", "best", "choice"].iter().any(|word| words.contains(word))
+        && matches!(words.split(' ').next(), Some("is" | "are" | "must" | "divides" | "has" | "have"))
+}
+
+fn without_unit(expr: &Expr) -> Expr {
+    if let Expr::Quantity(value, _) = expr { value.as_ref().clone() } else { expr.clone() }
 }
 
 /// A product whose letters are units, as `2 m/s`, where the other answer has a unit that is known.

@@ -2,7 +2,7 @@
 
 use exgrpo_guest_sdk::response::{self, announced, is_unspaced};
 
-use crate::figures::numbers;
+use crate::main_number::main_number;
 use crate::spans::{MAX_ANSWER, run_of_formulas, spans};
 use crate::statement::{announced_value, is_bare, last_statement, words_said};
 use crate::{boxed, commands, units, words};
@@ -14,6 +14,16 @@ pub(crate) struct Candidates {
     pub(crate) answers: Vec<String>,
     /// The contents of all boxes, where several may be the parts of one answer.
     pub(crate) boxes: Vec<String>,
+}
+
+/// Candidates for the answer, of what follows the thoughts of a response that shows them. Where nothing follows, it is in the
+/// thoughts, and where what follows has no answer, only a box among the thoughts counts.
+pub(crate) fn candidates_behind_thoughts(text: &str, finished: bool) -> Candidates {
+    let Some((_, rest)) = text.rsplit_once("</think>").filter(|(_, rest)| !rest.trim().is_empty()) else {
+        return candidates(text, finished);
+    };
+    let found = candidates(rest.trim_start(), finished);
+    if found.answers.is_empty() { candidates(text, false) } else { found }
 }
 
 /// Candidates for the answer.
@@ -46,7 +56,8 @@ fn without_box(text: &str) -> Vec<String> {
     let rest = match statement {
         Some(values) => values,
         None => match run_of_formulas(text, &spans, false)
-            .or_else(|| Some(numbers(text).pop()?.with_unit(text)))
+            .map(|run| run.answer)
+            .or_else(|| Some(main_number(text, false)?.with_unit(text)))
         {
             None if trimmed.len() <= 300 => words_said(trimmed),
             found => found.into_iter().collect(),

@@ -10,7 +10,7 @@ pub(crate) struct Number {
     pub(crate) text: String,
     /// Where it begins and ends, its sign aside.
     pub(crate) start: usize,
-    end: usize,
+    pub(crate) end: usize,
 }
 
 impl Number {

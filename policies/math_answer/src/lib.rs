@@ -13,6 +13,7 @@
 
 mod agreement;
 mod boxed;
+mod clause;
 mod commands;
 mod compare;
 mod decimal_comma;
@@ -26,8 +27,10 @@ mod function_call;
 mod interval;
 mod latex;
 mod lexer;
+mod main_number;
 mod marks;
 mod matrix;
+mod modifiers;
 mod normal_form;
 mod normalize;
 mod numbers;
@@ -40,6 +43,7 @@ mod real;
 mod region;
 mod relation;
 mod scalar;
+mod sentences;
 mod separation;
 mod series;
 mod spans;
@@ -50,7 +54,7 @@ mod words;
 use exgrpo_guest_sdk::response::after_think_tag;
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, log, parameters};
 
-use expr::Expr;
+use expr::{Bracket, Expr};
 
 parameters! {
     /// What a run may set.
@@ -76,6 +80,7 @@ impl Verifier for MathAnswer {
     fn verify(&self, request: &Request) -> Result<Verdict> {
         let reference = plain::plain(&request.reference);
         let mut gold_text = extract::gold(&reference);
+        gold_text = plain::priced(&gold_text).into_owned();
         let mut gold = parser::parse(&gold_text);
         // A worked solution says what its answer is.
         if gold.is_err()
@@ -111,7 +116,7 @@ impl MathAnswer {
             response = after_think_tag(response)?;
         }
         let response = plain::plain(response);
-        let found = extract::candidates(&response, request.finished);
+        let found = extract::candidates_behind_thoughts(&response, request.finished);
         if let Some(Expr::Set(items)) = gold
             && items.len() > 1
             && items.len() == found.boxes.len()
@@ -137,7 +142,7 @@ impl MathAnswer {
                 let is_right = label.chars().eq([choice]);
                 return Some((candidate, Some(is_right)));
             }
-            if let Ok(answer) = parser::parse(&plain::plain(&candidate)) {
+            if let Ok(answer) = parser::parse(&plain::priced(&plain::plain(&candidate))) {
                 let is_right =
                     gold.map_or(Some(false), |gold| is_right(gold_text, gold, &candidate, &answer));
                 // Words that are not those of the gold answer may lead to them.
@@ -161,6 +166,13 @@ fn is_right(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) -> O
         if is_certain || is_right == Some(true) {
             return is_right;
         }
+    }
+    // Two numbers in round brackets are a point or an interval, and no set in braces.
+    let is_pair =
+        matches!(answer, Expr::Bracketed(Bracket::Round, items, Bracket::Round) if items.len() == 2);
+    if is_pair && matches!(gold, Expr::Set(_)) && gold_text.trim_start_matches(['$', ' ']).starts_with("\\{")
+    {
+        return Some(false);
     }
     match compare::equivalent(gold, answer) {
         Some(false) if is_same_list(gold_text, gold, answer_text, answer) => Some(true),

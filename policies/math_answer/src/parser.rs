@@ -196,14 +196,35 @@ impl Parser {
 
     /// One or more items with commas or words between them.
     pub(crate) fn items(&mut self) -> Result<Vec<Expr>, Unreadable> {
+        let mut labels = vec![self.label()];
         let mut items = vec![self.item()?];
         while self.accept_separator() {
             if items.len() >= MAX_ITEMS {
                 return Err("it has too many items");
             }
+            labels.push(self.label());
             items.push(self.item()?);
         }
-        Ok(items)
+        let is_named = |index: usize| labels[index].is_some() && !labels[..index].contains(&labels[index]);
+        if items.len() == 1 || !(0..labels.len()).all(is_named) {
+            return Ok(items);
+        }
+        // "mean: 5, median: 4"
+        let named = |(label, item): (Option<String>, Expr)| match label {
+            Some(label) => Expr::Relation(Box::new(Expr::Symbol(label)), vec![(Comparison::Equal, item)]),
+            None => item,
+        };
+        Ok(labels.into_iter().zip(items).map(named).collect())
+    }
+
+    /// Words before a value that name it.
+    fn label(&self) -> Option<String> {
+        let Some(Token::Text(words)) = self.peek() else { return None };
+        let value =
+            if self.peek_at(1) == Some(&Token::Sign(':')) { self.peek_at(2) } else { self.peek_at(1) };
+        let is_value =
+            matches!(value, Some(Token::Number(_) | Token::Fraction | Token::Sign('-') | Token::Function(_)));
+        (is_value && !words::is_bound(words) && !words::is_joint(words)).then(|| words.clone())
     }
 
     /// A separator with an item behind it.

@@ -18,6 +18,17 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A price with its sign of currency escaped, so that it doesn't open a formula: `$15`.
+pub(crate) fn priced(text: &str) -> Cow<'_, str> {
+    let trimmed = text.trim();
+    match trimmed.strip_prefix('$') {
+        Some(rest) if rest.starts_with(|char: char| char.is_ascii_digit()) && !rest.contains('$') => {
+            Cow::Owned(format!("\\{trimmed}"))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// `\\frac{1}{2}` as `\frac{1}{2}`, where every command of a text has two backslashes and one of them is known.
 fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains("\\\\") || !is_escaped_twice(text) {

@@ -23,7 +23,8 @@ impl Parser {
     pub(crate) fn sum(&mut self) -> Parsed {
         let mut terms = Vec::new();
         loop {
-            let Some(sign) = self.signs() else {
+            let worded = if terms.is_empty() { None } else { self.worded_sign() };
+            let Some(sign) = worded.or_else(|| self.signs()) else {
                 if terms.is_empty() {
                     terms.push(self.product()?);
                     continue;
@@ -41,6 +42,15 @@ impl Parser {
             }
         }
         Ok(single_or(terms, Expr::Sum))
+    }
+
+    /// "plus" or "minus" between two terms.
+    fn worded_sign(&mut self) -> Option<Sign> {
+        if self.accept_operation(&["plus"]) {
+            Some(Sign::Plus)
+        } else {
+            self.accept_operation(&["minus"]).then_some(Sign::Minus)
+        }
     }
 
     /// Any signs in front of a term, as one.
@@ -68,14 +78,15 @@ impl Parser {
             if factors.len() > MAX_OPERANDS {
                 return Err("it has too many factors");
             }
-            if self.accept_sign('*') {
+            if self.accept_sign('*') || self.accept_operation(&["times", "multiplied by"]) {
                 factors.push(self.signed_factor()?);
                 mixed = self.ends_in_integer(&factors);
-            } else if self.accept_sign('/') {
+            } else if self.accept_sign('/') || self.accept_operation(&["divided by", "over"]) {
                 factors.push(self.signed_factor()?.reciprocal());
                 mixed = false;
             } else if let Some(Token::Text(word)) = self.peek()
                 && !words::is_joint(word)
+                && !matches!(word.as_str(), "plus" | "minus")
             {
                 factors = vec![self.quantity(single_or(factors, Expr::Product))?];
                 if self.begins_factor() {
@@ -122,6 +133,25 @@ impl Parser {
                 return Ok(single_or(factors, Expr::Product));
             }
         }
+    }
+
+    /// An operation in words before another operand: "5 times 3".
+    fn accept_operation(&mut self, names: &[&str]) -> bool {
+        let is_operand = matches!(
+            self.peek_at(1),
+            Some(
+                Token::Number(_)
+                    | Token::Symbol(_)
+                    | Token::Fraction
+                    | Token::Function(_)
+                    | Token::Pi
+                    | Token::Open(_)
+            )
+        );
+        let is_next =
+            is_operand && matches!(self.peek(), Some(Token::Text(word)) if names.contains(&word.as_str()));
+        self.at += usize::from(is_next);
+        is_next
     }
 
     fn ends_in_integer(&self, factors: &[Expr]) -> bool {

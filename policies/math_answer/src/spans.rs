@@ -1,5 +1,7 @@
 //! Formulas between their delimiters.
 
+use crate::words;
+
 /// What may stand between two formulas that together are one answer.
 const CONNECTORS: [&str; 20] = [
     ",", "and", "or", ", and", ", or", ";", "&", "und", "oder", "et", "ou", "y", "o", "e", "и", "или", "和",
@@ -81,8 +83,16 @@ impl Closing {
     }
 }
 
+/// Formulas that are one answer.
+pub(crate) struct Run {
+    pub(crate) answer: String,
+    /// Where the first begins and the last ends.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
 /// The first formula (or the last) with those that commas or words join to it, as one list.
-pub(crate) fn run_of_formulas(text: &str, spans: &[Span<'_>], first: bool) -> Option<String> {
+pub(crate) fn run_of_formulas(text: &str, spans: &[Span<'_>], first: bool) -> Option<Run> {
     let last = spans.len().checked_sub(1)?;
     let (mut low, mut high) = if first { (0, 0) } else { (last, last) };
     let joined =
@@ -98,10 +108,19 @@ pub(crate) fn run_of_formulas(text: &str, spans: &[Span<'_>], first: bool) -> Op
         return None;
     }
     let mut answer = run.iter().map(|span| span.content).collect::<Vec<_>>().join(", ");
-    if let Some(percent) = percent_behind(&text[run.last()?.end..]) {
+    let (start, end) = (run.first()?.start, run.last()?.end);
+    if let Some(percent) = percent_behind(&text[end..]) {
         answer.push_str(percent);
+    } else if let Some(scale) = scale_behind(&text[end..]) {
+        answer = format!("{answer} \\text{{ {scale}}}");
     }
-    Some(answer)
+    Some(Run { answer, start, end })
+}
+
+/// A word behind a formula that multiplies it: "$3$ million".
+fn scale_behind(text: &str) -> Option<&str> {
+    let word = text.trim_start_matches([' ', '*', '-']).split(|char: char| !char.is_alphabetic()).next()?;
+    words::scale(word).map(|_| word)
 }
 
 /// A percent sign behind a formula or a box.

@@ -2,7 +2,11 @@
 
 use exgrpo_guest_sdk::response::is_unspaced;
 
-use crate::figures::{leading_number, numbers};
+use crate::clause::{is_name, main_clause};
+use crate::figures::{Number, leading_number, numbers};
+use crate::main_number::main_number;
+use crate::modifiers::{self, begins_with_denial};
+use crate::sentences::{end_of_sentence, last_with_value};
 use crate::spans::{self, MAX_ANSWER, Span, run_of_formulas};
 use crate::{expr, words};
 
@@ -59,11 +63,6 @@ const CONCLUSIONS: [&str; 28] = [
     "итак",
     "значит",
 ];
-/// Words whose point ends no sentence.
-const ABBREVIATIONS: [&str; 9] = ["approx", "i.e", "e.g", "rs", "no", "vs", "dr", "mr", "st"];
-/// Bytes at the end of a response in which its last statement is looked for.
-const MAX_STATEMENT: usize = 2000;
-
 /// The candidates for the value that a sentence or more behind "the answer is" begins with, the likeliest first.
 pub(crate) fn announced_value(text: &str) -> Vec<String> {
     let text = shortened(text.trim());
@@ -71,9 +70,11 @@ pub(crate) fn announced_value(text: &str) -> Vec<String> {
     let end = end_of_sentence(text, 0, &spans);
     let sentence = &text[..end];
     let spans: Vec<Span<'_>> = spans.into_iter().filter(|span| span.end <= end).collect();
-    if is_denied(sentence) {
+    if begins_with_denial(sentence) {
         return Vec::new();
     }
+    let (sentence, spans) = main_clause(sentence, &spans);
+    let sentence = sentence.as_str();
     if begins_with_prose(sentence, &spans)
         && let Some((at, told)) = told(sentence, &spans)
     {
@@ -88,60 +89,53 @@ fn shortened(text: &str) -> &str {
     if text.len() <= 2 * MAX_ANSWER { text } else { &text[..end.unwrap_or(0)] }
 }
 
-/// The candidates for what the last sentence with a value says; `None` where the last formula decides.
+/// The candidates for what the last sentence with a value says; `None` where nothing says one.
 pub(crate) fn last_statement(text: &str, spans: &[Span<'_>]) -> Option<Vec<String>> {
-    let mut from = text.len().saturating_sub(MAX_STATEMENT);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    let last_formula = spans.last().map_or(0, |span| span.start);
-    let mut statement = None;
-    while from < text.len() {
-        let end = end_of_sentence(text, from, spans);
-        let sentence = text[from..end].trim_matches([' ', '\n', '*', '\t']);
-        let holds_formula = !spans.is_empty() && (from..end).contains(&last_formula);
-        let has_value = says_no_solution(sentence)
-            || sentence.contains(|char: char| char.is_ascii_digit() || char == '\\');
-        if holds_formula
-            || (has_value && (spans.is_empty() || is_conclusion(sentence) || says_no_solution(sentence)))
-        {
-            statement = Some((from, end));
-        }
-        from = end + text[end..].chars().next().map_or(1, char::len_utf8);
-    }
-    let (from, end) = statement?;
+    let (from, end) = last_with_value(text, spans)?;
     let sentence = &text[from..end];
     let within: Vec<Span<'_>> = spans
         .iter()
         .filter(|span| span.start >= from && span.end <= end)
         .map(|span| Span { start: span.start - from, end: span.end - from, ..*span })
         .collect();
-    if is_denied(sentence) {
-        return None;
-    }
     if says_no_solution(sentence) {
         return Some(vec!["no solution".to_owned()]);
     }
-    if let Some((at, told)) = told(sentence, &within) {
+    let (main, mut within) = main_clause(sentence, &within);
+    let sentence = main.as_str();
+    let told = told(sentence, &within);
+    if let Some((at, told)) = told {
         let formula = within.iter().find(|span| (at..at + told.len()).contains(&span.start));
         // "there are 5 such $n$"
         let counts =
             ["here are ", "here is ", "here exist "].iter().any(|verb| sentence[..at].contains(verb));
         let is_counted = |span: &Span<'_>| counts && leading_number(&told[..span.start - at]).is_some();
-        return if formula.is_none_or(is_counted) { Some(value(told, at, &within)) } else { None };
+        if formula.is_none_or(is_counted) {
+            return Some(value(told, at, &within));
+        }
     }
-    if !within.is_empty() || (!spans.is_empty() && last_formula >= from) {
-        return None;
+    // Beside a number, a formula that is a name only says what is counted.
+    if within.iter().all(|span| is_name(span.content)) && has_number_outside(sentence, &within) {
+        within.clear();
     }
-    let (at, value) = match bare_run(sentence) {
-        Some((at, run)) => (at, run.to_owned()),
+    if let Some(run) = run_of_formulas(sentence, &within, false) {
+        let is_altered = modifiers::alter(&sentence[..run.start], &sentence[run.end..]);
+        return Some(if is_altered { Vec::new() } else { vec![run.answer] });
+    }
+    let (start, end, value) = match bare_run(sentence) {
+        Some((at, run)) => (at, at + run.len(), run.to_owned()),
         None => {
-            let number = numbers(sentence).pop()?;
-            (number.start, number.with_unit(sentence))
+            let number = main_number(sentence, false)?;
+            (number.start, number.end, number.with_unit(sentence))
         }
     };
-    let is_bound = words::is_bound(&words_before(sentence, at));
-    Some(if is_bound { Vec::new() } else { vec![value] })
+    let is_altered = modifiers::alter(&sentence[..start], &sentence[end..]);
+    Some(if is_altered { Vec::new() } else { vec![value] })
+}
+
+fn has_number_outside(sentence: &str, spans: &[Span<'_>]) -> bool {
+    let outside = |at: usize| !spans.iter().any(|span| span.start <= at && at < span.end);
+    numbers(sentence).iter().any(|number| outside(number.start))
 }
 
 /// The value in a part of a sentence that begins `at` bytes into it: its first formulas, all of it, a bare formula, a number.
@@ -164,17 +158,21 @@ fn value(part: &str, at: usize, spans: &[Span<'_>]) -> Vec<String> {
         0
     };
     // A formula that can't be read is not made up for by a number that happens to stand in it.
-    if let Some(formula) = run_of_formulas(part, &within[skipped..], true) {
-        return vec![formula];
-    }
     let bare = part.trim().trim_matches('*').trim_end_matches(['.', '*', ' ', ',']);
+    if let Some(run) = run_of_formulas(part, &within[skipped..], true) {
+        // What stands beside it may be read with it, but not left out.
+        let is_altered = modifiers::alter(&part[..run.start], &part[run.end..]);
+        return vec![if is_altered { bare.to_owned() } else { run.answer }];
+    }
     let lower = part.to_lowercase();
     let compares = bare.contains(['<', '>', '≤', '≥', '≠']);
     // "at least 100" is not made up for by its number.
     let rest = if compares || words::is_bound(&lower) {
         None
     } else {
-        let number = || numbers(part).into_iter().next().map(|number| number.with_unit(part));
+        let is_unaltered = |number: &Number| !modifiers::alter(&part[..number.start], &part[number.end..]);
+        let number =
+            || numbers(part).into_iter().next().filter(is_unaltered).map(|number| number.with_unit(part));
         bare_run(part).map(|(_, run)| run.to_owned()).or_else(number)
     };
     std::iter::once(bare.to_owned()).chain(rest).filter(|value| !value.is_empty()).collect()
@@ -187,21 +185,13 @@ pub(crate) fn words_said(text: &str) -> Vec<String> {
     std::iter::once(text).chain(said).map(str::to_owned).collect()
 }
 
-fn says_no_solution(sentence: &str) -> bool {
+pub(crate) fn says_no_solution(sentence: &str) -> bool {
     let lower = sentence.to_lowercase();
     ["no solution", "no real solution", "no integer solution", "无解", "無解"]
         .iter()
         .any(|words| lower.contains(words))
         && !lower.contains("if ")
         && !lower.contains("not ")
-}
-
-/// Whether a sentence says what something is not.
-fn is_denied(sentence: &str) -> bool {
-    let start = sentence.trim_start_matches(['*', ' ', '(']).to_lowercase();
-    ["not ", "no longer", "never ", "不是", "nicht ", "no es", "n't "]
-        .iter()
-        .any(|denial| start.starts_with(denial))
 }
 
 fn begins_with_prose(sentence: &str, spans: &[Span<'_>]) -> bool {
@@ -228,6 +218,8 @@ fn told<'a>(sentence: &'a str, spans: &[Span<'_>]) -> Option<(usize, &'a str)> {
             !spans.iter().any(|span| span.start < at && at < span.end)
                 && begins_value(&sentence[at..])
                 && !is_denied_verb(&sentence[..at])
+                && !modifiers::ends_in_denial(&sentence[..at])
+                && !modifiers::begins_with_denial(&sentence[at..])
         })
         .max()?;
     Some((at, without_clause(&sentence[at..], spans, at)))
@@ -268,45 +260,7 @@ fn without_clause<'a>(text: &'a str, spans: &[Span<'_>], at: usize) -> &'a str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Where the sentence ends that holds `from`: at its point outside of formulas, or at the end of its line.
-fn end_of_sentence(text: &str, from: usize, spans: &[Span<'_>]) -> usize {
-    let mut next_span = spans.partition_point(|span| span.end <= from);
-    let bytes = text.as_bytes();
-    let mut at = from;
-    while at < bytes.len() {
-        if let Some(span) = spans.get(next_span).filter(|span| span.start <= at) {
-            at = span.end;
-            next_span += 1;
-            // A formula of its own line may end the sentence.
-            if span.content.ends_with('.') && matches!(bytes.get(at), Some(b' ' | b'\n')) {
-                return at;
-            }
-            continue;
-        }
-        let is_end = match bytes[at] {
-            b'\n' => true,
-            b'.' | b'!' | b'?' => {
-                matches!(bytes.get(at + 1), None | Some(b' ' | b'\n' | b'*'))
-                    && !is_abbreviated(text, from, at)
-            }
-            _ => false,
-        };
-        if is_end && !text[from..at].trim().is_empty() {
-            return at;
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// Whether the point at `at` ends an abbreviation.
-fn is_abbreviated(text: &str, from: usize, at: usize) -> bool {
-    let before = &text[from..at];
-    let word = before.rsplit([' ', '(']).next().unwrap_or_default();
-    word.len() <= 6 && ABBREVIATIONS.contains(&word.to_lowercase().as_str())
-}
-
-fn is_conclusion(sentence: &str) -> bool {
+pub(crate) fn is_conclusion(sentence: &str) -> bool {
     let start: String = sentence.chars().take(24).collect::<String>().to_lowercase();
     CONCLUSIONS.iter().any(|word| {
         start.strip_prefix(word).is_some_and(|rest| {
@@ -317,7 +271,12 @@ fn is_conclusion(sentence: &str) -> bool {
 
 /// The last run of words that are no prose, where it holds a command of LaTeX or a comparison: `x > \frac{2}{3}`.
 fn bare_run(sentence: &str) -> Option<(usize, &str)> {
-    if !sentence.contains(['\\', '<', '>', '≤', '≥', '≠', '√']) {
+    // A price is no formula.
+    let shows = |run: &str| {
+        run.contains(['<', '>', '≤', '≥', '≠', '√'])
+            || (run.replace("\\$", "").replace("\\%", "").contains('\\') && !run.contains("\\boxed"))
+    };
+    if !shows(sentence) {
         return None;
     }
     let mut runs: Vec<(usize, usize)> = Vec::new();
@@ -341,13 +300,12 @@ fn bare_run(sentence: &str) -> Option<(usize, &str)> {
         }
         is_open = is_part;
     }
-    let shows = |run: &str| run.contains(['\\', '<', '>', '≤', '≥', '≠', '√']) && !run.contains("\\boxed");
-    let (start, run) = runs
+    let (_, run) = runs
         .into_iter()
         .map(|(start, end)| (start, &sentence[start..end]))
         .rfind(|(_, run)| shows(run) || run.contains(|char: char| char.is_ascii_digit()))?;
     let run = run.trim_matches([' ', ',', ':', ';', '*', '?', '!']).trim_end_matches(['.', '*', ' ', ',']);
-    shows(run).then_some((start, run))
+    shows(run).then_some((run.as_ptr() as usize - sentence.as_ptr() as usize, run))
 }
 
 /// A word of a sentence, not of a formula.
@@ -359,14 +317,6 @@ pub(crate) fn is_prose(word: &str) -> bool {
         && (letters > 1 || bare == "a" || bare == "I")
         && expr::Function::named(bare).is_none()
         && bare != "pi"
-}
-
-/// The words before a place, at most four.
-fn words_before(text: &str, at: usize) -> String {
-    let before = text[..at].trim_end_matches(['$', '\\', '-', '−', '*', '(']);
-    let mut words: Vec<&str> = before.split_whitespace().rev().take(4).collect();
-    words.reverse();
-    words.join(" ").to_lowercase().replace("n't", " not").replace("cannot", "can not")
 }
 
 /// Whether a response is an answer and nothing else: one short line without words, or a word.

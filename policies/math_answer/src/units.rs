@@ -1,5 +1,7 @@
 //! Units that answers carry. A unit that only one of two answers has doesn't matter; two that are known must fit.
 
+use std::borrow::Cow;
+
 use crate::rational::{self, Rational};
 
 /// How a second unit relates to a first.
@@ -30,9 +32,14 @@ enum Kind {
     Kelvin,
     Morning,
     Afternoon,
+    Moles,
+    Amperes,
+    Yuan,
+    /// "5 units", of a length where nothing says of what.
+    Units,
 }
 
-const KINDS: usize = Kind::Afternoon as usize + 1;
+const KINDS: usize = Kind::Units as usize + 1;
 /// Words of one unit; more are no unit.
 const MAX_WORDS: usize = 12;
 
@@ -52,7 +59,16 @@ pub(crate) fn ratio(first: &str, second: &str) -> Ratio {
     }
     let (Some(a), Some(b)) = (known(first), known(second)) else { return Ratio::Same };
     if a.powers != b.powers {
-        return Ratio::Different;
+        let (unit, length) = (Kind::Units as usize, Kind::Length as usize);
+        // "5 units" may be any length, and "5 square units" any area.
+        let dimension = |unit: &Unit, kind: usize, other: usize| {
+            let rest = unit.powers.iter().enumerate().all(|(at, power)| at == kind || *power == 0);
+            (rest && unit.powers[other] == 0).then_some(unit.powers[kind])
+        };
+        let is_same = |a: &Unit, b: &Unit| {
+            dimension(a, unit, length).is_some() && dimension(a, unit, length) == dimension(b, length, unit)
+        };
+        return if is_same(&a, &b) || is_same(&b, &a) { Ratio::Same } else { Ratio::Different };
     }
     let factor = b.size / a.size;
     if factor == rational::integer(1) { Ratio::Same } else { Ratio::Factor(factor) }
@@ -67,6 +83,7 @@ fn known(unit: &str) -> Option<Unit> {
     let bare = ["degrees ", "degree "].iter().find_map(|degrees| unit.strip_prefix(degrees)).unwrap_or(unit);
     // "3 years old" and "3 meters long".
     let bare = DIMENSIONS.iter().find_map(|word| bare.strip_suffix(word)).unwrap_or(bare);
+    let bare = &chinese(bare);
     let spaced = bare.replace('/', " / ").replace('*', " ").replace('²', "^2").replace('³', "^3");
     let mut whole = Unit { size: rational::integer(1), powers: [0; KINDS] };
     let (mut sign, mut power) = (1, 1);
@@ -95,6 +112,51 @@ fn known(unit: &str) -> Option<Unit> {
     last.map(|_| whole)
 }
 
+/// Chinese names of units by their English ones.
+fn chinese(unit: &str) -> Cow<'_, str> {
+    const NAMES: [(&str, &str); 31] = [
+        ("平方", " square "),
+        ("立方", " cubic "),
+        ("厘米", " cm "),
+        ("公分", " cm "),
+        ("毫米", " mm "),
+        ("分米", " dm "),
+        ("千米", " km "),
+        ("公里", " km "),
+        ("米", " m "),
+        ("毫升", " ml "),
+        ("升", " l "),
+        ("千克", " kg "),
+        ("公斤", " kg "),
+        ("毫克", " mg "),
+        ("克", " g "),
+        ("分钟", " min "),
+        ("分鐘", " min "),
+        ("小时", " h "),
+        ("小時", " h "),
+        ("秒", " s "),
+        ("天", " day "),
+        ("周", " week "),
+        ("个月", " month "),
+        ("岁", " year "),
+        ("年", " year "),
+        ("美元", " dollar "),
+        ("元", " yuan "),
+        ("欧元", " euro "),
+        ("牛顿", " n "),
+        ("摄氏度", " celsius "),
+        ("度", " degree "),
+    ];
+    if unit.is_ascii() {
+        return Cow::Borrowed(unit);
+    }
+    let mut text = unit.replace("欧元", " euro ");
+    for (name, english) in NAMES {
+        text = text.replace(name, english);
+    }
+    Cow::Owned(text)
+}
+
 fn times(unit: &Unit, other: &Unit, power: i64) -> Option<Unit> {
     let size = &unit.size * rational::power(&other.size, power)?;
     let powers = std::array::from_fn(|kind| unit.powers[kind] + power * other.powers[kind]);
@@ -109,8 +171,8 @@ fn simple(name: &str) -> Option<Unit> {
 
 fn named(name: &str) -> Option<Unit> {
     use Kind::{
-        Afternoon, Celsius, Degrees, Dollars, Euros, Fahrenheit, Kelvin, Length, Mass, Months, Morning,
-        Pounds, Radians, Time,
+        Afternoon, Amperes, Celsius, Degrees, Dollars, Euros, Fahrenheit, Kelvin, Length, Mass, Moles,
+        Months, Morning, Pounds, Radians, Time, Units, Yuan,
     };
     let (numerator, denominator, kinds): (i64, i64, &[(Kind, i64)]) = match name {
         "mm" | "millimeter" | "millimetre" => (1, 1, &[(Length, 1)]),
@@ -145,9 +207,28 @@ fn named(name: &str) -> Option<Unit> {
         "n" | "newton" => (1_000_000_000, 1, &[(Mass, 1), (Length, 1), (Time, -2)]),
         "j" | "joule" => (1_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -2)]),
         "w" | "watt" => (1_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -3)]),
+        "kn" | "kilonewton" => (1_000_000_000_000, 1, &[(Mass, 1), (Length, 1), (Time, -2)]),
+        "kj" | "kilojoule" => (1_000_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -2)]),
+        "kw" | "kilowatt" => (1_000_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -3)]),
+        // Small letters are all that is left of MJ and MW.
+        "mj" | "megajoule" => (1_000_000_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -2)]),
+        "mw" | "megawatt" => (1_000_000_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -3)]),
+        "pa" | "pascal" => (1_000_000, 1, &[(Mass, 1), (Length, -1), (Time, -2)]),
+        "kpa" | "kilopascal" => (1_000_000_000, 1, &[(Mass, 1), (Length, -1), (Time, -2)]),
+        "hz" | "hertz" => (1, 1, &[(Time, -1)]),
+        "a" | "amp" | "ampere" => (1, 1, &[(Amperes, 1)]),
+        "v" | "volt" => (1_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -3), (Amperes, -1)]),
+        "ohm" | "omega" | "ω" => {
+            (1_000_000_000_000, 1, &[(Mass, 1), (Length, 2), (Time, -3), (Amperes, -2)])
+        }
+        "coulomb" => (1, 1, &[(Amperes, 1), (Time, 1)]),
+        "mol" | "mole" => (1, 1, &[(Moles, 1)]),
+        "ton" | "tonne" => (1_000_000_000, 1, &[(Mass, 1)]),
+        "unit" => (1, 1, &[(Units, 1)]),
+        "yuan" | "rmb" => (1, 1, &[(Yuan, 1)]),
         "cent" | "¢" => (1, 100, &[(Dollars, 1)]),
-        "$" | "dollar" => (1, 1, &[(Dollars, 1)]),
-        "€" | "euro" => (1, 1, &[(Euros, 1)]),
+        "$" | "dollar" | "usd" | "buck" => (1, 1, &[(Dollars, 1)]),
+        "€" | "euro" | "eur" => (1, 1, &[(Euros, 1)]),
         "£" => (1, 1, &[(Pounds, 1)]),
         "degree" | "°" => (1, 1, &[(Degrees, 1)]),
         "radian" | "rad" => (1, 1, &[(Radians, 1)]),

@@ -2,6 +2,7 @@
 
 use crate::expr::{Comparison, Expr};
 use crate::lexer::{Token, Unreadable};
+use crate::modifiers;
 use crate::parser::{Parsed, Parser};
 use crate::rational;
 use crate::scalar::MAX_OPERANDS;
@@ -102,6 +103,9 @@ impl Parser {
             if is_bound(&words) {
                 return Err("it is a bound");
             }
+            if let Some(operator) = modifiers::operator(&words) {
+                return operator.applied(value).ok_or("words make another value of it");
+            }
             let is_negative = words.ends_with("negative") || words.ends_with("minus");
             return Ok(if is_negative { value.negated() } else { value });
         }
@@ -139,7 +143,10 @@ impl Parser {
         if is_bound(&unit) {
             return Err("it is a bound");
         }
-        let (first, rest) = unit.split_once(' ').unwrap_or((&unit, ""));
+        if let Some((value, rest)) = modifiers::powered(&value, &unit) {
+            return Ok(if rest.is_empty() { value } else { Expr::Quantity(Box::new(value), rest) });
+        }
+        let (first, rest) = scaled(&unit);
         let Some(scale) = scale(first) else { return Ok(Expr::Quantity(Box::new(value), unit)) };
         let value = Expr::Product(vec![value, Expr::Number(rational::integer(scale))]);
         Ok(if rest.is_empty() { value } else { Expr::Quantity(Box::new(value), rest.into()) })
@@ -205,15 +212,44 @@ pub(crate) fn is_bound(words: &str) -> bool {
     BOUNDS.iter().any(|bound| words.contains(&format!(" {bound} ")))
 }
 
+/// The first word of a unit and the rest; in writings without spaces the scale that it begins with.
+fn scaled(unit: &str) -> (&str, &str) {
+    const UNSPACED: [&str; 13] =
+        ["万亿", "萬億", "十万", "十萬", "百万", "百萬", "千万", "千萬", "十亿", "万", "萬", "亿", "億"];
+    match UNSPACED.iter().find_map(|scale| Some((*scale, unit.strip_prefix(scale)?))) {
+        Some((scale, rest)) => (scale, rest.trim_start()),
+        None => unit.split_once(' ').unwrap_or((unit, "")),
+    }
+}
+
 /// By how much a word multiplies the number before it.
-fn scale(word: &str) -> Option<i64> {
+pub(crate) fn scale(word: &str) -> Option<i64> {
     Some(match word {
-        "dozen" => 12,
-        "hundred" => 100,
-        "thousand" => 1000,
-        "million" => 1_000_000,
-        "billion" => 1_000_000_000,
-        "trillion" => 1_000_000_000_000,
+        "dozen" | "dozens" => 12,
+        "hundred" | "hundreds" => 100,
+        "thousand" | "thousands" | "tausend" | "mil" | "mille" | "тысяч" | "тысячи" | "nghìn" => {
+            1000
+        }
+        "万" | "萬" | "만" => 10_000,
+        "十万" | "十萬" => 100_000,
+        "million" | "millions" | "millionen" | "millones" | "millón" | "milhões" | "milhão" | "milioni"
+        | "milione" | "миллион" | "миллиона" | "миллионов" | "百万" | "百萬" | "triệu" => {
+            1_000_000
+        }
+        "千万" | "千萬" => 10_000_000,
+        "亿" | "億" | "억" => 100_000_000,
+        "billion"
+        | "billions"
+        | "milliarde"
+        | "milliarden"
+        | "milliard"
+        | "milliards"
+        | "miliardi"
+        | "миллиард"
+        | "миллиардов"
+        | "十亿"
+        | "十億" => 1_000_000_000,
+        "trillion" | "trillions" | "万亿" | "萬億" => 1_000_000_000_000,
         _ => return None,
     })
 }
