@@ -165,7 +165,6 @@ const LEADING: [&str; 21] = [
 /// The text with conditions and remarks blanked, byte for byte, and the formulas that are left. A condition is blanked only where
 /// another part of the sentence has a value.
 pub(crate) fn main_clause<'a>(sentence: &str, spans: &[Span<'a>]) -> (String, Vec<Span<'a>>) {
-    let mut blanks = Blanks::default();
     let outside = |at: usize| is_outside(spans, at);
     let mut values: Vec<usize> =
         spans.iter().filter(|span| !is_name(span.content)).map(|span| span.start).collect();
@@ -173,17 +172,16 @@ pub(crate) fn main_clause<'a>(sentence: &str, spans: &[Span<'a>]) -> (String, Ve
         outside(number.start) && !is_label(sentence, number) && !is_beside(sentence, number)
     });
     values.extend(said.map(|number| number.start));
-    let has_value = |from: usize, to: usize, blanks: &Blanks| {
-        values.iter().any(|at| (from..to).contains(at) && !blanks.hold(*at))
-    };
+    values.sort_unstable();
+    let mut parts = Parts { values, blanks: Vec::new() };
     let start = sentence.len() - without_conclusion(sentence).len();
     let beginning: String = sentence[start..].chars().take(16).collect::<String>().to_lowercase();
     if LEADING.iter().any(|word| beginning.starts_with(word))
         && let Some(end) = end_of_leading(sentence, start, spans)
         && sentence[start..end].contains(|char: char| char.is_ascii_digit() || "$\\".contains(char))
-        && has_value(end, sentence.len(), &blanks)
+        && parts.has_value_behind(end)
     {
-        blanks.0.push((start, end));
+        parts.blank(start, end);
     }
     for (at, _) in sentence.match_indices('(').filter(|(at, _)| outside(*at)).take(MAX_PLACES) {
         let inner: String = sentence[at + 1..].chars().take(24).collect::<String>().to_lowercase();
@@ -192,9 +190,9 @@ pub(crate) fn main_clause<'a>(sentence: &str, spans: &[Span<'a>]) -> (String, Ve
         }
         let mut closings = sentence[at..].match_indices(')').map(|(offset, _)| at + offset + 1);
         if let Some(close) = closings.find(|end| outside(end - 1))
-            && (has_value(0, at, &blanks) || has_value(close, sentence.len(), &blanks))
+            && (parts.has_value_before(at) || parts.has_value_behind(close))
         {
-            blanks.0.push((at, close));
+            parts.blank(at, close);
         }
     }
     let starts = SIDE.iter().filter_map(|opener| {
@@ -203,46 +201,64 @@ pub(crate) fn main_clause<'a>(sentence: &str, spans: &[Span<'a>]) -> (String, Ve
             // "we are left with $3$"
             let is_verb = opener.starts_with(" with ")
                 && ["left", "up", "us", "ing"].iter().any(|verb| sentence[..at].ends_with(verb));
-            outside(at) && !is_verb && has_value(0, at, &blanks)
+            outside(at) && !is_verb && parts.has_value_before(at)
         })
     });
     let gerund = sentence.match_indices(" for ").map(|(at, _)| at).take(MAX_PLACES).find(|&at| {
         let word = sentence[at + 5..].split(' ').next().unwrap_or_default();
-        word.len() > 4 && word.ends_with("ing") && outside(at) && has_value(0, at, &blanks)
+        word.len() > 4 && word.ends_with("ing") && outside(at) && parts.has_value_before(at)
     });
     if let Some(at) = starts.chain(gerund).min() {
         // "but since $x > 0$, we have $x = 3$" goes on with what it says.
         let resumes = |comma: usize| {
             let rest = sentence[comma + 1..].trim_start();
-            RESUMING.iter().any(|word| rest.starts_with(word)) && has_value(comma, sentence.len(), &blanks)
+            RESUMING.iter().any(|word| rest.starts_with(word)) && parts.has_value_behind(comma)
         };
         let mut commas =
             sentence[at..].match_indices(',').map(|(offset, _)| at + offset).filter(|comma| *comma > at);
         let end = commas.by_ref().take(MAX_PLACES).find(|&comma| outside(comma) && resumes(comma));
         // What it goes on with is said last, and takes the place of what came before.
-        blanks.0.push(end.map_or((at, sentence.len()), |comma| (0, comma + 1)));
+        let (start, end) = end.map_or((at, sentence.len()), |comma| (0, comma + 1));
+        parts.blank(start, end);
     }
-    if blanks.0.is_empty() {
+    if parts.blanks.is_empty() {
         return (sentence.to_owned(), spans.to_vec());
     }
     let mut text = String::with_capacity(sentence.len());
     for (at, char) in sentence.char_indices() {
-        if blanks.hold(at) {
+        if parts.is_blank(at) {
             text.extend(std::iter::repeat_n(' ', char.len_utf8()));
         } else {
             text.push(char);
         }
     }
-    (text, spans.iter().filter(|span| !blanks.hold(span.start)).copied().collect())
+    (text, spans.iter().filter(|span| !parts.is_blank(span.start)).copied().collect())
 }
 
-/// Parts of a sentence that say nothing of the answer: where they begin and end.
-#[derive(Default)]
-struct Blanks(Vec<(usize, usize)>);
+/// A sentence as it is taken apart.
+struct Parts {
+    /// Where the values begin that are left.
+    values: Vec<usize>,
+    /// Parts that say nothing of the answer: where they begin and end.
+    blanks: Vec<(usize, usize)>,
+}
 
-impl Blanks {
-    fn hold(&self, at: usize) -> bool {
-        self.0.iter().any(|(start, end)| (*start..*end).contains(&at))
+impl Parts {
+    fn blank(&mut self, start: usize, end: usize) {
+        self.values.retain(|at| !(start..end).contains(at));
+        self.blanks.push((start, end));
+    }
+
+    fn is_blank(&self, at: usize) -> bool {
+        self.blanks.iter().any(|(start, end)| (*start..*end).contains(&at))
+    }
+
+    fn has_value_before(&self, at: usize) -> bool {
+        self.values.first().is_some_and(|first| *first < at)
+    }
+
+    fn has_value_behind(&self, at: usize) -> bool {
+        self.values.last().is_some_and(|last| *last >= at)
     }
 }
 

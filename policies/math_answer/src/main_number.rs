@@ -112,10 +112,8 @@ fn has_two_subjects(clause: &str, before: &[Number]) -> bool {
 /// "Step 3", or the number of an item of a list.
 pub(crate) fn is_label(clause: &str, number: &Number) -> bool {
     let words = last_words(&clause[..number.start], 1);
-    let begins_line = clause[..number.start]
-        .rsplit('\n')
-        .next()
-        .is_some_and(|before| before.trim_matches(['#', '*', ' ', '-']).is_empty());
+    let before = clause[..number.start].trim_end_matches(['#', '*', ' ', '-']);
+    let begins_line = before.is_empty() || before.ends_with('\n');
     let behind = &clause[number.end..];
     LABELS.contains(&words.as_str()) || (begins_line && (behind.starts_with(')') || behind.starts_with(". ")))
 }
