@@ -112,16 +112,24 @@ pub(crate) fn named(name: &str) -> Command {
         | "implies"
         | "space"
         | "large"
-        | "Large" => return Command::Skip,
+        | "Large"
+        | "LARGE"
+        | "huge"
+        | "Huge"
+        | "small"
+        | "normalsize"
+        | "scriptstyle" => return Command::Skip,
         "begin" => return Command::Environment(true),
         "end" => return Command::Environment(false),
         "text" | "textbf" | "textit" | "textrm" | "textnormal" | "textsf" | "mbox" | "hbox" | "mathrm"
         | "operatorname" | "texttt" | "emph" => return Command::Words,
         "mathbb" | "Bbb" => return Command::Blackboard,
-        "hspace" | "vspace" | "phantom" | "label" | "tag" => return Command::Space,
+        "hspace" | "vspace" | "phantom" | "label" | "tag" | "color" | "textcolor" | "colorbox" => {
+            return Command::Space;
+        }
         "sum" | "int" | "iint" | "oint" | "prod" | "lim" | "dots" | "ldots" | "cdots" | "vdots" | "ddots"
         | "dotsc" | "dotsb" | "dotsm" | "underbrace" | "overbrace" | "overset" | "underset" | "stackrel"
-        | "substack" | "color" | "href" => {
+        | "substack" | "href" => {
             return Command::Unreadable;
         }
         letter => Token::Symbol(letter.strip_prefix("var").unwrap_or(letter).into()),
@@ -130,7 +138,6 @@ pub(crate) fn named(name: &str) -> Command {
 
 /// A character that is neither a letter of the alphabet, a digit, a bracket nor whitespace.
 pub(crate) fn character(char: char) -> Option<Command> {
-    let power = |digit: &str| Command::Tokens(vec![Token::Sign('^'), Token::Number(digit.into())]);
     let ratio = |a: &str, b: &str| {
         let group = |text: &str| [Token::Open('{'), Token::Number(text.into()), Token::Close('{')];
         Command::Tokens([vec![Token::Fraction], group(a).to_vec(), group(b).to_vec()].concat())
@@ -141,7 +148,7 @@ pub(crate) fn character(char: char) -> Option<Command> {
         }
         '−' | '–' | '—' | '‐' | '‑' => Token::Sign('-'),
         '×' | '·' | '⋅' | '∗' | '∙' => Token::Sign('*'),
-        '÷' | '∕' => Token::Sign('/'),
+        '÷' | '∕' | '⁄' => Token::Sign('/'),
         '％' => Token::Sign('%'),
         '，' | '、' => Token::Sign(','),
         '’' | '′' => Token::Sign('\''),
@@ -176,8 +183,6 @@ pub(crate) fn character(char: char) -> Option<Command> {
         '（' => Token::Open('('),
         '）' => Token::Close(')'),
         '€' | '£' | '¥' | '₹' | '¢' => Token::Currency(char),
-        '²' => return Some(power("2")),
-        '³' => return Some(power("3")),
         '½' => return Some(ratio("1", "2")),
         '¼' => return Some(ratio("1", "4")),
         '¾' => return Some(ratio("3", "4")),
@@ -260,5 +265,13 @@ pub(crate) fn is_short_unit(run: &str) -> bool {
             | "in"
             | "am"
             | "pm"
+            | "AM"
+            | "PM"
+            | "kN"
+            | "Pa"
+            | "kPa"
+            | "mol"
+            | "ohm"
+            | "USD"
     )
 }

@@ -8,7 +8,18 @@ use crate::scalar::single_or;
 impl Parser {
     /// Behind `\begin{..}`: rows of a matrix, in whatever brackets.
     pub(crate) fn matrix(&mut self, environment: &str) -> Parsed {
-        if matches!(environment, "cases" | "aligned" | "align" | "gathered" | "split") {
+        if matches!(
+            environment,
+            "cases"
+                | "aligned"
+                | "align"
+                | "gathered"
+                | "gather"
+                | "split"
+                | "equation"
+                | "eqnarray"
+                | "multline"
+        ) {
             return self.lines();
         }
         let is_determinant = environment.eq_ignore_ascii_case("vmatrix");
@@ -60,6 +71,8 @@ impl Parser {
                 Token::Sign('&') if is_comparison(Some(at + 1)) || is_comparison(at.checked_sub(1)) => {}
                 // Others set a condition apart.
                 Token::Sign('&') => return Err("it has cases"),
+                // A line that begins with a sign goes on with the one before it.
+                Token::RowEnd if begins_with_sign(&lines[at + 1..]) => {}
                 Token::RowEnd => items.push(Token::Sign(',')),
                 other => items.push(other.clone()),
             }
@@ -73,4 +86,10 @@ impl Parser {
         self.at += 1;
         Ok(single_or(items, Expr::Set))
     }
+}
+
+/// Whether the next line begins with a comparison.
+fn begins_with_sign(rest: &[Token]) -> bool {
+    let mut rest = rest.iter().skip_while(|token| **token == Token::Sign('&'));
+    matches!(rest.next(), Some(Token::Compare(_)))
 }

@@ -5,7 +5,7 @@ use exgrpo_guest_sdk::response::{self, announced, is_unspaced};
 use crate::main_number::main_number;
 use crate::spans::{MAX_ANSWER, run_of_formulas, spans};
 use crate::statement::{announced_value, is_bare, last_statement, words_said};
-use crate::{boxed, commands, units, words};
+use crate::{boxed, commands, number_words, units};
 
 /// What may be the answer of a response.
 #[derive(Debug, Default)]
@@ -14,16 +14,22 @@ pub(crate) struct Candidates {
     pub(crate) answers: Vec<String>,
     /// The contents of all boxes, where several may be the parts of one answer.
     pub(crate) boxes: Vec<String>,
+    /// Whether they come from sentences, not from boxes.
+    pub(crate) is_prose: bool,
 }
 
 /// Candidates for the answer, of what follows the thoughts of a response that shows them. Where nothing follows, it is in the
 /// thoughts, and where what follows has no answer, only a box among the thoughts counts.
 pub(crate) fn candidates_behind_thoughts(text: &str, finished: bool) -> Candidates {
-    let Some((_, rest)) = text.rsplit_once("</think>").filter(|(_, rest)| !rest.trim().is_empty()) else {
-        return candidates(text, finished);
-    };
-    let found = candidates(rest.trim_start(), finished);
-    if found.answers.is_empty() { candidates(text, false) } else { found }
+    let rest = behind_thoughts(text);
+    let found = candidates(rest, finished);
+    if found.answers.is_empty() && rest.len() < text.len() { candidates(text, false) } else { found }
+}
+
+/// What follows the thoughts of a response, or all of it where nothing does.
+pub(crate) fn behind_thoughts(text: &str) -> &str {
+    let parts = text.rsplit_once("</think>");
+    parts.map(|(_, rest)| rest.trim_start()).filter(|rest| !rest.is_empty()).unwrap_or(text)
 }
 
 /// Candidates for the answer.
@@ -37,10 +43,11 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
     if let Some(last) = boxes.last() {
         let revised = finished.then(|| revised(&text[last.range.end..])).flatten();
         let answers = revised.into_iter().chain(boxed::joined(text, &boxes)).collect();
-        return Candidates { answers, boxes: boxed::all(text, &boxes).unwrap_or_default() };
+        return Candidates { answers, boxes: boxed::all(text, &boxes).unwrap_or_default(), is_prose: false };
     }
-    let answers = if !finished || has_open_box(text) { Vec::new() } else { without_box(text) };
-    Candidates { answers, boxes: Vec::new() }
+    let is_prose = finished && !has_open_box(text);
+    let answers = if is_prose { without_box(text) } else { Vec::new() };
+    Candidates { answers, boxes: Vec::new(), is_prose }
 }
 
 fn without_box(text: &str) -> Vec<String> {
@@ -109,7 +116,7 @@ fn with_unit(text: &str) -> String {
     let parts = text.trim_end_matches(['$', '.']).strip_suffix(')').and_then(|text| text.rsplit_once(" ("));
     let Some((value, remark)) = parts else { return text.to_owned() };
     // "6 (six)"
-    if words::number(remark).is_some() {
+    if number_words::number(remark).is_some() {
         return value.to_owned();
     }
     let is_words = remark

@@ -16,14 +16,17 @@ pub(crate) struct Number {
 impl Number {
     /// With the word behind it, if that is a unit.
     pub(crate) fn with_unit(self, text: &str) -> String {
-        const SHORT: [&str; 9] = ["cm", "km", "mm", "kg", "mg", "ml", "ft", "am", "pm"];
+        const SHORT: [&str; 13] =
+            ["cm", "km", "mm", "kg", "mg", "ml", "ft", "am", "pm", "AM", "PM", "a.m", "p.m"];
         let rest = &text[self.end..];
         let words: Vec<&str> = rest
             .trim_start_matches(' ')
             .split(' ')
             .take(4)
             .map(|word| word.trim_end_matches(|char: char| !char.is_alphanumeric()))
-            .take_while(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic()))
+            .take_while(|word| {
+                !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'.')
+            })
             .collect();
         let is_unit = |count: &usize| {
             let first = words[0];

@@ -84,7 +84,8 @@ pub(crate) struct Lexer {
 impl Lexer {
     pub(crate) fn run(mut self) -> Result<Vec<Token>, Unreadable> {
         while let Some(char) = self.peek(0) {
-            if char == '\\' {
+            if self.ordinal() || self.script() {
+            } else if char == '\\' {
                 self.command()?;
             } else if self.begins_number() {
                 self.number();
@@ -137,6 +138,10 @@ impl Lexer {
         if self.peek(run.len()).is_some_and(commands::is_word_letter) {
             return self.foreign_word();
         }
+        if run.len() == 1 && self.is_times() {
+            self.at += 1;
+            return self.push(Token::Sign('*'));
+        }
         self.at += run.len();
         if matches!(run.as_str(), "np" | "math" | "sympy") && self.peek(0) == Some('.') {
             self.at += 1;
@@ -148,6 +153,8 @@ impl Lexer {
             _ => {}
         }
         let after_number = matches!(self.tokens.last(), Some(Token::Number(_)));
+        // "km/hr"
+        let after_unit = matches!(self.tokens.as_slice(), [.., Token::Text(_), Token::Sign('/')]);
         if after_number
             && matches!(run.as_str(), "a" | "p" | "A" | "P")
             && (self.starts_with(".m") || self.starts_with(".M"))
@@ -157,7 +164,7 @@ impl Lexer {
             return;
         }
         let is_word = commands::is_word(&run)
-            || (after_number
+            || ((after_number || after_unit)
                 && (commands::is_short_unit(&run)
                     || (run == "m" && matches!(self.peek(0), Some('²' | '³')))))
             || (run.len() == 3 && self.stands_among_words(&run));
@@ -194,6 +201,7 @@ impl Lexer {
         match run.as_str() {
             "и" | "和" | "与" | "與" | "及" | "且" | "と" => self.word("and"),
             "или" | "或" | "或者" => self.word("or"),
+            "Ø" | "ø" => self.push(Token::EmptySet),
             _ if is_unspaced_run || run.chars().count() > 1 => self.word(&run),
             _ => self.push(Token::Symbol(run)),
         }
@@ -251,6 +259,18 @@ impl Lexer {
         let token = match char {
             '√' => {
                 self.root();
+                return Ok(());
+            }
+            '∛' | '∜' => {
+                self.push(Token::Function(Function::Sqrt));
+                self.push(Token::Open('['));
+                self.push(Token::Number(if char == '∛' { "3" } else { "4" }.into()));
+                self.push(Token::Close(']'));
+                if self.begins_number() {
+                    self.push(Token::Open('{'));
+                    self.number();
+                    self.push(Token::Close('{'));
+                }
                 return Ok(());
             }
             '(' | '[' => Token::Open(char),

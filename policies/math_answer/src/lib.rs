@@ -13,6 +13,7 @@
 
 mod agreement;
 mod boxed;
+mod choice;
 mod clause;
 mod commands;
 mod compare;
@@ -33,6 +34,7 @@ mod matrix;
 mod modifiers;
 mod normal_form;
 mod normalize;
+mod number_words;
 mod numbers;
 mod parser;
 mod plain;
@@ -43,6 +45,7 @@ mod real;
 mod region;
 mod relation;
 mod scalar;
+mod scripts;
 mod sentences;
 mod separation;
 mod series;
@@ -54,6 +57,7 @@ mod words;
 use exgrpo_guest_sdk::response::after_think_tag;
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, log, parameters};
 
+use choice::Choice;
 use expr::{Bracket, Expr};
 
 parameters! {
@@ -128,6 +132,16 @@ impl MathAnswer {
                 return Some((together, Some(true)));
             }
         }
+        let label = gold.and_then(label_of);
+        if let Some(label) = label
+            && found.is_prose
+        {
+            match choice::chosen(extract::behind_thoughts(&response)) {
+                Choice::One(choice) => return Some((choice.to_string(), Some(label == choice))),
+                Choice::Several => return None,
+                Choice::Unknown => {}
+            }
+        }
         let mut last = None;
         for candidate in found.answers {
             if is_same_text(gold_text, &candidate) {
@@ -138,9 +152,8 @@ impl MathAnswer {
             {
                 return Some((candidate, Some(true)));
             }
-            if let (Some(Expr::Symbol(label)), Some(choice)) = (gold, chosen_option(&candidate)) {
-                let is_right = label.chars().eq([choice]);
-                return Some((candidate, Some(is_right)));
+            if let (Some(label), Some(choice)) = (label, choice::labelled(&candidate)) {
+                return Some((candidate, Some(label == choice)));
             }
             if let Ok(answer) = parser::parse(&plain::priced(&plain::plain(&candidate))) {
                 let is_right =
@@ -211,27 +224,11 @@ fn is_same_text(gold: &str, response: &str) -> bool {
     !gold.is_empty() && gold == bare(response)
 }
 
-/// The label of an option that its text follows: `\textbf{(B)} 42`. Contests have such answers among others.
-fn chosen_option(answer: &str) -> Option<char> {
-    let bare = ["\\textbf", "\\text", "\\mathrm", "\\quad", "\\,", "\\;", "~"]
-        .iter()
-        .fold(answer.to_owned(), |text, command| text.replace(command, ""));
-    let bare: String = bare.chars().filter(|char| !" {}$\\*".contains(*char)).collect();
-    for announced in ["Option", "option", "Choice", "choice"] {
-        if let Some(label) = bare.strip_prefix(announced) {
-            let label = label.trim_start_matches('(').trim_end_matches([')', '.']);
-            return label.chars().next().filter(|char| label.len() == 1 && ('A'..='E').contains(char));
-        }
-    }
-    if let [label @ b'A'..=b'E', b')' | b'.'] = bare.as_bytes() {
-        return Some(char::from(*label));
-    }
-    let mut chars = bare.strip_prefix('(')?.chars();
-    let label = chars.next().filter(|char| ('A'..='E').contains(char))?;
-    let is_closed = chars.next() == Some(')');
-    // A list goes on with another answer.
-    let goes_on = [",", ";", "&", "and", "or"].iter().any(|joint| chars.as_str().starts_with(joint));
-    (is_closed && !goes_on && chars.next().is_some()).then_some(label)
+/// The label of an option that a gold answer may be.
+fn label_of(gold: &Expr) -> Option<char> {
+    let Expr::Symbol(name) = gold else { return None };
+    let mut chars = name.chars();
+    chars.next().filter(|char| char.is_ascii_uppercase() && chars.next().is_none())
 }
 
 /// The same words, or "yes" with a sentence behind it.

@@ -120,7 +120,8 @@ pub(crate) fn is_label(clause: &str, number: &Number) -> bool {
 
 /// Whether a number belongs to a condition or a comparison: "in 5 days", "6 more than".
 pub(crate) fn is_beside(clause: &str, number: &Number) -> bool {
-    if clause[..number.start].ends_with(is_unspaced) {
+    // A time of day is no part of a condition: "at 3:30".
+    if number.text.contains(':') || clause[..number.start].ends_with(is_unspaced) {
         return false;
     }
     let behind = clause[number.end..].trim_start_matches(['*', ' ']);

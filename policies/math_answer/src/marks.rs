@@ -2,9 +2,9 @@
 
 use crate::expr::{Expr, Function};
 use crate::lexer::{Token, Unreadable};
+use crate::number_words;
 use crate::parser::{Parsed, Parser};
 use crate::scalar::{MAX_OPERANDS, Sign};
-use crate::words;
 
 impl Parser {
     /// A primary with what is written behind it.
@@ -201,7 +201,7 @@ fn subscripted(base: Expr, subscript: &str) -> Parsed {
 fn base_of(subscript: &str) -> String {
     let bare = subscript.trim_matches(['(', ')']);
     let bare = bare.strip_prefix("base").map_or(bare, str::trim);
-    words::number(bare).map_or_else(|| bare.to_owned(), |base| base.to_string())
+    number_words::number(bare).map_or_else(|| bare.to_owned(), |base| base.to_string())
 }
 
 fn primed(base: Expr) -> Expr {

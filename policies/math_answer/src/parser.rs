@@ -257,6 +257,13 @@ impl Parser {
             self.at += 1;
         }
         let first = self.union()?;
+        // A chance of "1 in 6".
+        if matches!(first, Expr::Number(_))
+            && let (Some(Token::In), Some(Token::Number(_))) = (self.peek(), self.peek_at(1))
+        {
+            self.at += 1;
+            return Ok(Expr::Product(vec![first, self.union()?.reciprocal()]));
+        }
         if self.accept(&Token::In) {
             return Ok(Expr::Member(Box::new(first), Box::new(self.union()?)));
         }

@@ -72,6 +72,9 @@ impl Parser {
 
     fn product(&mut self) -> Parsed {
         let mut factors = vec![self.factor()?];
+        if let Some(angle) = self.minutes(&factors[0]) {
+            factors = vec![angle];
+        }
         // Whether the last factor is an integer that a fraction may follow.
         let mut mixed = self.ends_in_integer(&factors);
         loop {
@@ -81,7 +84,10 @@ impl Parser {
             if self.accept_sign('*') || self.accept_operation(&["times", "multiplied by"]) {
                 factors.push(self.signed_factor()?);
                 mixed = self.ends_in_integer(&factors);
-            } else if self.accept_sign('/') || self.accept_operation(&["divided by", "over"]) {
+            } else if self.accept_sign('/')
+                || self.accept_operation(&["divided by", "over", "out of"])
+                || self.accept_chance()
+            {
                 factors.push(self.signed_factor()?.reciprocal());
                 mixed = false;
             } else if let Some(Token::Text(word)) = self.peek()
@@ -152,6 +158,42 @@ impl Parser {
             is_operand && matches!(self.peek(), Some(Token::Text(word)) if names.contains(&word.as_str()));
         self.at += usize::from(is_next);
         is_next
+    }
+
+    /// "in" before a number that ends the answer: "1 in 6".
+    fn accept_chance(&mut self) -> bool {
+        let is_next = matches!(self.peek(), Some(Token::Text(word)) if word == "in")
+            && matches!(self.peek_at(1), Some(Token::Number(_)))
+            && self.peek_at(2).is_none();
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    /// The minutes of an angle behind its degrees, read past them: `72^\circ 30'`.
+    fn minutes(&mut self, degrees: &Expr) -> Option<Expr> {
+        let Expr::Quantity(value, unit) = degrees else { return None };
+        let (Some(Token::Number(text)), true) = (self.peek(), unit == "degree") else { return None };
+        // `30'` or `30^{\prime}`.
+        let width = match (self.peek_at(1), self.peek_at(2), self.peek_at(3), self.peek_at(4)) {
+            (Some(Token::Sign('\'')), ..) => 2,
+            (Some(Token::Sign('^')), Some(Token::Sign('\'')), ..) => 3,
+            (
+                Some(Token::Sign('^')),
+                Some(Token::Open('{')),
+                Some(Token::Sign('\'')),
+                Some(Token::Close('{')),
+            ) => 5,
+            _ => return None,
+        };
+        let (Expr::Number(whole), Ok(Expr::Number(part))) = (value.as_ref(), number(text)) else {
+            return None;
+        };
+        if part >= rational::integer(60) {
+            return None;
+        }
+        let angle = Expr::Number(whole + part * rational::fraction(1, 60));
+        self.at += width;
+        Some(Expr::Quantity(Box::new(angle), unit.clone()))
     }
 
     fn ends_in_integer(&self, factors: &[Expr]) -> bool {

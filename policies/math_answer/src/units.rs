@@ -223,6 +223,9 @@ fn named(name: &str) -> Option<Unit> {
         }
         "coulomb" => (1, 1, &[(Amperes, 1), (Time, 1)]),
         "mol" | "mole" => (1, 1, &[(Moles, 1)]),
+        "mmol" => (1, 1000, &[(Moles, 1)]),
+        "khz" => (1000, 1, &[(Time, -1)]),
+        "mhz" => (1_000_000, 1, &[(Time, -1)]),
         "ton" | "tonne" => (1_000_000_000, 1, &[(Mass, 1)]),
         "unit" => (1, 1, &[(Units, 1)]),
         "yuan" | "rmb" => (1, 1, &[(Yuan, 1)]),

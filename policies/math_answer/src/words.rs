@@ -1,11 +1,12 @@
 //! Words among formulas: what leads to a value, the unit behind one, and answers that are words.
 
-use crate::expr::{Comparison, Expr};
+use crate::expr::{Comparison, Constant, Expr};
 use crate::lexer::{Token, Unreadable};
 use crate::modifiers;
+use crate::number_words;
 use crate::parser::{Parsed, Parser};
 use crate::rational;
-use crate::scalar::MAX_OPERANDS;
+use crate::scalar::{MAX_OPERANDS, number as number_of};
 use crate::units;
 
 /// What makes of a value something else: a bound, or another value.
@@ -62,30 +63,6 @@ const UNSPACED_BOUNDS: [&str; 22] = [
     "至少", "至多", "大于", "大於", "小于", "小於", "超过", "超過", "多于", "少于", "不是", "不到", "不足",
     "不超", "以上", "以下", "以内", "未満", "이상", "이하", "미만", "초과",
 ];
-const NUMBERS: [&str; 21] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-];
-
 impl Parser {
     /// Words at the beginning: a name when a relation follows, what leads to a value, or the answer itself.
     ///
@@ -146,10 +123,35 @@ impl Parser {
         if let Some((value, rest)) = modifiers::powered(&value, &unit) {
             return Ok(if rest.is_empty() { value } else { Expr::Quantity(Box::new(value), rest) });
         }
+        if let Some(whole) = self.compound(&value, &unit) {
+            return Ok(whole);
+        }
         let (first, rest) = scaled(&unit);
         let Some(scale) = scale(first) else { return Ok(Expr::Quantity(Box::new(value), unit)) };
         let value = Expr::Product(vec![value, Expr::Number(rational::integer(scale))]);
         Ok(if rest.is_empty() { value } else { Expr::Quantity(Box::new(value), rest.into()) })
+    }
+
+    /// "3 hours 30 minutes", read past its second part: the second unit is smaller, and the parts before it are whole.
+    fn compound(&mut self, value: &Expr, unit: &str) -> Option<Expr> {
+        let joint = usize::from(matches!(self.peek(), Some(Token::Text(word)) if word == "and"));
+        let (Some(Token::Number(number)), Some(Token::Text(second))) =
+            (self.peek_at(joint), self.peek_at(joint + 1))
+        else {
+            return None;
+        };
+        // A minute is short for 分 behind hours.
+        let second = if second == "分" { "min" } else { second.as_str() };
+        let units::Ratio::Factor(factor) = units::ratio(unit, second) else { return None };
+        let (Expr::Number(whole), Ok(Expr::Number(part) | Expr::Decimal(part))) = (value, number_of(number))
+        else {
+            return None;
+        };
+        let is_part = factor < rational::integer(1) && &part * &factor < rational::integer(1);
+        is_part.then(|| {
+            self.at += joint + 2;
+            Expr::Quantity(Box::new(Expr::Number(whole + part * factor)), unit.into())
+        })
     }
 
     /// `\frac{\text{km}}{\text{h}}`, read past it.
@@ -254,15 +256,10 @@ pub(crate) fn scale(word: &str) -> Option<i64> {
     })
 }
 
-/// A small whole number by its name.
-pub(crate) fn number(word: &str) -> Option<i64> {
-    NUMBERS.iter().position(|name| *name == word).and_then(|number| i64::try_from(number).ok())
-}
-
 /// Words that mean a number or a set.
 fn answer_in_words(words: &str) -> Option<Expr> {
-    if let Some(number) = number(words) {
-        return Some(Expr::Number(rational::integer(number)));
+    if let Some(number) = number_words::answer(words) {
+        return Some(number);
     }
     let bare = ["there are ", "there is ", "the "]
         .iter()
@@ -271,6 +268,7 @@ fn answer_in_words(words: &str) -> Option<Expr> {
     let is_short = bare.split(' ').count() <= 4;
     Some(match bare {
         "half" | "one half" | "one-half" => Expr::Number(rational::fraction(1, 2)),
+        "negative infinity" | "minus infinity" => Expr::Constant(Constant::Infinity).negated(),
         "empty set" | "null set" => Expr::Set(Vec::new()),
         _ if is_short && says_no_solution(bare) => Expr::Set(Vec::new()),
         "all real numbers" | "all reals" | "all real" | "real numbers" | "any real number"
