@@ -293,6 +293,9 @@ fn without_conclusion(sentence: &str) -> &str {
 
 /// A formula that only names something: `x`, `(a,b)`, `n`.
 pub(crate) fn is_name(formula: &str) -> bool {
+    if matches!(formula, "\\therefore" | "\\implies" | "\\Rightarrow" | "\\Longrightarrow") {
+        return true;
+    }
     let letters = formula.chars().filter(|char| char.is_alphabetic()).count();
     (1..=3).contains(&letters) && formula.chars().all(|char| char.is_alphabetic() || "(), ".contains(char))
 }

@@ -21,6 +21,65 @@ pub(crate) fn of_answer(text: &str) -> Option<String> {
     Number::read(text).map(|number| number.with_point())
 }
 
+/// A number whose groups points part beyond doubt, as English writes it: `1.234.567` and `1.234,56`.
+pub(crate) fn ungrouped(text: &str) -> Option<String> {
+    let start = text.find(|char: char| char.is_ascii_digit())?;
+    let length = text[start..].find(|char: char| !(char.is_ascii_digit() || ".,".contains(char)));
+    let run = text[start..length.map_or(text.len(), |length| start + length)].trim_end_matches(['.', ',']);
+    let (whole, decimals) =
+        run.split_once(',').map_or((run, None), |(whole, decimals)| (whole, Some(decimals)));
+    let mut groups = whole.split('.');
+    let first = groups.next()?;
+    let groups: Vec<&str> = groups.collect();
+    let is_number = (1..=3).contains(&first.len())
+        && groups.iter().all(|group| group.len() == 3)
+        && groups.len() >= if decimals.is_some() { 1 } else { 2 }
+        && decimals.is_none_or(|decimals| !decimals.is_empty() && !decimals.contains([',', '.']));
+    let behind = &text[start + run.len()..];
+    is_number.then(|| {
+        let point = decimals.map(|decimals| format!(".{decimals}")).unwrap_or_default();
+        format!("{}{}{point}{behind}", &text[..start], whole.replace('.', ""))
+    })
+}
+
+/// Whether a text is of a language that writes decimal commas, as far as its common words show.
+pub(crate) fn is_written_so(text: &str) -> bool {
+    const WORDS: [&str; 24] = [
+        "ist",
+        "sind",
+        "beträgt",
+        "antwort",
+        "ergebnis",
+        "lösung",
+        "est",
+        "réponse",
+        "résultat",
+        "es",
+        "respuesta",
+        "resultado",
+        "é",
+        "são",
+        "resposta",
+        "è",
+        "risposta",
+        "risultato",
+        "là",
+        "đáp",
+        "kết",
+        "равна",
+        "ответ",
+        "lautet",
+    ];
+    let is_cyrillic = |char: char| matches!(char, '\u{400}'..='\u{4ff}');
+    let mut start = text.len().saturating_sub(1000);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let lower = text[start..].to_lowercase();
+    lower.contains(is_cyrillic)
+        || lower.split(|char: char| !char.is_alphabetic()).any(|word| WORDS.contains(&word))
+}
+
 /// The parts of a number with one comma that is no decimal point in English.
 struct Number<'a> {
     sign: &'a str,

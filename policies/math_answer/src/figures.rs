@@ -30,7 +30,10 @@ impl Number {
             .collect();
         let is_unit = |count: &usize| {
             let first = words[0];
-            (first.len() > 2 || SHORT.contains(&first))
+            // "108 miles in 5 hours"
+            let ends_in_unit = *count == 1 || !matches!(words[*count - 1], "in" | "a" | "per");
+            ends_in_unit
+                && (first.len() > 2 || SHORT.contains(&first))
                 && units::is_known(&words[..*count].join(" ").to_lowercase())
         };
         match (1..=words.len()).rev().find(is_unit) {
@@ -47,6 +50,7 @@ pub(crate) fn numbers(text: &str) -> Vec<Number> {
     let mut from = 0;
     while let Some(start) = text[from..].find(is_part).map(|offset| from + offset) {
         let end = text[start..].find(|char| !is_part(char)).map_or(text.len(), |offset| start + offset);
+        let end = end_of_groups(text, start, end);
         from = end;
         let number = text[start..end].trim_matches(['.', ',', '/', ':']);
         if !number.contains(|char: char| char.is_ascii_digit()) {
@@ -62,6 +66,28 @@ pub(crate) fn numbers(text: &str) -> Vec<Number> {
         found.push(Number { text, start, end });
     }
     found
+}
+
+/// Where a number ends whose groups of three digits stand apart: "12 345".
+fn end_of_groups(text: &str, start: usize, mut end: usize) -> usize {
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(&text[start..end]) || end - start > 3 || text[start..].starts_with('0') {
+        return end;
+    }
+    loop {
+        let rest = &text[end..];
+        let Some(group) =
+            [" ", "\u{a0}", "\u{202f}", "\u{2009}"].iter().find_map(|space| rest.strip_prefix(space))
+        else {
+            return end;
+        };
+        let is_group = group.get(..3).is_some_and(is_digits)
+            && !group[3..].starts_with(|char: char| char.is_alphanumeric() || "/%:".contains(char));
+        if !is_group {
+            return end;
+        }
+        end = text.len() - group.len() + 3;
+    }
 }
 
 /// The number that a text before a formula begins with, where a word parts both: "5 such $n$".

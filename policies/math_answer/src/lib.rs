@@ -17,9 +17,11 @@ mod choice;
 mod clause;
 mod commands;
 mod compare;
+mod conditions;
 mod decimal_comma;
 mod environment;
 mod equality;
+mod equation;
 mod evaluate;
 mod expr;
 mod extract;
@@ -107,6 +109,9 @@ impl Verifier for MathAnswer {
     }
 }
 
+/// Characters at the beginning of a response in which "yes" or "no" is looked for.
+const MAX_VERDICT: usize = 40;
+
 impl MathAnswer {
     /// The answer of a response, and whether it is the gold answer, if that can be decided; `None` without an answer.
     fn judge(
@@ -133,6 +138,8 @@ impl MathAnswer {
             }
         }
         let label = gold.and_then(label_of);
+        // "(C) 12": the label alone is enough.
+        let gold_label = if label.is_none() { choice::labelled(gold_text) } else { None };
         if let Some(label) = label
             && found.is_prose
         {
@@ -142,22 +149,51 @@ impl MathAnswer {
                 Choice::Unknown => {}
             }
         }
+        if found.is_prose && verdict(&words_of(gold_text)).is_some() {
+            let beginning: String = extract::behind_thoughts(&response).chars().take(MAX_VERDICT).collect();
+            if let Some(said) = verdict(words_of(&beginning).trim_start()) {
+                return Some((said.to_owned(), Some(is_same_verdict(&words_of(gold_text), said))));
+            }
+        }
         let mut last = None;
         for candidate in found.answers {
             if is_same_text(gold_text, &candidate) {
                 return Some((candidate, Some(true)));
             }
-            if let Some(Expr::Text(words)) = gold
-                && is_in_words(words, &words_of(&candidate))
-            {
+            let said = words_of(&candidate);
+            let is_said = matches!(gold, Some(Expr::Text(words)) if is_in_words(words, &said));
+            if is_said || is_same_verdict(&words_of(gold_text), &said) {
                 return Some((candidate, Some(true)));
+            }
+            if let (Some(label), Some(choice)) = (gold_label, choice::labelled(&candidate))
+                && words_of(&candidate).trim_matches(['(', ')', '.', ' ']).len() == 1
+            {
+                return Some((candidate, Some(label == choice)));
             }
             if let (Some(label), Some(choice)) = (label, choice::labelled(&candidate)) {
                 return Some((candidate, Some(label == choice)));
             }
-            if let Ok(answer) = parser::parse(&plain::priced(&plain::plain(&candidate))) {
-                let is_right =
+            let readable = plain::plain(&candidate);
+            let readable = decimal_comma::ungrouped(&readable).unwrap_or_else(|| readable.into_owned());
+            let readable = plain::priced(&readable);
+            let read = parser::parse(&readable)
+                .or_else(|unreadable| parser::parse(equation::right_side(&readable).ok_or(unreadable)?));
+            if let Ok(answer) = read {
+                let mut is_right =
                     gold.map_or(Some(false), |gold| is_right(gold_text, gold, &candidate, &answer));
+                if let (Some(gold), Some(false), true) =
+                    (gold, is_right, decimal_comma::is_written_so(&response))
+                    && let Some(Ok(decimal)) =
+                        decimal_comma::of_answer(&candidate).map(|answer| parser::parse(&answer))
+                    && compare::equivalent(gold, &decimal) == Some(true)
+                {
+                    is_right = Some(true);
+                }
+                if let (Some(gold), Some(false)) = (gold, is_right)
+                    && let Some(renamed) = equation::renamed(gold_text, gold, &candidate, &answer)
+                {
+                    is_right = compare::equivalent(gold, &renamed);
+                }
                 // Words that are not those of the gold answer may lead to them.
                 if is_right != Some(false) || !matches!(gold, Some(Expr::Text(_))) {
                     return Some((candidate, is_right));
@@ -231,10 +267,26 @@ fn label_of(gold: &Expr) -> Option<char> {
     chars.next().filter(|char| char.is_ascii_uppercase() && chars.next().is_none())
 }
 
-/// The same words, or "yes" with a sentence behind it.
+/// The same words, or a sentence that ends in them: "it was a Tuesday".
 fn is_in_words(gold: &str, words: &str) -> bool {
-    let is_verdict = matches!(gold, "yes" | "no" | "true" | "false");
-    words == gold || (is_verdict && words.strip_prefix(gold).is_some_and(|rest| rest.starts_with(", ")))
+    let before = words.strip_suffix(gold).unwrap_or_default();
+    let ends = [" is ", " was ", " a ", " an ", " on ", " are "].iter().any(|verb| before.ends_with(verb));
+    let is_denied =
+        ["not ", "n't ", "never ", " or ", "if ", "neither "].iter().any(|word| before.contains(word));
+    words == gold || (before.len() <= 200 && ends && !is_denied)
+}
+
+/// Whether both begin with the same "yes" or "no", and one of them may go on with a sentence.
+fn is_same_verdict(gold: &str, words: &str) -> bool {
+    verdict(gold).is_some_and(|said| verdict(words) == Some(said))
+}
+
+/// "yes", "no", "true" or "false" at the beginning of a text in small letters.
+fn verdict(text: &str) -> Option<&str> {
+    let end = text.find(|char: char| !char.is_alphabetic()).unwrap_or(text.len());
+    let (first, rest) = text.split_at(end);
+    let is_verdict = matches!(first, "yes" | "no" | "true" | "false");
+    (is_verdict && (rest.is_empty() || rest.starts_with([',', '.', '!', ':', '—']))).then_some(first)
 }
 
 /// A text in small letters, without the marks of LaTeX and bold type.

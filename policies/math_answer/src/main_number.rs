@@ -75,9 +75,35 @@ const LABELS: [&str; 24] = [
     "level", "note",
 ];
 /// Verbs whose infinitive says the answer: "has to pay 5".
-const MODALS: [&str; 22] = [
-    "need", "needs", "needed", "have", "has", "had", "able", "want", "wants", "going", "possible", "equal",
-    "close", "comes", "come", "up", "amounts", "adds", "get", "us", "leads", "likely",
+const MODALS: [&str; 28] = [
+    "need",
+    "needs",
+    "needed",
+    "have",
+    "has",
+    "had",
+    "able",
+    "want",
+    "wants",
+    "going",
+    "possible",
+    "equal",
+    "close",
+    "comes",
+    "come",
+    "up",
+    "amounts",
+    "adds",
+    "get",
+    "us",
+    "leads",
+    "likely",
+    "simplifies",
+    "evaluates",
+    "reduces",
+    "corresponds",
+    "rounds",
+    "sums",
 ];
 
 /// The number that a clause says, where it says one beside those of its conditions. `strictly`, a number that a preposition
@@ -118,17 +144,21 @@ pub(crate) fn is_label(clause: &str, number: &Number) -> bool {
     LABELS.contains(&words.as_str()) || (begins_line && (behind.starts_with(')') || behind.starts_with(". ")))
 }
 
+/// Whether what is behind a number compares: "6 more than".
+pub(crate) fn begins_comparison(behind: &str) -> bool {
+    let mut next = behind.trim_start_matches(['*', '$', ' ']).split_whitespace();
+    let compares =
+        matches!(next.next(), Some("more" | "less" | "fewer" | "greater" | "older" | "younger" | "times"));
+    compares && next.take(3).any(|word| matches!(word, "than" | "as"))
+}
+
 /// Whether a number belongs to a condition or a comparison: "in 5 days", "6 more than".
 pub(crate) fn is_beside(clause: &str, number: &Number) -> bool {
     // A time of day is no part of a condition: "at 3:30".
     if number.text.contains(':') || clause[..number.start].ends_with(is_unspaced) {
         return false;
     }
-    let behind = clause[number.end..].trim_start_matches(['*', ' ']);
-    let mut next = behind.split_whitespace();
-    let compares =
-        matches!(next.next(), Some("more" | "less" | "fewer" | "greater" | "older" | "younger" | "times"));
-    if compares && next.take(3).any(|word| matches!(word, "than" | "as")) {
+    if begins_comparison(&clause[number.end..]) {
         return true;
     }
     let words = last_words(&clause[..number.start], 5);
@@ -138,6 +168,7 @@ pub(crate) fn is_beside(clause: &str, number: &Number) -> bool {
     match bare {
         [.., "out", "of"] => true,
         [.., amount, "of"] if AMOUNTS.contains(amount) => false,
+        [.., modal, "to"] => !MODALS.contains(modal),
         [.., word] if PREPOSITIONS.contains(word) => true,
         [.., "with", _] => true,
         [.., modal, "to", _] => !MODALS.contains(modal),

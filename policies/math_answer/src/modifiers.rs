@@ -5,7 +5,7 @@ use crate::rational;
 use crate::words;
 
 /// What makes another value of the one behind it, which no rule here works out.
-const OPERATORS: [&str; 35] = [
+const OPERATORS: [&str; 36] = [
     "root of",
     "square of",
     "cube of",
@@ -34,6 +34,7 @@ const OPERATORS: [&str; 35] = [
     "% of",
     "\\% of",
     "modulo",
+    "log base",
     "times",
     "plus",
     "instead of",
@@ -143,6 +144,11 @@ fn alters_what_precedes(behind: &str) -> bool {
     let start: String = behind.chars().take(24).collect::<String>().to_lowercase();
     let start = start.trim_start_matches(['*', '$', ' ', ')', '_', '\\']);
     BEHIND.iter().any(|word| without_word(start, word).is_some())
+        || ["percent of ", "% of "].iter().any(|share| {
+            start
+                .strip_prefix(share)
+                .is_some_and(|whole| whole.starts_with(|char: char| char.is_ascii_digit() || char == '$'))
+        })
         || ["以上", "以下", "이상", "이하"].iter().any(|word| start.starts_with(word))
 }
 

@@ -7,6 +7,7 @@
 //! ratio    = sum ((':' | 'to') sum)*
 //! ```
 
+use crate::conditions::{QUANTIFIERS, distribute, is_bare_value, is_condition, is_range, is_real};
 use crate::expr::{Bracket, Comparison, Expr, Function};
 use crate::interval::brackets_turned;
 use crate::lexer::{Commas, Token, Unreadable, tokenize};
@@ -57,39 +58,6 @@ fn parse_tokens(tokens: Vec<Token>) -> Parsed {
     match parser.peek() {
         None => Ok(answer),
         Some(_) => Err("it goes on after its end"),
-    }
-}
-
-/// What values a parameter takes, as the last part of "k \pi, k \in \mathbb{Z}".
-fn is_range(expr: &Expr) -> bool {
-    match expr {
-        Expr::Member(_, set) => matches!(set.as_ref(), Expr::Symbol(_)),
-        // "k is an integer"
-        Expr::Quantity(name, words) => matches!(name.as_ref(), Expr::Symbol(_)) && words.contains("integer"),
-        _ => false,
-    }
-}
-
-fn is_bare_value(expr: &Expr) -> bool {
-    !matches!(expr, Expr::Relation(..) | Expr::Member(..) | Expr::Text(_)) && expr.symbols().is_empty()
-}
-
-/// "x \ne 1, 2" says both of x.
-fn distribute(items: &mut [Expr]) {
-    let Some(Expr::Relation(name, rest)) = items.first().cloned() else { return };
-    if let [(Comparison::NotEqual, _)] = rest.as_slice() {
-        for item in items.iter_mut().skip(1) {
-            *item = Expr::Relation(name.clone(), vec![(Comparison::NotEqual, item.clone())]);
-        }
-    }
-}
-
-/// An inequality, or a membership.
-fn is_condition(expr: &Expr) -> bool {
-    match expr {
-        Expr::Member(..) => true,
-        Expr::Relation(_, rest) => rest.iter().all(|(comparison, _)| !comparison.is_equality()),
-        _ => false,
     }
 }
 
@@ -148,6 +116,12 @@ impl Parser {
         if items.len() > 1 && items.iter().skip(1).all(is_bare_value) {
             distribute(&mut items);
         }
+        // "f(x) = 2x, x \in \mathbb{R}"
+        if items.len() > 1
+            && matches!(&items[0], Expr::Relation(_, rest) if rest.iter().all(|(sign, _)| sign.is_equality()))
+        {
+            items.retain(|item| !is_real(item));
+        }
         if items.len() > 1 && !items.iter().all(is_range) {
             items.retain(|item| !is_range(item));
         }
@@ -187,10 +161,14 @@ impl Parser {
             self.at = start;
             return Ok(());
         }
-        let names_integers = remark.contains("integer");
+        // "for all x" is nothing that could fail.
+        let names_integers =
+            remark.contains("integer") || QUANTIFIERS.iter().any(|word| remark.starts_with(word));
         self.at += 1;
         let items = self.nested(Self::items)?;
-        let is_range = |item: &Expr| is_range(item) || (names_integers && matches!(item, Expr::Symbol(_)));
+        let is_range = |item: &Expr| {
+            is_range(item) || is_real(item) || (names_integers && matches!(item, Expr::Symbol(_)))
+        };
         if items.iter().all(is_range) { Ok(()) } else { Err("it holds only on a condition") }
     }
 

@@ -4,11 +4,11 @@ use exgrpo_guest_sdk::response::is_unspaced;
 
 use crate::clause::{is_name, main_clause};
 use crate::figures::{Number, leading_number, numbers};
-use crate::main_number::main_number;
+use crate::main_number::{begins_comparison, main_number};
 use crate::modifiers::{self, begins_with_denial};
 use crate::sentences::{end_of_sentence, last_with_value};
 use crate::spans::{self, MAX_ANSWER, Span, run_of_formulas};
-use crate::{expr, words};
+use crate::{expr, number_words, words};
 
 /// Verbs that a value follows.
 const VERBS: [&str; 9] =
@@ -71,7 +71,12 @@ pub(crate) fn announced_value(text: &str) -> Vec<String> {
     let sentence = &text[..end];
     let spans: Vec<Span<'_>> = spans.into_iter().filter(|span| span.end <= end).collect();
     if begins_with_denial(sentence) {
-        return Vec::new();
+        // "not 11 but 56"
+        let told = sentence.split_once(" but ").map(|(_, told)| told);
+        return match told.filter(|told| begins_value(told) && !begins_with_denial(told)) {
+            Some(told) => value(told, told.as_ptr() as usize - sentence.as_ptr() as usize, &spans),
+            None => Vec::new(),
+        };
     }
     let (sentence, spans) = main_clause(sentence, &spans);
     let sentence = sentence.as_str();
@@ -182,7 +187,24 @@ fn value(part: &str, at: usize, spans: &[Span<'_>]) -> Vec<String> {
 pub(crate) fn words_said(text: &str) -> Vec<String> {
     let sentence = text.trim_end_matches(['.', '*', ' ']);
     let said = [" is ", " are "].iter().filter_map(|verb| sentence.rsplit_once(verb)).map(|(_, said)| said);
-    std::iter::once(text).chain(said).map(str::to_owned).collect()
+    let whole = std::iter::once(text).chain(said).map(str::to_owned);
+    number_in_words(text).into_iter().chain(whole).collect()
+}
+
+/// The only number that a text has in words; "one" may be no number.
+fn number_in_words(text: &str) -> Option<String> {
+    let words: Vec<&str> = text
+        .split(|char: char| !(char.is_alphanumeric() || char == '-'))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let is_number = |word: &&str| number_words::number(&word.to_lowercase()).is_some();
+    let mut runs = words.split(|word| !is_number(word)).filter(|run| !run.is_empty());
+    let run = runs.next()?;
+    let said = run.join(" ").to_lowercase();
+    let is_alone = runs.next().is_none() && said != "one" && number_words::number(&said).is_some();
+    let before = said.split(' ').next().and_then(|first| text.to_lowercase().find(first));
+    let is_altered = before.and_then(|at| text.get(..at)).is_none_or(|before| modifiers::alter(before, ""));
+    (is_alone && !is_altered).then(|| number_words::number(&said).map(|number| number.to_string())).flatten()
 }
 
 pub(crate) fn says_no_solution(sentence: &str) -> bool {
@@ -217,12 +239,24 @@ fn told<'a>(sentence: &'a str, spans: &[Span<'_>]) -> Option<(usize, &'a str)> {
         .filter(|&at| {
             !spans.iter().any(|span| span.start < at && at < span.end)
                 && begins_value(&sentence[at..])
+                && !compares(&sentence[..at], &sentence[at..])
                 && !is_denied_verb(&sentence[..at])
                 && !modifiers::ends_in_denial(&sentence[..at])
                 && !modifiers::begins_with_denial(&sentence[at..])
         })
         .max()?;
     Some((at, without_clause(&sentence[at..], spans, at)))
+}
+
+/// ", which is 6 more than"
+fn compares(before: &str, told: &str) -> bool {
+    if !before.ends_with("which is ") {
+        return false;
+    }
+    let number = told.trim_start_matches(['*', '$']);
+    let end =
+        number.find(|char: char| !(char.is_ascii_digit() || ".,".contains(char))).unwrap_or(number.len());
+    end > 0 && begins_comparison(&number[end..])
 }
 
 /// The length of an adverb before a value.

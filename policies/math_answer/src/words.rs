@@ -92,7 +92,8 @@ impl Parser {
         if let Some(answer) = answer_in_words(&words) {
             return Ok(answer);
         }
-        let bare = ["a ", "an ", "the "].iter().find_map(|article| words.strip_prefix(article));
+        let leads = ["it is ", "it's ", "on ", "a ", "an ", "the "];
+        let bare = leads.iter().find_map(|lead| words.strip_prefix(lead));
         Ok(Expr::Text(bare.unwrap_or(&words).to_owned()))
     }
 
@@ -274,7 +275,12 @@ fn answer_in_words(words: &str) -> Option<Expr> {
         "all real numbers" | "all reals" | "all real" | "real numbers" | "any real number"
         | "all real values" | "every real number" => Expr::Reals,
         _ if is_short && bare.starts_with("infinitely many") => Expr::Text("infinitely many".into()),
-        "dne" | "does not exist" | "do not exist" => Expr::Text("does not exist".into()),
+        "dne"
+        | "does not exist"
+        | "do not exist"
+        | "doesn't exist"
+        | "limit does not exist"
+        | "limit doesn't exist" => Expr::Text("does not exist".into()),
         _ => return None,
     })
 }
