@@ -106,10 +106,15 @@ const MODALS: [&str; 28] = [
     "sums",
 ];
 
+/// Numbers at the end of a clause that are looked at.
+const MAX_NUMBERS: usize = 64;
+
 /// The number that a clause says, where it says one beside those of its conditions. `strictly`, a number that a preposition
 /// stands before is none.
 pub(crate) fn main_number(clause: &str, strictly: bool) -> Option<Number> {
-    let all: Vec<Number> = numbers(clause).into_iter().filter(|number| !is_label(clause, number)).collect();
+    let found = numbers(clause);
+    let first = found.len().saturating_sub(MAX_NUMBERS);
+    let all: Vec<Number> = found.into_iter().skip(first).filter(|number| !is_label(clause, number)).collect();
     let is_main = |number: &Number| !is_beside(clause, number);
     let counts = |number: &Number| {
         let behind = clause[number.end..].trim_start_matches(['*', ' ']);

@@ -45,13 +45,12 @@ pub(crate) fn last_with_value(text: &str, spans: &[Span<'_>]) -> Option<(usize, 
 
 /// The number of an item of a list is parted from it by a point as sentences are.
 fn is_list_number(text: &str, from: usize, end: usize) -> bool {
-    let line = text[..end].rsplit('\n').next().unwrap_or_default();
-    let number = line.trim_matches([' ', '*', '#', '-', '>']);
+    let begins_line = from == 0
+        || text[..from].ends_with('\n')
+        || text[from..end].trim_start_matches(' ').starts_with('\n');
+    let number = text[from..end].trim_matches([' ', '\n', '*', '#', '-', '>']);
     let rest = text[end..].lines().next().unwrap_or_default();
-    end - from <= line.len() + 1
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-        && rest.starts_with('.')
-        && rest.len() > 1
+    begins_line && number.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with('.') && rest.len() > 1
 }
 
 /// Whether a sentence only looks again at what was said, or says what is no answer.
