@@ -164,7 +164,11 @@ fn plain(text: &str) -> String {
     let commands = [
         "\\textbf", "\\text", "\\mathrm", "\\mathbf", "\\quad", "\\,", "\\;", "\\ ", "\\(", "\\)", "\\boxed",
     ];
-    let text = commands.iter().fold(text.replace('’', "'"), |text, command| text.replace(command, " "));
+    let text = text.replace('’', "'");
+    let text = match text.contains('\\') {
+        true => commands.iter().fold(text, |text, command| text.replace(command, " ")),
+        false => text,
+    };
     text.chars().filter(|char| !"*_`${}\\~#\"👉".contains(*char)).collect()
 }
 

@@ -162,6 +162,20 @@ const LEADING: [&str; 21] = [
     "当",
 ];
 
+/// Whether one of [`SIDE`] begins with this byte.
+fn may_open(byte: u8) -> bool {
+    const FIRST: [bool; 256] = {
+        let mut first = [false; 256];
+        let mut index = 0;
+        while index < SIDE.len() {
+            first[SIDE[index].as_bytes()[0] as usize] = true;
+            index += 1;
+        }
+        first
+    };
+    FIRST[usize::from(byte)]
+}
+
 /// The text with conditions and remarks blanked, byte for byte, and the formulas that are left. A condition is blanked only where
 /// another part of the sentence has a value.
 pub(crate) fn main_clause<'a>(sentence: &str, spans: &[Span<'a>]) -> (String, Vec<Span<'a>>) {
@@ -195,20 +209,22 @@ pub(crate) fn main_clause<'a>(sentence: &str, spans: &[Span<'a>]) -> (String, Ve
             parts.blank(at, close);
         }
     }
-    let starts = SIDE.iter().filter_map(|opener| {
-        let mut places = sentence.match_indices(opener).map(|(at, _)| at).take(MAX_PLACES);
-        places.find(|&at| {
+    // One walk over what follows the first value: a search for each opener would take most of the time.
+    let begin = parts.values.first().map_or(sentence.len(), |first| first + 1);
+    let starts = (begin..sentence.len()).find(|&at| {
+        let opens = |opener: &&&str| {
             // "we are left with $3$"
             let is_verb = opener.starts_with(" with ")
                 && ["left", "up", "us", "ing"].iter().any(|verb| sentence[..at].ends_with(verb));
-            outside(at) && !is_verb && parts.has_value_before(at)
-        })
+            sentence.as_bytes()[at..].starts_with(opener.as_bytes()) && !is_verb
+        };
+        may_open(sentence.as_bytes()[at]) && SIDE.iter().any(|opener| opens(&opener)) && outside(at)
     });
     let gerund = sentence.match_indices(" for ").map(|(at, _)| at).take(MAX_PLACES).find(|&at| {
         let word = sentence[at + 5..].split(' ').next().unwrap_or_default();
         word.len() > 4 && word.ends_with("ing") && outside(at) && parts.has_value_before(at)
     });
-    if let Some(at) = starts.chain(gerund).min() {
+    if let Some(at) = starts.into_iter().chain(gerund).min() {
         // "but since $x > 0$, we have $x = 3$" goes on with what it says.
         let resumes = |comma: usize| {
             let rest = sentence[comma + 1..].trim_start();

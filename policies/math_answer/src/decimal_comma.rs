@@ -13,11 +13,23 @@ pub(crate) fn of_gold(text: &str) -> Option<(String, bool)> {
         || number.whole == "0"
         || (!is_group && (number.is_braced || !number.unit.is_empty() || whole < decimals))
         || (whole > 3 && decimals == 2);
-    is_shown.then(|| (number.with_point(), number.is_grouped || !number.unit.is_empty()))
+    is_shown.then(|| {
+        (number.with_point(), number.is_grouped || !number.unit.is_empty() || number.is_negative_zero())
+    })
+}
+
+/// Whether an answer is no list for its minus sign: -0,5.
+pub(crate) fn is_no_list(text: &str) -> bool {
+    Number::read(text).is_some_and(|number| number.is_negative_zero())
 }
 
 /// An answer with a point for what may be its decimal comma.
 pub(crate) fn of_answer(text: &str) -> Option<String> {
+    // The value of a name: "x = -0,5".
+    let text = match text.split_once('=') {
+        Some((name, value)) if name.trim_matches(['$', ' ']).chars().count() == 1 => value,
+        _ => text,
+    };
     Number::read(text).map(|number| number.with_point())
 }
 
@@ -95,7 +107,7 @@ impl<'a> Number<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let bare = text.trim_matches(['$', ' ', '\n']);
         let comma = bare.find(',')?;
-        let digits = bare.trim_start_matches(['-', '−', '+']);
+        let digits = bare.trim_start_matches(['-', '−', '–', '+']);
         let sign = &bare[..bare.len() - digits.len()];
         let (before, after) = (&bare[sign.len()..comma], &bare[comma + 1..]);
         let is_braced = before.ends_with('{') && after.starts_with('}');
@@ -114,6 +126,11 @@ impl<'a> Number<'a> {
         let is_unit = !unit.contains(|char: char| char.is_ascii_digit() || ",;=+*/()<>".contains(char));
         let is_whole = is_whole && !decimals.is_empty() && is_unit && sign.chars().count() <= 1;
         is_whole.then(|| Self { sign, whole: before.replace('.', ""), decimals, unit, is_grouped, is_braced })
+    }
+
+    /// No list begins with -0.
+    fn is_negative_zero(&self) -> bool {
+        self.whole == "0" && matches!(self.sign, "-" | "−" | "–")
     }
 
     fn with_point(&self) -> String {

@@ -5,6 +5,7 @@ use exgrpo_guest_sdk::response::{self, announced, is_unspaced};
 use crate::main_number::main_number;
 use crate::spans::{MAX_ANSWER, run_of_formulas, spans};
 use crate::statement::{announced_value, is_bare, last_statement, words_said};
+use crate::worked_out::results;
 use crate::{boxed, commands, number_words, units};
 
 /// What may be the answer of a response.
@@ -46,7 +47,7 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
         return Candidates { answers, boxes: boxed::all(text, &boxes).unwrap_or_default(), is_prose: false };
     }
     let is_prose = finished && !has_open_box(text);
-    let answers = if is_prose { without_box(text) } else { Vec::new() };
+    let answers = if is_prose { without_box(&results(text)) } else { Vec::new() };
     Candidates { answers, boxes: Vec::new(), is_prose }
 }
 

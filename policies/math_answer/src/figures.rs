@@ -58,7 +58,7 @@ pub(crate) fn numbers(text: &str) -> Vec<Number> {
         }
         // A minus sign between two operands is none.
         let before = text[..start].trim_end_matches(['$', '\\']);
-        let rest = before.strip_suffix(['-', '−']);
+        let rest = before.strip_suffix(['-', '−', '–']);
         let is_negative = rest.is_some_and(|rest| {
             !rest.ends_with(|char: char| char.is_alphanumeric() && !is_unspaced(char) || char == ')')
         });

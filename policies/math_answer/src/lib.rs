@@ -55,6 +55,7 @@ mod spans;
 mod statement;
 mod units;
 mod words;
+mod worked_out;
 
 use exgrpo_guest_sdk::response::after_think_tag;
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, log, parameters};
@@ -212,7 +213,7 @@ fn is_right(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) -> O
     {
         let other = decimal_comma::of_answer(answer_text).and_then(|answer| parser::parse(&answer).ok());
         let is_right = compare::equivalent(&decimal, other.as_ref().unwrap_or(answer));
-        if is_certain || is_right == Some(true) {
+        if is_certain || is_right == Some(true) || decimal_comma::is_no_list(answer_text) {
             return is_right;
         }
     }
@@ -291,9 +292,11 @@ fn verdict(text: &str) -> Option<&str> {
 
 /// A text in small letters, without the marks of LaTeX and bold type.
 fn words_of(answer: &str) -> String {
-    let bare = ["\\textbf", "\\textit", "\\text", "\\mathrm", "\\mbox"]
-        .iter()
-        .fold(answer.to_lowercase(), |text, command| text.replace(command, ""));
+    let mut bare = answer.to_lowercase();
+    if bare.contains('\\') {
+        let commands = ["\\textbf", "\\textit", "\\text", "\\mathrm", "\\mbox"];
+        bare = commands.iter().fold(bare, |text, command| text.replace(command, ""));
+    }
     let bare: String = bare.chars().filter(|char| !"{}$*\\".contains(*char)).collect();
     bare.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
 }

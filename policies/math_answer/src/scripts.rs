@@ -70,14 +70,16 @@ impl Lexer {
             ("^\\text{", "}"),
             ("\\text{", "}"),
         ];
-        for ending in ["th", "st", "nd", "rd"] {
-            for (open, close) in FRAMES {
-                let text = format!("{open}{ending}{close}");
-                let goes_on = || self.peek(text.len()).is_some_and(char::is_alphanumeric);
-                if self.starts_with(&text) && !goes_on() {
-                    self.at += text.len();
-                    return true;
-                }
+        for (open, close) in FRAMES.iter().filter(|(open, _)| self.starts_with_at(0, open)) {
+            let is_ending = |ending: &&str| {
+                let end = open.len() + ending.len();
+                self.starts_with_at(open.len(), ending)
+                    && self.starts_with_at(end, close)
+                    && !self.peek(end + close.len()).is_some_and(char::is_alphanumeric)
+            };
+            if let Some(ending) = ["th", "st", "nd", "rd"].into_iter().find(is_ending) {
+                self.at += open.len() + ending.len() + close.len();
+                return true;
             }
         }
         false
