@@ -13,14 +13,13 @@ pub(crate) fn of_gold(text: &str) -> Option<(String, bool)> {
         || number.whole == "0"
         || (!is_group && (number.is_braced || !number.unit.is_empty() || whole < decimals))
         || (whole > 3 && decimals == 2);
-    is_shown.then(|| {
-        (number.with_point(), number.is_grouped || !number.unit.is_empty() || number.is_negative_zero())
-    })
+    is_shown
+        .then(|| (number.with_point(), number.is_grouped || !number.unit.is_empty() || number.is_no_list()))
 }
 
-/// Whether an answer is no list for its minus sign: -0,5.
+/// Whether an answer is no list for how it is written: -0,5 and 0,05.
 pub(crate) fn is_no_list(text: &str) -> bool {
-    Number::read(text).is_some_and(|number| number.is_negative_zero())
+    Number::read(text).is_some_and(|number| number.is_no_list())
 }
 
 /// An answer with a point for what may be its decimal comma.
@@ -128,9 +127,10 @@ impl<'a> Number<'a> {
         is_whole.then(|| Self { sign, whole: before.replace('.', ""), decimals, unit, is_grouped, is_braced })
     }
 
-    /// No list begins with -0.
-    fn is_negative_zero(&self) -> bool {
-        self.whole == "0" && matches!(self.sign, "-" | "−" | "–")
+    /// No list begins with -0, nor does one have an item like 05.
+    fn is_no_list(&self) -> bool {
+        let is_negative_zero = self.whole == "0" && matches!(self.sign, "-" | "−" | "–");
+        is_negative_zero || (self.decimals.len() > 1 && self.decimals.starts_with('0'))
     }
 
     fn with_point(&self) -> String {
