@@ -211,8 +211,15 @@ pub(crate) fn is_bound(words: &str) -> bool {
     if !words.is_ascii() && UNSPACED_BOUNDS.iter().any(|bound| words.contains(bound)) {
         return true;
     }
-    let words = format!(" {words} ");
-    BOUNDS.iter().any(|bound| words.contains(&format!(" {bound} ")))
+    // Word by word: a search for each of them would take longer than all the rest.
+    let mut starts = std::iter::once(0).chain(words.match_indices(' ').map(|(space, _)| space + 1));
+    starts.any(|start| {
+        let is_here = |bound: &&str| {
+            let behind = words[start..].strip_prefix(*bound);
+            behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(' '))
+        };
+        BOUNDS.iter().any(|bound| is_here(&bound))
+    })
 }
 
 /// The first word of a unit and the rest; in writings without spaces the scale that it begins with.

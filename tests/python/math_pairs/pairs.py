@@ -18,7 +18,7 @@ WRAPPERS = [
 ]
 
 # Tables of whole responses.
-RESPONSES = {"boxes", "golds", "languages", "prose"}
+RESPONSES = {"conditions", "boxes", "golds", "languages", "prose"}
 
 
 def pairs_of(gold: str, draw: random.Random, equal: int, near: int):
