@@ -218,7 +218,7 @@ pub(crate) fn is_bound(words: &str) -> bool {
             let behind = words[start..].strip_prefix(*bound);
             behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(' '))
         };
-        BOUNDS.iter().any(|bound| is_here(&bound))
+        BOUNDS.iter().any(is_here)
     })
 }
 
