@@ -109,6 +109,37 @@ fn geglu_slopes(out: &mut [f32], gate: &mut [f32], up: &mut [f32]) {
     }
 }
 
+/// `out = gate · up / (1 + e^exponent(gate))` for rows of `gate_up`.
+#[inline(always)]
+fn gated(gate_up: &[f32], out: &mut [f32], width: usize, exponent: impl Fn(f32) -> f32) {
+    for (gate_up, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
+        let (gate, up) = gate_up.split_at(width);
+        for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
+            *out = gate / (1.0 + exp(exponent(gate))) * up;
+        }
+    }
+}
+
+/// Backward of [`gated`], a few values at a time by `slopes`.
+#[inline(always)]
+fn gated_backward(
+    gate_up: &mut [f32],
+    out: &mut [f32],
+    width: usize,
+    slopes: impl Fn(&mut [f32], &mut [f32], &mut [f32]),
+) {
+    for (gate_up, out) in gate_up.chunks_exact_mut(2 * width).zip(out.chunks_exact_mut(width)) {
+        let (gate, up) = gate_up.split_at_mut(width);
+        let (gates, gate_rest) = gate.as_chunks_mut::<LANES>();
+        let (ups, up_rest) = up.as_chunks_mut::<LANES>();
+        let (outs, out_rest) = out.as_chunks_mut::<LANES>();
+        for ((out, gate), up) in outs.iter_mut().zip(gates).zip(ups) {
+            slopes(out, gate, up);
+        }
+        slopes(out_rest, gate_rest, up_rest);
+    }
+}
+
 /// 2 √(2/π), as `(1 + tanh u) / 2 = sigmoid(2 u)`.
 const GELU_SCALE: f32 = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::SQRT_2;
 const GELU_CUBE: f32 = 0.044_715;
@@ -192,51 +223,23 @@ vectorized! {
 
     /// `out = silu(gate) · up`; rows of `gate_up` hold the gate, then up. `[_, 2 F] -> [_, F]`
     pub(super) fn swiglu(gate_up: &[f32], out: &mut [f32], width: usize) {
-        for (gate_up, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
-            let (gate, up) = gate_up.split_at(width);
-            for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
-                *out = gate / (1.0 + exp(-gate)) * up;
-            }
-        }
+        gated(gate_up, out, width, |gate| -gate);
     }
 
     /// Backward of [`swiglu`]: overwrites `gate_up` with its gradient and `out` (the gradient of the output) with
     /// the output itself, which the weight's gradient needs.
     pub(super) fn swiglu_backward(gate_up: &mut [f32], out: &mut [f32], width: usize) {
-        for (gate_up, out) in gate_up.chunks_exact_mut(2 * width).zip(out.chunks_exact_mut(width)) {
-            let (gate, up) = gate_up.split_at_mut(width);
-            let (gates, gate_rest) = gate.as_chunks_mut::<LANES>();
-            let (ups, up_rest) = up.as_chunks_mut::<LANES>();
-            let (outs, out_rest) = out.as_chunks_mut::<LANES>();
-            for ((out, gate), up) in outs.iter_mut().zip(gates).zip(ups) {
-                swiglu_slopes(out, gate, up);
-            }
-            swiglu_slopes(out_rest, gate_rest, up_rest);
-        }
+        gated_backward(gate_up, out, width, swiglu_slopes);
     }
 
     /// [`swiglu`] with GELU's approximation in place of SiLU.
     pub(super) fn geglu(gate_up: &[f32], out: &mut [f32], width: usize) {
-        for (gate_up, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
-            let (gate, up) = gate_up.split_at(width);
-            for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
-                *out = gate / (1.0 + exp(-gelu_argument(gate))) * up;
-            }
-        }
+        gated(gate_up, out, width, |gate| -gelu_argument(gate));
     }
 
     /// Backward of [`geglu`], as [`swiglu_backward`].
     pub(super) fn geglu_backward(gate_up: &mut [f32], out: &mut [f32], width: usize) {
-        for (gate_up, out) in gate_up.chunks_exact_mut(2 * width).zip(out.chunks_exact_mut(width)) {
-            let (gate, up) = gate_up.split_at_mut(width);
-            let (gates, gate_rest) = gate.as_chunks_mut::<LANES>();
-            let (ups, up_rest) = up.as_chunks_mut::<LANES>();
-            let (outs, out_rest) = out.as_chunks_mut::<LANES>();
-            for ((out, gate), up) in outs.iter_mut().zip(gates).zip(ups) {
-                geglu_slopes(out, gate, up);
-            }
-            geglu_slopes(out_rest, gate_rest, up_rest);
-        }
+        gated_backward(gate_up, out, width, geglu_slopes);
     }
 
     /// Attention weights of one query, not yet divided by their sum: `row[j] = exp(factor · row[j] - max)`. Valid
