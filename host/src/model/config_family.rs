@@ -80,13 +80,13 @@ impl ConfigFile {
         self.refuse_unsupported(architecture)?;
         let is_gemma = architecture == Architecture::Gemma3;
         let rope = self.rope_parameters.as_ref();
-        let rotated = self.partial_rotary_factor.or(rope.and_then(|rope| rope.partial_rotary_factor));
         let mut variations = Variations {
             attention: self.attention(architecture)?,
             activation: self.activation(if is_gemma { Activation::GeluTanh } else { Activation::Silu })?,
             mlp_bias: self.mlp_bias == Some(true),
             // As the family's own code has it: cut to whole dimensions.
-            rotary_dim: rotated
+            rotary_dim: self
+                .rotated_share()
                 .map(|factor| (head_dim as f64 * factor) as usize)
                 .filter(|dim| *dim != head_dim),
             ..Variations::default()
@@ -101,6 +101,12 @@ impl ConfigFile {
             variations.embedding_scale = Some((self.hidden_size as f64).sqrt());
         }
         Ok(variations)
+    }
+
+    /// Share of a head's dimensions that is rotated, where the file says it.
+    fn rotated_share(&self) -> Option<f64> {
+        let rope = self.rope_parameters.as_ref();
+        self.partial_rotary_factor.or(rope.and_then(|rope| rope.partial_rotary_factor))
     }
 
     fn refuse_unsupported(&self, architecture: Architecture) -> Result<(), ModelConfigError> {
@@ -121,8 +127,9 @@ impl ConfigFile {
             return unsupported("`use_bidirectional_attention` is not supported".to_owned());
         }
         let rope = self.rope_parameters.as_ref();
-        let rotated = self.partial_rotary_factor.or(rope.and_then(|rope| rope.partial_rotary_factor));
-        if let Some(factor) = rotated.filter(|factor| *factor != 1.0 && architecture != Architecture::Phi3) {
+        if let Some(factor) =
+            self.rotated_share().filter(|factor| *factor != 1.0 && architecture != Architecture::Phi3)
+        {
             return unsupported(format!(
                 "`partial_rotary_factor` is {factor}, only phi3 may have another than 1"
             ));
