@@ -38,7 +38,13 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "NAME=VALUE")]
     policy_param: Vec<String>,
     /// Gold answer.
-    #[arg(long, value_name = "TEXT", requires = "response", required_unless_present = "pairs")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "response",
+        required_unless_present = "pairs",
+        allow_hyphen_values = true
+    )]
     gold: Option<String>,
     /// Response that is judged.
     #[arg(long, value_name = "TEXT", requires = "gold", allow_hyphen_values = true)]

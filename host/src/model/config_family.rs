@@ -3,6 +3,7 @@
 use super::architecture::Architecture;
 use super::config::ModelConfigError;
 use super::config_file::ConfigFile;
+use super::rope_file::RopeFile;
 use super::variations::{Activation, LayerAttention, Rotation, Variations};
 
 /// Phi-3's context before LongRoPE, where the file does not say it.
@@ -67,6 +68,17 @@ impl Defaults {
     }
 }
 
+fn activation(name: Option<&str>, default: Activation) -> Result<Activation, ModelConfigError> {
+    match name {
+        None => Ok(default),
+        Some("silu") => Ok(Activation::Silu),
+        Some(GELU_TANH) => Ok(Activation::GeluTanh),
+        Some(other) => Err(ModelConfigError::Unsupported(format!(
+            "the activation is `{other}`, supported are `silu` and `{GELU_TANH}`"
+        ))),
+    }
+}
+
 impl ConfigFile {
     /// What the file says of a decoder that is otherwise than Llama's.
     ///
@@ -82,7 +94,10 @@ impl ConfigFile {
         let rope = self.rope_parameters.as_ref();
         let mut variations = Variations {
             attention: self.attention(architecture)?,
-            activation: self.activation(if is_gemma { Activation::GeluTanh } else { Activation::Silu })?,
+            activation: match is_gemma {
+                true => activation(self.hidden_activation.as_deref(), Activation::GeluTanh)?,
+                false => activation(self.hidden_act.as_deref(), Activation::Silu)?,
+            },
             mlp_bias: self.mlp_bias == Some(true),
             // As the family's own code has it: cut to whole dimensions.
             rotary_dim: self
@@ -105,8 +120,8 @@ impl ConfigFile {
 
     /// Share of a head's dimensions that is rotated, where the file says it.
     fn rotated_share(&self) -> Option<f64> {
-        let rope = self.rope_parameters.as_ref();
-        self.partial_rotary_factor.or(rope.and_then(|rope| rope.partial_rotary_factor))
+        let rope = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref());
+        rope.and_then(|rope| rope.partial_rotary_factor).or(self.partial_rotary_factor)
     }
 
     fn refuse_unsupported(&self, architecture: Architecture) -> Result<(), ModelConfigError> {
@@ -134,6 +149,17 @@ impl ConfigFile {
                 "`partial_rotary_factor` is {factor}, only phi3 may have another than 1"
             ));
         }
+        if architecture == Architecture::Gemma3 && rope.is_some_and(RopeFile::is_for_all) {
+            return unsupported("`rope_parameters` of gemma3_text are named by kinds of layers".to_owned());
+        }
+        for (key, count) in [
+            ("sliding_window_pattern", self.sliding_window_pattern),
+            ("no_rope_layer_interval", self.no_rope_layer_interval),
+        ] {
+            if count == Some(0) {
+                return unsupported(format!("`{key}` is 0, it must be positive"));
+            }
+        }
         if let Some(local) = rope.and_then(|rope| rope.sliding_attention.as_ref())
             && !(architecture == Architecture::Gemma3 && local.is_plain())
         {
@@ -142,17 +168,6 @@ impl ConfigFile {
             );
         }
         Ok(())
-    }
-
-    fn activation(&self, default: Activation) -> Result<Activation, ModelConfigError> {
-        match self.hidden_activation.as_deref().or(self.hidden_act.as_deref()) {
-            None => Ok(default),
-            Some("silu") => Ok(Activation::Silu),
-            Some(GELU_TANH) => Ok(Activation::GeluTanh),
-            Some(other) => Err(ModelConfigError::Unsupported(format!(
-                "the activation is `{other}`, supported are `silu` and `{GELU_TANH}`"
-            ))),
-        }
     }
 
     /// Attention of each layer; empty where every one sees all and is rotated alike.
@@ -165,19 +180,20 @@ impl ConfigFile {
         let unrotated = self.unrotated(architecture)?;
         let window = self.window(architecture)?;
         let has_window = match (&self.layer_types, architecture) {
-            // The whole family has it or not, whatever else the file says.
-            (_, Architecture::Mistral | Architecture::Phi3) => vec![true; layers],
+            // Every layer has it or none, whatever else the file says.
+            (_, Architecture::Phi3) => vec![true; layers],
             (Some(kinds), _) => self.windows_of(kinds)?,
+            (None, Architecture::Mistral) => vec![true; layers],
             (None, Architecture::Qwen2 | Architecture::Qwen3) => {
                 let first = self.max_window_layers.unwrap_or(DEFAULT_MAX_WINDOW_LAYERS);
                 (0..layers).map(|layer| layer >= first).collect()
             }
-            (None, Architecture::SmolLm3) => unrotated.clone(),
+            (None, Architecture::SmolLm3) if self.use_sliding_window == Some(true) => unrotated.clone(),
             (None, Architecture::Gemma3) => {
-                let pattern = self.sliding_window_pattern.unwrap_or(DEFAULT_WINDOW_PATTERN).max(1);
+                let pattern = self.sliding_window_pattern.unwrap_or(DEFAULT_WINDOW_PATTERN);
                 (1..=layers).map(|layer| layer % pattern != 0).collect()
             }
-            (None, Architecture::Llama) => vec![false; layers],
+            (None, Architecture::Llama | Architecture::SmolLm3) => vec![false; layers],
         };
         let is_gemma = architecture == Architecture::Gemma3;
         if is_gemma && window.is_none() && has_window.contains(&true) {
@@ -225,8 +241,8 @@ impl ConfigFile {
         let with_default = if self.sliding_window.is_none() { Some(DEFAULT_WINDOW) } else { given };
         match architecture {
             Architecture::Mistral | Architecture::Gemma3 => Ok(with_default),
-            Architecture::Phi3 => Ok(given),
-            Architecture::SmolLm3 => Ok(given.filter(|_| self.use_sliding_window == Some(true))),
+            // SmolLM3's layers have it by `layer_types`, whatever `use_sliding_window` says.
+            Architecture::Phi3 | Architecture::SmolLm3 => Ok(given),
             // These files carry a window that `use_sliding_window: false`, the default, switches off.
             Architecture::Qwen2 | Architecture::Qwen3 => {
                 Ok(with_default.filter(|_| self.use_sliding_window == Some(true)))
@@ -255,7 +271,7 @@ impl ConfigFile {
                 Ok(is_rotated[..layers].iter().map(|rotated| *rotated == 0).collect())
             }
             (Architecture::SmolLm3, None) => {
-                let interval = self.no_rope_layer_interval.unwrap_or(DEFAULT_UNROTATED_INTERVAL).max(1);
+                let interval = self.no_rope_layer_interval.unwrap_or(DEFAULT_UNROTATED_INTERVAL);
                 Ok((1..=layers).map(|layer| layer % interval == 0).collect())
             }
             _ => Ok(vec![false; layers]),

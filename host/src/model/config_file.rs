@@ -31,7 +31,7 @@ pub(super) struct ConfigFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     rope_theta: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rope_scaling: Option<RopeFile>,
+    pub(super) rope_scaling: Option<RopeFile>,
     /// The newer place of `rope_theta` and `rope_scaling`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rope_parameters: Option<RopeFile>,
@@ -117,7 +117,7 @@ impl TryFrom<ConfigFile> for ModelConfig {
                 .unwrap_or(defaults.rope_theta),
             max_position_embeddings: match &rope_scaling {
                 Some(RopeScaling::Long(_)) => {
-                    file.original_positions(file.max_position_embeddings).min(file.max_position_embeddings)
+                    file.original_positions(architecture).min(file.max_position_embeddings)
                 }
                 _ => file.max_position_embeddings,
             },
@@ -189,7 +189,7 @@ impl ConfigFile {
     ) -> Result<Option<RopeScaling>, ModelConfigError> {
         match architecture {
             Architecture::Phi3 => {
-                let original = self.original_positions(DEFAULT_PHI3_POSITIONS);
+                let original = self.original_positions(architecture);
                 rope.clone().of_phi3(original).scaling(self.max_position_embeddings)
             }
             _ => rope.scaling(self.max_position_embeddings),
@@ -197,12 +197,16 @@ impl ConfigFile {
     }
 
     /// Positions that a model of longer ones was first trained with.
-    fn original_positions(&self, default: usize) -> usize {
-        let of_rope = |rope: &Option<RopeFile>| rope.as_ref()?.original_max_position_embeddings;
-        self.original_max_position_embeddings
-            .or_else(|| of_rope(&self.rope_parameters))
-            .or_else(|| of_rope(&self.rope_scaling))
-            .unwrap_or(default)
+    fn original_positions(&self, architecture: Architecture) -> usize {
+        let of_rope = || {
+            let rope = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref());
+            rope?.original_max_position_embeddings
+        };
+        match architecture {
+            // Its class has a default of its own, which goes before what the rotary embedding says.
+            Architecture::Phi3 => self.original_max_position_embeddings.unwrap_or(DEFAULT_PHI3_POSITIONS),
+            _ => of_rope().or(self.original_max_position_embeddings).unwrap_or(self.max_position_embeddings),
+        }
     }
 }
 

@@ -21,18 +21,30 @@ const MAX_RANK: usize = 4_096;
 pub struct Scale {
     /// Divided by the rank.
     pub alpha: f64,
-    /// Other alphas, of modules whose name is or ends with this; the first that fits.
+    /// Other alphas, of modules whose name is or ends with this, where a dot stands for any letter. At most one of them
+    /// fits.
     pub alphas: Vec<(String, f64)>,
+    /// Rank of all modules, where they have one.
+    pub rank: Option<usize>,
     /// True for a division by √rank (arXiv 2312.03732).
     pub is_rank_stabilized: bool,
 }
 
+/// True where the last parts of a module's name are those of `pattern`, whose dots stand for any letter, as in PEFT.
+pub fn ends_with(module: &str, pattern: &str) -> bool {
+    let Some(start) = module.len().checked_sub(pattern.len()) else { return false };
+    let (before, end) = module.as_bytes().split_at(start);
+    let is_whole = matches!(before.last(), None | Some(b'.'));
+    is_whole && end.iter().zip(pattern.as_bytes()).all(|(letter, wanted)| letter == wanted || *wanted == b'.')
+}
+
 impl Scale {
     fn of(&self, module: &str, rank: usize) -> f64 {
-        let fits = |name: &String| {
-            module.strip_suffix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        let alpha = self.alphas.iter().find(|(name, _)| fits(name)).map_or(self.alpha, |(_, alpha)| *alpha);
+        let alpha = self
+            .alphas
+            .iter()
+            .find(|(name, _)| ends_with(module, name))
+            .map_or(self.alpha, |(_, alpha)| *alpha);
         let rank = rank as f64;
         alpha / if self.is_rank_stabilized { rank.sqrt() } else { rank }
     }
@@ -123,6 +135,13 @@ fn add(base: &mut NamedTensor, down: &NamedTensor, up: &NamedTensor, scale: &Sca
             up.shape
         ));
     }
+    if scale.rank.is_some_and(|known| known != *rank) {
+        return Err(format!(
+            "`{}` has rank {rank}, the adapter's configuration says {}",
+            foreign(&down.name),
+            scale.rank.unwrap_or_default()
+        ));
+    }
     let scale = scale.of(base.name.rsplit_once('.').map_or(&base.name, |(module, _)| module), *rank);
     let rows = base.data.chunks_exact_mut(*inputs).zip(up.data.chunks_exact(*rank));
     // In f64: an adapter is added once, and every later run sees the sum.
@@ -168,7 +187,7 @@ mod tests {
         write_tensors(&path, tensors, ("format", "pt".to_owned())).unwrap();
         let mut after = before.clone();
         let alphas = vec![("mlp.down_proj".to_owned(), 2.0)];
-        let scale = Scale { alpha: 6.0, alphas, is_rank_stabilized };
+        let scale = Scale { alpha: 6.0, alphas, rank: None, is_rank_stabilized };
         merge(&mut after, &config, &path, &scale).map_err(|error| error.to_string())?;
         Ok((before, after))
     }
@@ -226,6 +245,21 @@ mod tests {
         }
         let one = tensor("model.embed_tokens.lora_embedding_A", &[1, 5], |_| 1.0);
         assert!(merged(&[one], false).unwrap_err().contains("no partner"));
+    }
+
+    #[test]
+    fn names_of_modules_fit_by_their_last_parts() {
+        for (pattern, fits) in [
+            ("o_proj", true),
+            ("self_attn.o_proj", true),
+            ("self.attn.o_proj", true),
+            ("a.self_attn.o_proj", true),
+            ("proj", false),
+            ("b.self_attn.o_proj", false),
+            ("x.a.self_attn.o_proj", false),
+        ] {
+            assert_eq!(ends_with("a.self_attn.o_proj", pattern), fits, "{pattern}");
+        }
     }
 
     #[test]

@@ -7,8 +7,10 @@ use super::rope::{Llama3Rope, LongRope, RopeScaling, YarnRope};
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RopeFile {
-    #[serde(alias = "type")]
     rope_type: Option<String>,
+    /// The older name; some files have both.
+    #[serde(rename = "type", skip_serializing)]
+    older_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rope_theta: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,17 +47,26 @@ pub(super) struct RopeFile {
 }
 
 impl RopeFile {
-    /// True where frequencies are as `rope_theta` gives them.
-    pub(super) fn is_plain(&self) -> bool {
-        matches!(self.rope_type.as_deref(), None | Some("default")) && self.factor.is_none()
+    fn kind(&self) -> Option<&str> {
+        self.rope_type.as_deref().or(self.older_type.as_deref())
     }
 
-    /// Phi-3's reading: its older files name LongRoPE otherwise, and keep the original context beside the other keys.
+    /// True where the file says something that is for all layers alike.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.rope_theta.is_some() || self.kind().is_some() || self.factor.is_some()
+    }
+
+    /// True where frequencies are as `rope_theta` gives them.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.kind(), None | Some("default")) && self.factor.is_none()
+    }
+
+    /// Phi-3's reading: its older files name LongRoPE otherwise, and the original context beside the other keys counts.
     pub(super) fn of_phi3(mut self, original: usize) -> Self {
-        if matches!(self.rope_type.as_deref(), Some("yarn" | "su")) {
+        if matches!(self.kind(), Some("yarn" | "su")) {
             self.rope_type = Some("longrope".to_owned());
         }
-        self.original_max_position_embeddings.get_or_insert(original);
+        self.original_max_position_embeddings = Some(original);
         self
     }
 
@@ -63,7 +74,7 @@ impl RopeFile {
     pub(super) fn scaling(&self, positions: usize) -> Result<Option<RopeScaling>, ModelConfigError> {
         let missing = |key: &str| ModelConfigError::Invalid(format!("`rope_scaling` lacks `{key}`"));
         let factor = || self.factor.ok_or_else(|| missing("factor"));
-        Ok(match self.rope_type.as_deref() {
+        Ok(match self.kind() {
             None if self.factor.is_none() => None,
             Some("default") => None,
             Some("linear") => Some(RopeScaling::Linear(factor()?)),

@@ -3,6 +3,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::super::architecture::Architecture;
 use super::super::rope::{Llama3Rope, RopeScaling, YarnRope};
+use super::super::variations::Activation;
 use super::*;
 
 fn config(text: &str) -> ModelConfig {
@@ -191,6 +192,56 @@ fn configurations_read_back_as_written() {
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<ModelConfig>(&text).unwrap(), config, "{text}");
     }
+}
+
+/// Witness: what transformers 5.23 makes of the same keys, found by comparing logits.
+#[test]
+fn keys_that_contradict_each_other_mean_what_they_mean_to_transformers() {
+    let shape = serde_json::json!({
+        "vocab_size": 11, "hidden_size": 16, "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 128,
+    });
+    let read = |more: serde_json::Value| {
+        let mut file = shape.clone();
+        file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value::<ModelConfig>(file)
+    };
+    let windows = |more| -> Vec<Option<usize>> {
+        let variations = read(more).unwrap().variations;
+        (0..2).map(|layer| variations.attention(layer).window).collect()
+    };
+    let kinds = ["full_attention", "sliding_attention"];
+    let by_kind = serde_json::json!({"sliding_window": 4, "layer_types": kinds});
+    for (model_type, flag) in [("smollm3", false), ("smollm3", true), ("mistral", false)] {
+        let mut file = by_kind.clone();
+        file["model_type"] = model_type.into();
+        file["use_sliding_window"] = flag.into();
+        assert_eq!(windows(file), [None, Some(4)], "{model_type} {flag}");
+    }
+    let smollm3 = serde_json::json!({"model_type": "smollm3", "sliding_window": 4});
+    assert_eq!(windows(smollm3), [None, None]);
+
+    let gemma = serde_json::json!({"model_type": "gemma3_text", "hidden_act": "silu"});
+    assert_eq!(read(gemma).unwrap().variations.activation, Activation::GeluTanh);
+    let llama = serde_json::json!({"model_type": "llama", "hidden_activation": "gelu_pytorch_tanh"});
+    assert_eq!(read(llama).unwrap().variations.activation, Activation::Silu);
+    let flat = serde_json::json!({"model_type": "gemma3_text", "rope_parameters": {"rope_theta": 500.0}});
+    assert!(read(flat).unwrap_err().to_string().contains("by kinds of layers"));
+
+    // The rotary embedding's own share counts, but the original context beside the other keys.
+    let factors = [1.0; 3];
+    let phi = read(serde_json::json!({
+        "model_type": "phi3", "partial_rotary_factor": 0.5, "original_max_position_embeddings": 64,
+        "rope_parameters": {"rope_type": "longrope", "partial_rotary_factor": 0.75, "short_factor": factors,
+                            "long_factor": factors, "original_max_position_embeddings": 32},
+    }));
+    let phi = phi.unwrap();
+    assert_eq!((phi.rotary_dim(), phi.max_position_embeddings), (6, 64));
+
+    // Files that were written anew have both names.
+    let both = serde_json::json!({"type": "yarn", "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32});
+    let both = read(serde_json::json!({"model_type": "qwen2", "rope_scaling": both})).unwrap();
+    assert!(matches!(both.rope_scaling, Some(RopeScaling::Yarn(_))));
 }
 
 #[test]

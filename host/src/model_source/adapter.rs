@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::directory;
 use super::parts::{Parts, WeightsFrom};
 use crate::escape::quoted;
-use crate::model::lora::Scale;
+use crate::model::lora::{Scale, ends_with};
 
 /// What the adapter is and what it adapts.
 pub(super) const CONFIG: &str = "adapter_config.json";
@@ -39,7 +39,12 @@ pub(super) fn open(
     let scale = Scale {
         alpha,
         alphas: alpha_pattern(&config).with_context(|| format!("can't use {}", path.display()))?,
-        is_rank_stabilized: config.get("use_rslora").and_then(Value::as_bool).unwrap_or(false),
+        // What a pattern changes is in the tensors.
+        rank: match config.get("rank_pattern") {
+            Some(Value::Object(pattern)) if !pattern.is_empty() => None,
+            _ => config.get("r").and_then(Value::as_u64).and_then(|rank| usize::try_from(rank).ok()),
+        },
+        is_rank_stabilized: config.get("use_rslora") == Some(&Value::Bool(true)),
     };
     let name = config.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
     if name.is_empty() {
@@ -92,9 +97,18 @@ fn refuse_what_is_not_merged(config: &Map<String, Value>) -> anyhow::Result<()> 
         "megatron_config",
         "layer_replication",
         "use_qalora",
+        "trainable_token_indices",
     ];
     if let Some(key) = unknown.into_iter().find(|key| is_set(key)) {
         bail!("it sets {key}, which is not merged\nhint: merge it with PEFT's merge_and_unload");
+    }
+    for (key, is_known) in [
+        ("use_rslora", matches!(config.get("use_rslora"), None | Some(Value::Null | Value::Bool(_)))),
+        ("alpha_pattern", matches!(config.get("alpha_pattern"), None | Some(Value::Null | Value::Object(_)))),
+    ] {
+        if !is_known {
+            bail!("its {key} is of a kind that is not known");
+        }
     }
     // The others take what they begin with off the model's own weights, which its files do not have.
     let only_begin = ["gaussian", "orthogonal", "eva"];
@@ -112,7 +126,6 @@ fn refuse_what_is_not_merged(config: &Map<String, Value>) -> anyhow::Result<()> 
 fn alpha_pattern(config: &Map<String, Value>) -> anyhow::Result<Vec<(String, f64)>> {
     let Some(Value::Object(pattern)) = config.get("alpha_pattern") else { return Ok(Vec::new()) };
     let alpha = |(name, value): (&String, &Value)| {
-        // A plain name; its dots stand for any letter in PEFT's reading, and for dots in every file.
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')) {
             bail!(
                 "alpha_pattern has {}, which is no plain name\nhint: merge it with PEFT's merge_and_unload",
@@ -122,5 +135,16 @@ fn alpha_pattern(config: &Map<String, Value>) -> anyhow::Result<Vec<(String, f64
         let alpha = value.as_f64().filter(|alpha| alpha.is_finite());
         Ok((name.clone(), alpha.with_context(|| format!("alpha_pattern of {name} is no number"))?))
     };
-    pattern.iter().map(alpha).collect()
+    let alphas: Vec<(String, f64)> = pattern.iter().map(alpha).collect::<anyhow::Result<_>>()?;
+    // The first that fits counts for PEFT, and the order of names is not kept here.
+    for (one, alpha) in &alphas {
+        let other = alphas.iter().find(|(name, other)| name != one && other != alpha && ends_with(one, name));
+        if let Some((other, _)) = other {
+            bail!(
+                "alpha_pattern has two alphas for {}: {other} fits as well\nhint: merge it with PEFT's merge_and_unload",
+                quoted(one)
+            );
+        }
+    }
+    Ok(alphas)
 }
