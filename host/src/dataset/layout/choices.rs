@@ -1,31 +1,14 @@
 //! Multiple choice: where rows keep the choices, and which of them is right.
 
+use super::apart::{ColumnsApart, columns_apart};
 use super::conversation::is_conversation;
 use crate::dataset::table::{Cell, Row, at};
+use crate::escape::quoted;
 
 const LETTERS: &[u8; 26] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// Columns that hold all choices, in the order in which they are looked for.
 const TOGETHER: [&str; 5] = ["choices", "options", "endings", "question.choices", "question.options"];
-/// Columns that hold a choice each. Those of one letter are choices only where the answer is a letter or one of them.
-const APART: [&[&str]; 10] = [
-    &["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"],
-    &[
-        "option_a", "option_b", "option_c", "option_d", "option_e", "option_f", "option_g", "option_h",
-        "option_i", "option_j",
-    ],
-    &["opa", "opb", "opc", "opd", "ope", "opf", "opg", "oph", "opi", "opj"],
-    &[
-        "choice_a", "choice_b", "choice_c", "choice_d", "choice_e", "choice_f", "choice_g", "choice_h",
-        "choice_i", "choice_j",
-    ],
-    &["option_1", "option_2", "option_3", "option_4", "option_5", "option_6", "option_7", "option_8"],
-    &["option1", "option2", "option3", "option4", "option5", "option6", "option7", "option8"],
-    &["choice_1", "choice_2", "choice_3", "choice_4", "choice_5", "choice_6", "choice_7", "choice_8"],
-    &["choice1", "choice2", "choice3", "choice4", "choice5", "choice6", "choice7", "choice8"],
-    &["optionA", "optionB", "optionC", "optionD", "optionE", "optionF", "optionG", "optionH"],
-    &["a", "b", "c", "d", "e", "f", "g", "h"],
-];
 /// Columns that say which choice is right, in the order in which they are looked for.
 const KEYS: [&str; 12] = [
     "answerKey",
@@ -42,8 +25,8 @@ const KEYS: [&str; 12] = [
     "correct_answer",
 ];
 /// Columns of the question, in the order in which they are looked for.
-const QUESTIONS: [&str; 7] =
-    ["question", "question_stem", "question.stem", "problem", "Problem", "ctx", "query"];
+const QUESTIONS: [&str; 8] =
+    ["question", "question_stem", "question.stem", "problem", "Problem", "ctx", "query", "goal"];
 
 /// Choices of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +81,11 @@ impl Choices {
         };
         let Some(mut choices) = found else { return Ok(None) };
         let count = choices.texts.len();
-        if !(1..=LETTERS.len()).contains(&count) {
-            return Err(format!("{count} choices: between 1 and {} can be lettered", LETTERS.len()));
+        if !(2..=LETTERS.len()).contains(&count) {
+            return Err(format!("{count} choices: between 2 and {} can be lettered", LETTERS.len()));
+        }
+        if let Some(label) = doubled(&choices.labels) {
+            return Err(format!("two choices are labelled {}", quoted(label)));
         }
         choices.strip_letters();
         Ok(Some(choices))
@@ -112,21 +98,21 @@ impl Choices {
     /// Choices in a column each, by the first set of names that a row has.
     fn in_columns(row: &Row, path: Option<&str>) -> Result<Option<Self>, String> {
         let key = key(row, path).and_then(Cell::text);
-        for names in APART {
-            let found = Self::apart(row, names);
-            let is_meant = names[0].len() > 1
-                || key.as_ref().is_some_and(|key| {
-                    let is_one = |choices: &Self| choices.texts.iter().any(|text| text.trim() == key.trim());
-                    letter_in(key).is_some() || matches!(&found, Ok(Some(choices)) if is_one(choices))
-                });
-            let has_columns = names[..2].iter().all(|name| row.contains_key(*name));
+        let key = key.as_deref().map(str::trim);
+        let has_letter = key.is_some_and(|key| letter_in(key).is_some());
+        for columns in columns_apart(row) {
+            let found = Self::apart(row, &columns);
+            let is_one = |choices: &Self| {
+                let names_it = |text: &String| key.is_some_and(|key| text.trim() == key);
+                choices.texts.iter().any(names_it) || choices.labels.iter().any(names_it)
+            };
+            let is_meant =
+                !columns.is_doubtful || has_letter || matches!(&found, Ok(Some(choices)) if is_one(choices));
             match found {
                 _ if !is_meant => {}
-                Ok(None) if has_columns && key.as_ref().is_some_and(|key| letter_in(key).is_some()) => {
-                    return Err(format!(
-                        "fewer than two choices in `{}`, `{}` and so on",
-                        names[0], names[1]
-                    ));
+                Ok(None) if has_letter => {
+                    let [first, second, ..] = columns.names[..] else { continue };
+                    return Err(format!("fewer than two choices in `{first}`, `{second}` and so on"));
                 }
                 Ok(None) => {}
                 found => return found,
@@ -188,22 +174,25 @@ impl Choices {
     ///
     /// # Errors
     /// One before others is empty, or one holds no text.
-    fn apart(row: &Row, names: &[&str]) -> Result<Option<Self>, String> {
+    fn apart(row: &Row, columns: &ColumnsApart) -> Result<Option<Self>, String> {
         let cells: Vec<Option<&Cell>> =
-            names.iter().map(|name| row.get(*name).filter(|cell| !cell.is_empty())).collect();
+            columns.names.iter().map(|name| row.get(*name).filter(|cell| !cell.is_empty())).collect();
         let count = cells.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         if count < 2 {
             return Ok(None);
         }
         let mut texts = Vec::new();
-        for (name, cell) in names.iter().zip(&cells[..count]) {
+        for ((name, label), cell) in columns.names.iter().zip(&columns.labels).zip(&cells[..count]) {
             let Some(cell) = cell else {
-                return Err(format!("the choice in `{name}` is empty, later ones are not"));
+                return Err(match name.is_empty() {
+                    true => format!("the choice {label} has no column, later ones have"),
+                    false => format!("the choice in `{name}` is empty, later ones are not"),
+                });
             };
             let text = cell.text().ok_or_else(|| format!("the choice in `{name}` is {}", cell.kind()))?;
             texts.push(text.into_owned());
         }
-        let labels = names[..count].iter().map(|name| name[name.len() - 1..].to_uppercase()).collect();
+        let labels = columns.labels[..count].to_vec();
         Ok(Some(Self::new(texts, labels, cells.iter().flatten().any(|cell| is_number(cell)))))
     }
 
@@ -233,12 +222,15 @@ impl Choices {
             return Err(Unknown::No("no column says which choice is right"));
         };
         let text = key_text.trim();
+        let count_of = |list: &[String]| list.iter().filter(|known| known.trim() == text).count();
+        // Of two equal ones neither is meant.
         let position_of = |list: &[String]| {
-            let mut equal = (0..list.len()).filter(|&index| list[index].trim() == text);
-            // Of two equal ones neither is meant.
-            equal.next().filter(|_| equal.next().is_none())
+            list.iter().position(|known| known.trim() == text).filter(|_| count_of(list) == 1)
         };
-        let of_none = Unknown::No("the right choice is none of the choices");
+        let of_none = Unknown::No(match count_of(&self.texts) {
+            0 => "the right choice is none of the choices",
+            _ => "the right choice is the text of two choices",
+        });
         if let Some(position) = position_of(&self.labels) {
             return Ok(Right::Named(position));
         }
@@ -320,4 +312,19 @@ pub(super) fn question(row: &Row) -> Option<&Cell> {
         .iter()
         .filter_map(|path| at(row, path))
         .find(|cell| cell.text().is_some() || is_conversation(cell))
+}
+
+/// Text that a list has twice.
+fn doubled(list: &[String]) -> Option<&String> {
+    let mut sorted: Vec<&String> = list.iter().collect();
+    sorted.sort_unstable();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
+
+/// Column that should hold the choices of a row and holds none, where the answer at `path` or in a column of a usual name is
+/// a letter.
+pub(super) fn missing(row: &Row, path: Option<&str>) -> Option<&'static str> {
+    let key = key(row, path).and_then(Cell::text)?;
+    letter_in(key.trim())?;
+    TOGETHER.into_iter().find(|path| at(row, path).is_some_and(Cell::is_empty))
 }

@@ -1,5 +1,6 @@
 //! Where a row keeps question, answer and solution: presets for the usual layouts, and columns named by hand.
 
+mod apart;
 mod choices;
 mod conversation;
 
@@ -25,7 +26,7 @@ pub enum Layout {
     /// verl: `prompt` as chat messages, `reward_model.ground_truth`, perhaps `extra_info.solution`.
     Verl,
     /// A question with choices: `choices`, `options` or `endings` as texts, as `{text, label}` or by letter, or a column
-    /// a choice (`A`, `B`, ..; `option_a`, ..; `opa`, ..); and `answerKey`, `answer`, `label` or another usual name with
+    /// a choice (`A`, `B`, ..; `option_a`, ..; `opa`, ..; `choice0`, ..); and `answerKey`, `answer`, `label` or another usual name with
     /// the letter, label, text, or place from 0 of the right one.
     MultipleChoice,
 }
@@ -134,6 +135,11 @@ pub(super) fn read(
     let choices = if has_choices { Choices::of(row, columns.answer.as_deref())? } else { None };
     if layout == Layout::MultipleChoice && is_chosen && choices.is_none() {
         return Err(Refusal::from(format!("no choices among its columns {}", names(row))));
+    }
+    if let (true, None, Some(column)) =
+        (has_choices, &choices, choices::missing(row, columns.answer.as_deref()))
+    {
+        return Err(Refusal::from(format!("no choices in `{column}`, and an answer that is a letter")));
     }
     let (question_at, answer_at, solution_at) = preset(layout);
     let missing = |what: &str, path: &str, by_hand: bool| match by_hand {

@@ -179,6 +179,28 @@ fn columns_of_choices_are_all_asked_or_the_row_is_refused() {
             format!(r#"{{"question": "?", "{}": "ash", "{}": "oak", "answer": "oak"}}"#, names[0], names[1]);
         assert_eq!(asked(&row), Ok((vec!["user: ?\nA. ash\nB. oak".to_owned()], "B".to_owned())), "{row}");
     }
+    let three = Ok((vec!["user: ?\nA. ash\nB. oak\nC. elm".to_owned()], "B".to_owned()));
+    for (names, key, answer) in [
+        (["option_0", "option_1", "option_2"], "answer", "1"),
+        (["0", "1", "2"], "answer", "1"),
+        (["ending0", "ending1", "ending2"], "label", "1"),
+        (["Option A", "Option B", "Option C"], "answer", "\"B\""),
+        (["answerA", "answerB", "answerC"], "label", "\"B\""),
+        (["ans0", "ans1", "ans2"], "label", "1"),
+        (["choice_01", "choice_02", "choice_03"], "answer", "\"2\""),
+    ] {
+        let row = format!(
+            r#"{{"question": "?", "{}": "ash", "{}": "oak", "{}": "elm", "{key}": {answer}}}"#,
+            names[0], names[1], names[2]
+        );
+        assert_eq!(asked(&row), three, "{row}");
+    }
+    // A column that is missing in between, or is named as the others by chance.
+    let missing =
+        r#"{"question": "?", "option_a": "ash", "option_b": "oak", "option_d": "elm", "answer": "B"}"#;
+    assert!(asked(missing).unwrap_err().contains("choice C has no column"));
+    let chance = r#"{"question": "?", "answer": "7", "answer_1": "6", "answer_2": "8", "a": "3", "b": "4"}"#;
+    assert_eq!(asked(chance), Ok((vec!["user: ?".to_owned()], "7".to_owned())));
     // Numbered columns: a number is that of a column.
     let numbered = |answer: &str| {
         asked(&format!(r#"{{"question": "?", "option1": "ash", "option2": "oak", "answer": "{answer}"}}"#))
@@ -210,7 +232,19 @@ fn columns_go_before_the_layout_and_what_is_missing_is_a_reason() {
         (row, Columns::default(), "no answer"),
         (r#"{"question": "1+1="}"#, columns, "gold.0.value"),
         (r#"{"question": " ", "answer": "2"}"#, Columns::default(), "question is empty"),
-        (r#"{"question": "?", "choices": ["a"], "answer": "C"}"#, Columns::default(), "none of the choices"),
+        (
+            r#"{"question": "?", "choices": ["a", "b"], "answer": "D"}"#,
+            Columns::default(),
+            "none of the choices",
+        ),
+        (r#"{"question": "?", "choices": ["a"], "answer": "A"}"#, Columns::default(), "1 choices"),
+        (r#"{"question": "?", "choices": [], "answer": "A"}"#, Columns::default(), "no choices in `choices`"),
+        (r#"{"question": "?", "choices": ["no", "no"], "answer": "no"}"#, Columns::default(), "text of two"),
+        (
+            r#"{"question": "?", "choices": {"text": ["x", "y"], "label": ["A", "A"]}, "answer": "A"}"#,
+            Columns::default(),
+            "two choices are labelled \"A\"",
+        ),
         (r#"{"question": "?", "choices": "a) 1 , b) 2", "answer": "a"}"#, Columns::default(), "isn't known"),
         (r#"{"question": "?", "choices": ["a", "b"]}"#, Columns::default(), "which choice is right"),
     ] {
