@@ -29,7 +29,19 @@ fn what_templates_rely_on_renders_as_jinja2_does() {
             "{{ none is iterable }}{{ 'a' is iterable }}{{ nothing is iterable }}{{ 'a' is sequence }}",
             "FalseTrueTrueTrue",
         ),
-        ("{% for t in nothing %}x{% endfor %}y", "y"),
+        ("{% for t in nothing %}x{% endfor %}y{{ self.name }}", "y"),
+        (
+            "{% set g = messages|map(attribute='role') %}{{ g is iterable }}{{ g|first }}{{ g|join('-') }}{{ g|list }}",
+            "Truesystemuser-assistant-user[]",
+        ),
+        (
+            "{{ 'y' if messages|selectattr('role', 'equalto', 'x') }}{% for m in messages|reject('string') %}{{ loop.revindex }}{% endfor %}",
+            "y4321",
+        ),
+        (
+            "{{ '<'|safe + '<' }}{{ ('a'|e) + '<b>' }}{{ '\"'|safe + ['&']|tojson + \"'\" }}{{ '<' + '>' }}",
+            "<&lt;a&lt;b&gt;\"[&#34;&amp;&#34;]&#39;<>",
+        ),
         ("a\r\nb{{ 1 }}\r\n", "a\nb1"),
         (
             "{{ '%s-%05.2f %5s|' % ('a', 3.14159, none) }}{{ '%d%%' % 5 }}{{ '%(a)s' % {'a': 1} }}",
@@ -257,6 +269,9 @@ fn what_jinja2_refuses_is_refused() {
         "{{ 'a'.partition('') }}",
         "{{ 'a'.index('b') }}",
         "{{ none|length }}",
+        "{{ messages|map(attribute='role')|length }}",
+        "{{ messages|map(attribute='role')|tojson }}",
+        "{{ 'a'|safe + 1 }}",
     ] {
         assert!(render(source, &conversation(), true).is_err(), "{source}");
     }

@@ -151,6 +151,20 @@ pub(super) fn escape(value: &Value) -> Value {
     Value::from_safe_string(escaped)
 }
 
+/// Texts with `+` between them, of which one is safe: the others are escaped.
+pub(super) fn added(texts: Rest<Value>) -> Result<Value, Error> {
+    if let Some(other) = texts.iter().find(|value| value.as_str().is_none()) {
+        let problem = format!("{} can't be added to a safe text", other.kind());
+        return Err(Error::new(ErrorKind::InvalidOperation, problem));
+    }
+    let has_safe = texts.iter().any(Value::is_safe);
+    let added: String = match has_safe {
+        true => texts.iter().map(|text| escape(text).to_string()).collect(),
+        false => texts.iter().filter_map(Value::as_str).collect(),
+    };
+    Ok(if has_safe { Value::from_safe_string(added) } else { Value::from(added) })
+}
+
 /// Python's `pprint.pformat` of what fits on a line.
 pub(super) fn pprint(value: &Value) -> Result<String, Error> {
     let listed = python::text(&Value::from(vec![sorted(value, 0)?]));
@@ -185,7 +199,12 @@ fn sorted(value: &Value, depth: usize) -> Result<Value, Error> {
 
 /// True for what Python's `iter` takes: not for none.
 pub(super) fn is_iterable(value: &Value) -> bool {
-    !value.is_none() && (value.is_undefined() || value.try_iter().is_ok())
+    match value.kind() {
+        // Asking would use it up.
+        ValueKind::Iterable | ValueKind::Undefined => true,
+        ValueKind::None => false,
+        _ => value.try_iter().is_ok(),
+    }
 }
 
 /// True for what has a length and items: texts and maps too.

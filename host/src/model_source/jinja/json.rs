@@ -68,7 +68,9 @@ impl Writer<'_> {
                 float => python::float(float),
             }),
             ValueKind::String => self.string(value.as_str().unwrap_or_default()),
-            ValueKind::Seq | ValueKind::Iterable => {
+            // Not even where Python's `range` or a filter made it.
+            ValueKind::Iterable => return Err(invalid("tojson: not a list".to_owned())),
+            ValueKind::Seq => {
                 let items: Vec<Value> = value.try_iter()?.collect();
                 self.container(['[', ']'], items, depth, |writer, item| writer.value(item, depth + 1))?;
             }

@@ -2,6 +2,7 @@
 //! here, by what it lets be replaced ([`filters`], [`methods`]), or in the template's text ([`source`]).
 
 mod filters;
+mod generators;
 mod json;
 mod methods;
 mod python;
@@ -10,7 +11,7 @@ mod source;
 use anyhow::Context;
 use chrono::NaiveDate;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Rest, Tuple};
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 /// Work that one rendering may do, 64 bytes of text made a unit: templates come from strangers. A long conversation takes a
@@ -46,6 +47,9 @@ pub(super) fn environment(
     environment.add_filter("escape", filters::escape);
     environment.add_filter("e", filters::escape);
     environment.add_filter("pprint", filters::pprint);
+    generators::add(&mut environment);
+    // The template itself, whose blocks are the only thing it has.
+    environment.add_global("self", minijinja::context! {});
     environment.add_test("iterable", filters::is_iterable);
     environment.add_test("sequence", filters::is_sequence);
     environment.add_function("raise_exception", refuse);
@@ -54,12 +58,17 @@ pub(super) fn environment(
     environment.add_function("strftime_now", move |format: String| format_date(date, &format));
     environment.add_function(source::LOOPED, looped);
     environment.add_function(source::FORMATTED, formatted);
+    environment.add_function(source::ADDED, filters::added);
     environment.add_template_owned(name, source::for_minijinja(text))?;
     Ok(environment)
 }
 
 /// What a `for` goes over: an error for what Python doesn't iterate, the letters of a text one by one.
 fn looped(state: &mut State, value: Value) -> Result<Value, Error> {
+    if value.kind() == ValueKind::Iterable {
+        // The loop knows its length all the same.
+        return Ok(value.try_iter()?.collect());
+    }
     if value.is_none() || !value.is_undefined() && value.try_iter().is_err() {
         let kind = value.kind();
         return Err(Error::new(ErrorKind::InvalidOperation, format!("{kind} is not iterable")));
@@ -77,7 +86,7 @@ fn looped(state: &mut State, value: Value) -> Result<Value, Error> {
 fn formatted(format: &str, operand: Value) -> Result<String, Error> {
     let arguments: Vec<Value> = match operand.downcast_object_ref::<Tuple>() {
         Some(_) => operand.try_iter()?.collect(),
-        None if operand.kind() == minijinja::value::ValueKind::Map => {
+        None if operand.kind() == ValueKind::Map => {
             let mut named = Vec::new();
             for key in operand.try_iter()? {
                 named.push((key.to_string(), operand.get_item(&key)?));

@@ -5,9 +5,13 @@ pub(super) const LOOPED: &str = "__looped";
 /// Function in place of the operator `%` behind a text.
 pub(super) const FORMATTED: &str = "__formatted";
 
+/// Function in place of `+` between texts of which one is safe.
+pub(super) const ADDED: &str = "__added";
+
 /// `text` for minijinja. Line breaks become single ones, as Jinja2 has them. `{% generation %}` marks what the assistant
 /// said for transformers' training masks and writes nothing: it becomes a block that always runs. `for x in y` goes over
-/// `__looped(y)`, `'..' % y` becomes `__formatted('..', y)`, and in `x ~ y` the latter is written as Python writes it.
+/// `__looped(y)`, `'..' % y` becomes `__formatted('..', y)`, `x|safe + y` becomes `__added(x|safe, y)`, and in `x ~ y` the
+/// latter is written as Python writes it.
 pub(super) fn for_minijinja(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(text.len() + text.len() / 8);
@@ -88,6 +92,7 @@ fn end_of_text(bytes: &[u8], at: usize) -> usize {
 
 fn expression(open: &str, inner: &str, close: &str) -> String {
     let inner = with_texts(&with_formatted(inner));
+    let inner = if open == "{{" { with_added(&inner).unwrap_or(inner) } else { inner };
     let looped = if open == "{%" { with_looped(&inner) } else { None };
     format!("{open}{}{close}", looped.unwrap_or(inner))
 }
@@ -200,6 +205,32 @@ fn with_texts(inner: &str) -> String {
     out
 }
 
+/// A sum of operands of which one is made safe, and nothing else, as a call; none for other expressions.
+fn with_added(inner: &str) -> Option<String> {
+    let bytes = inner.as_bytes();
+    let (open, rest) = (inner.len() - inner.trim_start_matches('-').len(), inner.trim_end_matches('-').len());
+    let (mut at, mut operands) = (open, Vec::new());
+    loop {
+        let from = at + spaces(bytes, at);
+        let end = end_of_operand(&bytes[..rest], from);
+        operands.push(inner.get(from..end).filter(|operand| !operand.is_empty())?);
+        at = end + spaces(&bytes[..rest], end);
+        match bytes.get(at) {
+            Some(b'+') if at < rest => at += 1,
+            _ if at >= rest => break,
+            _ => return None,
+        }
+    }
+    let is_safe = |operand: &&str| {
+        let filter = operand.trim_end_matches(')').rsplit('|').next().unwrap_or_default().trim();
+        operand.contains('|') && ["safe", "e", "escape"].contains(&filter)
+    };
+    if operands.len() < 2 || !operands.iter().any(is_safe) {
+        return None;
+    }
+    Some(format!("{} {ADDED}({}) {}", &inner[..open], operands.join(", "), &inner[rest..]))
+}
+
 /// Number of white spaces from `from` on.
 fn spaces(bytes: &[u8], from: usize) -> usize {
     bytes.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_whitespace()).count()
@@ -288,6 +319,8 @@ mod tests {
                 "{% set x = __formatted(\"%s\", m['a'].b(1)[2]|trim) %}",
             ),
             ("{{ '%s' % x | f(1)|g ~ y }}", "{{ __formatted('%s', x | f(1)|g) ~ y|string }}"),
+            ("{{ 'a'|safe + b|tojson + (c + d) -}}", "{{ __added('a'|safe, b|tojson, (c + d)) -}}"),
+            ("{{ a|e + b * 2 }}{{ a + b }}", "{{ a|e + b * 2 }}{{ a + b }}"),
             ("{{ 7 % 3 }}{{ x % 'a' }}{% set a = 'b' %}", "{{ 7 % 3 }}{{ x % 'a' }}{% set a = 'b' %}"),
             ("{# '%s' % a #}{{ {'a': {'b': 1}} }}", "{# '%s' % a #}{{ {'a': {'b': 1}} }}"),
             ("{% raw %}{{ '%s' % a }}{% endraw %}", "{% raw %}{{ '%s' % a }}{% endraw %}"),
