@@ -174,6 +174,12 @@ impl MathAnswer {
             if let (Some(label), Some(choice)) = (label, choice::labelled(&candidate)) {
                 return Some((candidate, Some(label == choice)));
             }
+            // "A nice day" is no A with a unit.
+            let is_word = |word: &str| word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+            if label.is_some() && candidate.split_whitespace().any(is_word) {
+                last.get_or_insert(candidate);
+                continue;
+            }
             let readable = plain::plain(&candidate);
             let readable = decimal_comma::ungrouped(&readable).unwrap_or_else(|| readable.into_owned());
             let readable = plain::priced(&readable);
