@@ -71,7 +71,7 @@ impl Parser {
     pub(crate) fn text(&mut self, words: String) -> Parsed {
         let leads = self.accept_sign(':');
         let has_value = match self.peek() {
-            Some(Token::Sign('-')) => leads || words.ends_with(['是', '为', '為', '于', '於', 'は']),
+            Some(Token::Sign('-')) => leads || ends_in_verb(&words),
             Some(Token::Currency(_)) => true,
             _ => self.begins_factor(),
         };
@@ -189,6 +189,17 @@ impl Parser {
         }
         Ok(unit)
     }
+}
+
+/// Whether a value follows words, so that a minus sign behind them is its sign.
+fn ends_in_verb(words: &str) -> bool {
+    const VERBS: [&str; 14] = [
+        "is", "are", "be", "equals", "equal to", "gives", "ist", "beträgt", "lautet", "est", "vaut", "es",
+        "é", "è",
+    ];
+    let is_last =
+        |verb: &str| words.strip_suffix(verb).is_some_and(|rest| rest.is_empty() || rest.ends_with(' '));
+    words.ends_with(['是', '为', '為', '于', '於', 'は']) || VERBS.iter().any(|verb| is_last(verb))
 }
 
 /// Words, or a letter that is a unit.
