@@ -132,10 +132,10 @@ impl Comparer {
             }
             (Expr::Text(gold), Expr::Text(response)) => gold == response,
             (Expr::Ratio(terms), other) => {
-                ratio::quotient(terms).is_some_and(|value| equal_scalars(&value, other, &self.work))
+                ratio::quotient(terms, other).is_some_and(|value| equal_scalars(&value, other, &self.work))
             }
             (other, Expr::Ratio(terms)) => {
-                ratio::quotient(terms).is_some_and(|value| equal_scalars(other, &value, &self.work))
+                ratio::quotient(terms, other).is_some_and(|value| equal_scalars(other, &value, &self.work))
             }
             _ if is_region(gold) || is_region(response) => {
                 self.same_parts(gold, response) || self.same_regions(gold, response)

@@ -27,10 +27,19 @@ pub(crate) fn same(gold: &[Expr], response: &[Expr], equal: &dyn Fn(&Expr, &Expr
         .all(|term| equal(&product(&gold[term], &response[0]), &product(&response[term], &gold[0])))
 }
 
-/// The quotient that a ratio of two terms is.
-pub(crate) fn quotient(terms: &[Expr]) -> Option<Expr> {
+/// The quotient that a ratio of two terms is, where `other` can be one. What a clock may show, as `7:20`, is 7/20 at most,
+/// and no decimal.
+pub(crate) fn quotient(terms: &[Expr], other: &Expr) -> Option<Expr> {
     let [above, below] = terms else { return None };
-    (!may_be_time(terms)).then(|| Expr::Product(vec![above.clone(), below.clone().reciprocal()]))
+    let is_decimal = other.any(&|part| matches!(part, Expr::Decimal(_) | Expr::Percent(_)));
+    (!may_be_time(terms) && !(is_decimal && has_minutes(below)))
+        .then(|| Expr::Product(vec![above.clone(), below.clone().reciprocal()]))
+}
+
+/// Two digits below 60.
+fn has_minutes(term: &Expr) -> bool {
+    let Expr::Number(minutes) = term else { return false };
+    minutes.is_integer() && minutes.numer().to_i64().is_some_and(|minutes| (10..60).contains(&minutes))
 }
 
 /// `3:30`: not in lowest terms, as a ratio that was asked for would be; or with hours, as the parser reads `12:05`.
