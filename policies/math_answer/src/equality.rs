@@ -145,22 +145,27 @@ fn with_unit(expr: &Expr, other: &str) -> Option<Expr> {
     let Expr::Product(factors) = expr else { return None };
     let (mut value, mut unit) = (Vec::new(), String::new());
     for factor in factors {
-        let (name, exponent) = match factor {
-            Expr::Symbol(name) => (name, "1".to_owned()),
-            Expr::Power(base, exponent) => match (base.as_ref(), literal(exponent)) {
-                (Expr::Symbol(name), Some(exponent)) => (name, exponent.to_string()),
-                _ => return None,
-            },
-            constant if constant.symbols().is_empty() => {
-                value.push(constant.clone());
-                continue;
-            }
-            _ => return None,
-        };
+        if factor.symbols().is_empty() {
+            value.push(factor.clone());
+            continue;
+        }
+        let (name, exponent) = power_of_name(factor)?;
         unit.push_str(&format!(" {name}^{exponent}"));
     }
     let is_unit = !value.is_empty() && units::is_known(&unit) && units::is_known(other);
     is_unit.then(|| Expr::Quantity(Box::new(Expr::Product(value)), unit))
+}
+
+/// The name and the exponent of `s^2`, and of `s^2` below a stroke.
+fn power_of_name(expr: &Expr) -> Option<(&str, Rational)> {
+    match expr {
+        Expr::Symbol(name) => Some((name, rational::integer(1))),
+        Expr::Power(base, exponent) => {
+            let (name, inner) = power_of_name(base)?;
+            Some((name, inner * literal(exponent)?))
+        }
+        _ => None,
+    }
 }
 
 fn is_angle(expr: &Expr) -> bool {
