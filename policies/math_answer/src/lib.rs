@@ -230,9 +230,31 @@ fn is_right(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) -> O
     {
         return Some(false);
     }
+    // `\{5, 5\}` is a slip, and not two boxes that say the same.
+    let is_braced =
+        answer_text.trim_start_matches(['$', ' ']).trim_start_matches("\\left").starts_with("\\{");
+    if is_braced && matches!(answer, Expr::Set(items) if items.len() > 1) && is_one_value(gold) {
+        return Some(false);
+    }
     match compare::equivalent(gold, answer) {
         Some(false) if is_same_list(gold_text, gold, answer_text, answer) => Some(true),
         is_right => is_right,
+    }
+}
+
+/// A scalar, perhaps behind its name.
+fn is_one_value(expr: &Expr) -> bool {
+    let is_several = matches!(
+        expr,
+        Expr::Set(_) | Expr::Bracketed(..) | Expr::Matrix(_) | Expr::Member(..) | Expr::Union(_)
+    );
+    match relation::assigned(expr) {
+        Some((_, value)) => is_one_value(value),
+        None => {
+            !is_several
+                && !matches!(expr, Expr::Relation(..))
+                && !expr.any(&|part| matches!(part, Expr::PlusMinus(..)))
+        }
     }
 }
 

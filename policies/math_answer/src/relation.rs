@@ -16,8 +16,14 @@ pub(crate) fn assigned(expr: &Expr) -> Option<(&Expr, &Expr)> {
     (all_equal && is_name(name)).then_some((name.as_ref(), value))
 }
 
+/// Sides of a calculation that is looked at; more are no answer.
+const MAX_SIDES: usize = 16;
+
 /// The value that an equation of a response ends in: of an assignment either way round, or of a calculation.
 pub(crate) fn result(expr: &Expr) -> Option<&Expr> {
+    if matches!(expr, Expr::Relation(_, rest) if rest.len() > MAX_SIDES) || contradicts_itself(expr) {
+        return None;
+    }
     if let Some((_, value)) = assigned(expr) {
         return Some(value);
     }
@@ -34,6 +40,19 @@ pub(crate) fn result(expr: &Expr) -> Option<&Expr> {
     let symbols = first.symbols();
     let is_asked = symbols.is_empty() || (symbols.len() > 1 && last.symbols().is_empty());
     is_asked.then_some(last)
+}
+
+/// Whether two plain numbers stand as equal and aren't: `6 = 5`.
+fn contradicts_itself(expr: &Expr) -> bool {
+    let Expr::Relation(first, rest) = expr else { return false };
+    let mut before = first.as_ref();
+    rest.iter().any(|(comparison, operand)| {
+        let left = std::mem::replace(&mut before, operand);
+        match (left, operand) {
+            (Expr::Number(left), Expr::Number(right)) => *comparison == Comparison::Equal && left != right,
+            _ => false,
+        }
+    })
 }
 
 /// The exact value of `x = \sqrt{2} \approx 1.41`, if what follows it is that value rounded.
