@@ -43,7 +43,17 @@ pub(crate) fn parse_as_list(text: &str) -> Option<Expr> {
     is_another.then(|| parse_tokens(separated).ok()).flatten()
 }
 
-fn parse_tokens(tokens: Vec<Token>) -> Parsed {
+fn parse_tokens(mut tokens: Vec<Token>) -> Parsed {
+    // The items of a list may stand in rows: `(2,3), \\ (3,2)`.
+    if tokens.contains(&Token::RowEnd) && !tokens.iter().any(|token| matches!(token, Token::Environment(..)))
+    {
+        let mut before = false;
+        tokens.retain(|token| {
+            let is_kept = *token != Token::RowEnd || !before;
+            before = matches!(token, Token::Sign(',' | ';')) || *token == Token::RowEnd && before;
+            is_kept
+        });
+    }
     if tokens.is_empty() {
         return Err("it is empty");
     }

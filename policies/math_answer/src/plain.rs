@@ -48,14 +48,19 @@ fn unescaped(text: &str) -> Cow<'_, str> {
 fn is_escaped_twice(text: &str) -> bool {
     let bytes = text.as_bytes();
     let (mut at, mut is_known) = (0, false);
+    let mut opens = false;
     while let Some(start) = text[at..].find('\\').map(|offset| at + offset) {
         let count = bytes[start..].iter().take_while(|byte| **byte == b'\\').count();
         at = start + count;
         let rest = &text[at..];
         let length = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
-        if length > 0 && count % 2 == 1 {
+        let is_sign = rest.starts_with(|char| "()[]{}%,;!:".contains(char));
+        if (length > 0 || is_sign) && count % 2 == 1 {
             return false;
         }
+        // No row begins with one of these signs, nor ends in a bracket that the end of one before it opened.
+        is_known |= rest.starts_with(['%', '!', ',', ';', ':']) || opens && rest.starts_with([')', ']', '}']);
+        opens |= rest.starts_with(['(', '[', '{']);
         // The end of a row has two backslashes of its own, and the names of variables may follow it.
         is_known |=
             length > 1 && !matches!(commands::named(&rest[..length]), Command::Token(Token::Symbol(_)));
@@ -70,8 +75,17 @@ mod tests {
     #[test]
     fn backslashes_are_halved_where_all_commands_have_two() {
         assert_eq!(plain("\\\\left(\\\\frac{1}{2}\\\\right)"), "\\left(\\frac{1}{2}\\right)");
+        assert_eq!(plain("is \\\\(-8\\\\)."), "is \\(-8\\).");
+        assert_eq!(plain("$\\\\{1, 2\\\\}$, $110\\\\%$"), "$\\{1, 2\\}$, $110\\%$");
         assert_eq!(plain("-2 \\\\le x \\\\\\\\ \\\\pi"), "-2 \\le x \\\\ \\pi");
-        for text in ["\\begin{cases} x=1 \\\\y=2 \\end{cases}", "x=1\\\\y=2", "1\\\\2", "\\frac12"] {
+        for text in [
+            "\\begin{cases} x=1 \\\\y=2 \\end{cases}",
+            "x=1\\\\y=2",
+            "1\\\\2",
+            "\\frac12",
+            "x=1\\\\(y)",
+            "1\\\\[4pt] 2",
+        ] {
             assert_eq!(plain(text), text);
         }
     }
