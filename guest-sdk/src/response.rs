@@ -14,17 +14,22 @@ mod conclusions;
 mod denial;
 mod mark;
 mod nouns;
+mod placeholders;
+mod retraction;
 mod scales;
 mod width;
 mod work;
 
 use std::ops::Range;
 
+use placeholders::is_placeholder;
+
 pub use announced::{Announced, after_answer_phrase, announced};
 pub use bounds::is_bound;
 pub use conclusions::begins_conclusion;
 pub use denial::{asserted, denies, is_denial};
 pub use mark::marked;
+pub use retraction::{reconsidered, taken_back};
 pub use scales::{Scale, scale};
 pub use width::{half_width, is_unspaced};
 pub use work::is_left_to_work_out;
@@ -33,23 +38,6 @@ pub use work::is_left_to_work_out;
 const CLOSING_THINK_TAG: &str = "</think>";
 /// What begins a box, up to its brace or its space.
 const BOXES: [&str; 3] = ["\\boxed{", "\\boxed ", "\\fbox{"];
-/// What boxes hold that only show where an answer goes, in small letters and without spaces.
-const PLACEHOLDERS: [&str; 14] = [
-    "",
-    "...",
-    "…",
-    "\\ldots",
-    "\\dots",
-    "\\cdots",
-    "\\cdot",
-    "?",
-    "answer",
-    "youranswer",
-    "finalanswer",
-    "youranswerhere",
-    "thefinalanswer",
-    "theanswer",
-];
 /// A text with more boxes that don't end has no boxes: each is looked for to the end of the text.
 const MAX_UNCLOSED: usize = 16;
 
@@ -137,16 +125,6 @@ pub fn filled_boxes(response: &str) -> Vec<Boxed<'_>> {
     let mut found = boxes(response);
     found.retain(|boxed| !is_placeholder(boxed.content));
     found
-}
-
-fn is_placeholder(content: &str) -> bool {
-    if content.len() > 60 {
-        return false;
-    }
-    let bare = content.replace("\\text", "").replace("\\ ", "").to_ascii_lowercase();
-    let bare: String =
-        bare.chars().filter(|char| !char.is_whitespace() && !"{}_$~[]<>".contains(*char)).collect();
-    PLACEHOLDERS.contains(&bare.as_str())
 }
 
 fn next_box(text: &str, at: usize) -> Option<(usize, &'static str)> {

@@ -6,7 +6,7 @@ use crate::main_number::main_number;
 use crate::spans::{MAX_ANSWER, run_of_formulas, spans};
 use crate::statement::{announced_value, is_bare, last_statement, words_said};
 use crate::worked_out::results;
-use crate::{boxed, commands, number_words, units};
+use crate::{boxed, commands, modifiers, number_words, units};
 
 /// What may be the answer of a response.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Candidates {
     pub(crate) boxes: Vec<String>,
     /// Whether they come from sentences, not from boxes.
     pub(crate) is_prose: bool,
+    /// Whether the first takes the place of a box before it.
+    pub(crate) is_revised: bool,
 }
 
 /// Candidates for the answer, of what follows the thoughts of a response that shows them. Where nothing follows, it is in the
@@ -42,18 +44,41 @@ pub(crate) fn behind_thoughts(text: &str) -> &str {
 pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
     let boxes = response::filled_boxes(text);
     if let Some(last) = boxes.last() {
-        let revised = finished.then(|| revised(&text[last.range.end..])).flatten();
+        let rest = &text[last.range.end..];
+        let revised = finished.then(|| revised(rest)).flatten();
+        let is_revised = revised.is_some();
+        if !is_revised && let Some(anew) = response::taken_back(rest) {
+            let answers = if finished && says_value(anew) { without_box(&results(anew)) } else { Vec::new() };
+            return Candidates { answers, is_prose: true, ..Candidates::default() };
+        }
+        let is_denied = || {
+            modifiers::ends_in_denial(text[..last.range.start].trim_end_matches(['$', ' ', '\\', '(', '[']))
+        };
+        if !is_revised && boxes.len() == 1 && is_denied() {
+            return Candidates { is_prose: true, ..Candidates::default() };
+        }
         let answers = revised.into_iter().chain(boxed::joined(text, &boxes)).collect();
-        return Candidates { answers, boxes: boxed::all(text, &boxes).unwrap_or_default(), is_prose: false };
+        let boxes = boxed::all(text, &boxes).unwrap_or_default();
+        return Candidates { answers, boxes, is_prose: false, is_revised };
     }
     let is_prose = finished && !has_open_box(text);
     let answers = if is_prose { without_box(&results(text)) } else { Vec::new() };
-    Candidates { answers, boxes: Vec::new(), is_prose }
+    Candidates { answers, is_prose, ..Candidates::default() }
+}
+
+/// Whether what follows a mistake may have another answer.
+fn says_value(text: &str) -> bool {
+    text.contains(|char: char| char.is_ascii_digit() || char == '$' || char == '\\')
 }
 
 fn without_box(text: &str) -> Vec<String> {
     if let Some(rest) = answer_behind(text) {
-        return announced_value(rest);
+        let start = (rest.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        return match text.get(start..).and_then(response::reconsidered) {
+            Some(anew) if says_value(anew) => without_box(anew),
+            Some(_) => Vec::new(),
+            None => announced_value(rest),
+        };
     }
     let trimmed = text.trim().trim_matches('*');
     let spans = spans(text);
@@ -90,7 +115,20 @@ fn revised(rest: &str) -> Option<String> {
     let bare = value.trim_matches(['(', ')', '*', ' ']);
     let is_label = bare.len() == 1 && bare.chars().all(|char| char.is_ascii_uppercase());
     let has_value = value.contains(|char: char| char.is_ascii_digit() || "\\=<>∞π√∅".contains(char));
-    (is_label || has_value || found.line.trim_start().starts_with('$')).then_some(value)
+    let is_word = found.is_label && is_word(&value);
+    (is_label || has_value || is_word || found.line.trim_start().starts_with('$')).then_some(value)
+}
+
+/// Whether a text is a word or two, and doesn't speak of the box: "hyperbola", but not "see above".
+fn is_word(text: &str) -> bool {
+    const SPEECH: [&str; 7] = ["see", "above", "below", "box", "boxed", "verified", "confirmed"];
+    let mut words = text.trim_matches(['*', ' ', '.']).split(' ');
+    let is_name = |word: &str| {
+        word.chars().all(|char| char.is_alphabetic() || char == '-')
+            && word.chars().nth(1).is_some()
+            && !SPEECH.contains(&word.to_lowercase().as_str())
+    };
+    words.by_ref().take(2).all(is_name) && words.next().is_none()
 }
 
 /// Whether the last box doesn't end: the response broke off in its answer.

@@ -41,6 +41,7 @@ mod numbers;
 mod parser;
 mod plain;
 mod precise;
+mod proof_marks;
 mod ratio;
 mod rational;
 mod real;
@@ -126,6 +127,7 @@ impl MathAnswer {
             response = after_think_tag(response)?;
         }
         let response = plain::plain(response);
+        let response = proof_marks::without_proof_marks(&response);
         let found = extract::candidates_behind_thoughts(&response, request.finished);
         if let Some(Expr::Set(items)) = gold
             && items.len() > 1
@@ -157,7 +159,8 @@ impl MathAnswer {
             }
         }
         let mut last = None;
-        for candidate in found.answers {
+        for (place, candidate) in found.answers.into_iter().enumerate() {
+            let is_first = place == 0;
             if is_same_text(gold_text, &candidate) {
                 return Some((candidate, Some(true)));
             }
@@ -202,7 +205,8 @@ impl MathAnswer {
                     is_right = compare::equivalent(gold, &renamed);
                 }
                 // Words that are not those of the gold answer may lead to them.
-                if is_right != Some(false) || !matches!(gold, Some(Expr::Text(_))) {
+                let is_final = is_first && found.is_revised && matches!(answer, Expr::Text(_));
+                if is_right != Some(false) || is_final || !matches!(gold, Some(Expr::Text(_))) {
                     return Some((candidate, is_right));
                 }
             }
