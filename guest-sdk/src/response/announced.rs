@@ -168,6 +168,16 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
     if let Some(value) = behind_quote.and_then(|rest| rest.strip_prefix(':')) {
         return Some((at(value), true));
     }
+    // 【答え】
+    let before = text[..start].chars().next_back();
+    let closing = match before {
+        Some('【') => Some('】'),
+        Some('[') => Some(']'),
+        _ => None,
+    };
+    if let Some(value) = closing.and_then(|closing| rest.trim_start_matches(MARKS).strip_prefix(closing)) {
+        return Some((at(value), true));
+    }
     if noun.links == [""] {
         return Some((end, false));
     }
@@ -186,7 +196,7 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
     }
     noun.links.iter().find_map(|link| {
         let behind = strip_word(rest, link)?;
-        Some((at(behind), matches!(*link, ":" | "：" | "】")))
+        Some((at(behind), link.ends_with([':', '：', '】', '.'])))
     })
 }
 
@@ -258,6 +268,14 @@ mod tests {
             "정답은 7.",
             "답: 7.",
             "【答案】7.",
+            "【答え】7.",
+            "【정답】 7.",
+            "[Answer] 7.",
+            "Ans. 7.",
+            "Ans: 7.",
+            "Ans.: 7.",
+            "Rép. : 7.",
+            "Correction: 7.",
             "Das Endergebnis ist 7.",
             "Het antwoord is 7.",
             "Đáp án: 7.",
@@ -281,6 +299,8 @@ mod tests {
             "The answer isn't 7.",
             "The answers aren't 7.",
             "I answered 7.",
+            "The ansatz. 7",
+            "Ans 7",
             "Answer 7.",
             "Look at each option: 7.",
             "an answering machine: 7",

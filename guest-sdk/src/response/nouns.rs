@@ -13,6 +13,8 @@ pub(super) struct Noun {
 }
 
 const ENGLISH: &[&str] = &["would be", "should be", "must be", "will be", "is", "are", "equals", ":", "="];
+/// A noun's abbreviation: "Ans. 7", "Ans.: 7".
+const ABBREVIATED: &[&str] = &[".:", ". :", ".", ":", "="];
 const GERMAN: &[&str] = &["ist", "lautet", "beträgt", ":"];
 const CHINESE: &[&str] = &[
     "应该是",
@@ -57,13 +59,15 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
             const {
                 &[
                     noun("answer", ENGLISH),
+                    noun("ans", ABBREVIATED),
+                    noun("antw", ABBREVIATED),
                     compound("antwort", GERMAN),
                     noun("antwoord", &["is", "luidt", ":"]),
                     qualified("alternativa", SPANISH, &["es", "é", "è"]),
                 ]
             }
         }
-        b'c' => const { &[noun("choice", &["is"])] },
+        b'c' => const { &[noun("choice", &["is"]), noun("correction", &[":"])] },
         b'o' => {
             const {
                 &[
@@ -80,11 +84,18 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
         }
         b'<' => const { &[noun("<answer>", &[""])] },
         b'e' => const { &[compound("ergebnis", GERMAN)] },
-        b'l' => const { &[compound("lösung", &["ist", "lautet", "beträgt"])] },
+        b'l' => {
+            const { &[compound("lösung", &["ist", "lautet", "beträgt"]), noun("lsg", ABBREVIATED)] }
+        }
         b'r' => {
             const {
                 &[
                     qualified("réponse", FRENCH, &["est", "vaut", ":"]),
+                    noun("rép", ABBREVIATED),
+                    noun("resp", ABBREVIATED),
+                    noun("rpta", ABBREVIATED),
+                    noun("rta", ABBREVIATED),
+                    noun("risp", ABBREVIATED),
                     noun("résultat", &["est", "vaut"]),
                     qualified("respuesta", SPANISH, &["es", ":"]),
                     noun("resultado", &["es", "é"]),
