@@ -84,9 +84,7 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
         }
         b'<' => const { &[noun("<answer>", &[""])] },
         b'e' => const { &[compound("ergebnis", GERMAN)] },
-        b'l' => {
-            const { &[compound("lösung", &["ist", "lautet", "beträgt"]), noun("lsg", ABBREVIATED)] }
-        }
+        b'l' => const { &[compound("lösung", &["ist", "lautet", "beträgt"]), noun("lsg", ABBREVIATED)] },
         b'r' => {
             const {
                 &[

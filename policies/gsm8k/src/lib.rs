@@ -16,7 +16,7 @@ mod tests;
 mod value;
 
 use exgrpo_guest_sdk::response::{
-    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked,
+    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked, reconsidered, taken_back,
 };
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
@@ -81,7 +81,13 @@ fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
     let boxes = filled_boxes(response);
     let mut results = boxes.iter().rev().map(|boxed| (boxed, result_of(boxed.content)));
     if let Some((boxed, result)) = results.find(|(_, result)| !reading.numbers(result).is_empty()) {
-        let revised = finished.then(|| revised(reading, &response[boxed.range.end..])).flatten();
+        let rest = &response[boxed.range.end..];
+        let revised = finished.then(|| revised(reading, rest)).flatten();
+        if revised.is_none()
+            && let Some(anew) = taken_back(rest)
+        {
+            return if finished { reading.last(anew) } else { None };
+        }
         // Two numbers in one box are no answer, but "3 of 4" may be in a sentence.
         return revised.or_else(|| reading.only(result));
     }
@@ -90,7 +96,13 @@ fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
     }
     match announced(response) {
         Some(found) if found.is_of_wrong(response) => None,
-        Some(found) => reading.announced(found.line),
+        Some(found) => {
+            let start = (found.line.as_ptr() as usize).saturating_sub(response.as_ptr() as usize);
+            match response.get(start..).and_then(reconsidered) {
+                Some(anew) => reading.last(anew),
+                None => reading.announced(found.line),
+            }
+        }
         None => reading.last(response),
     }
 }

@@ -15,6 +15,14 @@ const CIRCUMSTANCES: [&str; 14] = [
 ];
 /// Words right behind such a number: "12 pens at 3 dollars each".
 const RATES: [&str; 4] = ["each", "apiece", "per", "every"];
+/// Words that stand between a number and another that is no part of it.
+const JOINTS: [&str; 13] =
+    ["of", "in", "for", "at", "from", "per", "is", "are", "was", "than", "with", "because", "since"];
+/// Units that have smaller ones.
+const UNITS: [&str; 24] = [
+    "hour", "hours", "h", "hr", "hrs", "minute", "minutes", "min", "mins", "day", "days", "week", "weeks",
+    "year", "years", "month", "months", "feet", "foot", "ft", "dollar", "dollars", "pound", "pounds",
+];
 /// Bytes before a number that are looked at.
 const MAX_CLAUSE: usize = 120;
 
@@ -79,6 +87,9 @@ impl Reading {
             Some(inner) => inner.trim_matches(is_mark),
             None => bare,
         };
+        if is_second_part(between, text.get(second.end..)?) {
+            return None;
+        }
         let is_joined = matches!(bare, "or" | "and" | "to" | "times" | "cdot" | "或" | "和")
             || bare.chars().all(|char| "+-−–±/×÷·^,;:&x".contains(char));
         (!is_joined).then_some(first)
@@ -125,8 +136,36 @@ impl Reading {
         let is_range = matches!(joint, Some("or" | "and"))
             || (joint == Some("to")
                 && !other.is_some_and(|other| text[..other.start].trim_end().ends_with("from")));
-        (!is_range).then(|| last.clone())
+        let is_part = other.is_some_and(|other| {
+            is_second_part(&text[other.end..last.start], &text[last.end..])
+                && joins_units(&text[other.end..last.start])
+        });
+        (!is_range && !is_part).then(|| last.clone())
     }
+}
+
+/// Whether a number is the second part of a quantity, or of two side by side: "5 hours (and) 30 minutes". One word, and perhaps
+/// "and", stands before it, and one word behind it ends the clause, or the first is a unit that has smaller ones.
+fn is_second_part(between: &str, behind: &str) -> bool {
+    let mut words = between
+        .split(|char: char| char.is_whitespace() || ",$*\\".contains(char))
+        .filter(|word| !word.is_empty());
+    let is_word = |word: &str| word.chars().all(char::is_alphabetic);
+    let is_joined = words.next().is_some_and(|word| is_word(word) && !JOINTS.contains(&word))
+        && words.next().is_none_or(|word| matches!(word, "and" | "und" | "et" | "y" | "e"))
+        && words.next().is_none();
+    let behind = behind.trim_start_matches([' ', '*', '$']);
+    let end = behind.find(|char: char| !char.is_alphabetic()).unwrap_or(behind.len());
+    let rest = behind[end..].trim_start_matches(['*', '$', ' ']);
+    is_joined
+        && end > 0
+        && (joins_units(between) || rest.is_empty() || rest.starts_with(['.', '!', '\n', ';']))
+}
+
+/// Whether the word before a number is a unit that has smaller ones.
+fn joins_units(between: &str) -> bool {
+    let word = between.split_whitespace().next().unwrap_or_default().trim_end_matches([',', '.']);
+    UNITS.contains(&word.to_lowercase().as_str())
 }
 
 /// The end of a text, from a space on; all of one that is short, or that has no number there.

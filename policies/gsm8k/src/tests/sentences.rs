@@ -178,3 +178,47 @@ fn thoughts_are_no_answer() {
     );
     check(Outcome::Incorrect, "71", &["<think>\\boxed{71}</think>It is 72.", "<think>71</think>So 72."]);
 }
+
+#[test]
+fn an_answer_that_is_taken_back_counts_no_more() {
+    check(
+        Outcome::Incorrect,
+        "5",
+        &[
+            "I do not know. \\boxed{5} is wrong.",
+            "$\\boxed{5}$ isn't correct.",
+            "\\boxed{5}\n\nWait, that's wrong. It should be 6.",
+            "The answer is 5. Hold on, that can't be right. It is 6.",
+        ],
+    );
+    check(
+        Outcome::Correct,
+        "5",
+        &[
+            "\\boxed{6}\n\nWait, that's wrong. It should be 5.",
+            "The answer is 6. Hold on, that can't be right. It is 5.",
+            "\\boxed{5}. Some say 6. That is wrong.",
+        ],
+    );
+}
+
+#[test]
+fn a_quantity_of_two_parts_is_not_its_first() {
+    let parts = [
+        "#### 5 hours 30 minutes",
+        "#### 5 hours and 30 minutes",
+        "The answer is 5 feet 6 inches.",
+        "The answer is 5 apples and 3 pears.",
+        "It takes her 30 hours 5 minutes.",
+    ];
+    check(Outcome::Incorrect, "5", &parts);
+    check(
+        Outcome::Correct,
+        "5",
+        &[
+            "#### 5 hours",
+            "The answer is 5 apples, which is 3 more than 2.",
+            "The answer is 5 pens of 30 cents.",
+        ],
+    );
+}
