@@ -1,7 +1,8 @@
 //! The choice of a response.
 
 use exgrpo_guest_sdk::response::{
-    Announced, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked,
+    Announced, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked, reconsidered,
+    taken_back,
 };
 
 use crate::label::{Alphabet, Choice, REASONS};
@@ -39,8 +40,13 @@ impl Question {
             if !finished || boxed == Choice::Several {
                 return boxed.one();
             }
-            return match (self.revised(&response[last.range.end..]), boxed.one()) {
-                (Some(label), _) | (None, Some(label)) => Some(label),
+            let rest = &response[last.range.end..];
+            return match (self.revised(rest), boxed.one()) {
+                (Some(label), _) => Some(label),
+                (None, Some(label)) => match taken_back(rest) {
+                    Some(anew) => self.said(anew),
+                    None => Some(label),
+                },
                 (None, None) => self
                     .said(response)
                     .or_else(|| self.labels.alone(response))
@@ -123,6 +129,10 @@ impl Question {
 
     /// The label that a phrase announces; a wrong answer is one only where the question may ask for it.
     fn announcement(&self, found: &Announced, response: &str) -> Option<char> {
+        let start = (found.line.as_ptr() as usize).saturating_sub(response.as_ptr() as usize);
+        if let Some(anew) = response.get(start..).and_then(reconsidered) {
+            return self.said(anew);
+        }
         let is_meant = self.options.is_negative || !found.is_of_wrong(response);
         is_meant.then(|| self.announced(found.line, response)).flatten()
     }

@@ -1,6 +1,6 @@
 //! Labels of options, and where a text begins with one.
 
-use exgrpo_guest_sdk::response::is_unspaced;
+use exgrpo_guest_sdk::response::{is_denial, is_unspaced};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Labels {
@@ -54,7 +54,7 @@ pub(crate) const REASONS: [&str; 23] = [
 ];
 
 /// Words that may stand before a label, in small letters.
-const ANNOUNCING: [&str; 37] = [
+const ANNOUNCING: [&str; 40] = [
     "option",
     "choice",
     "answer",
@@ -72,6 +72,9 @@ const ANNOUNCING: [&str; 37] = [
     "opcion",
     "opção",
     "alternativa",
+    "opzione",
+    "lettera",
+    "optie",
     "a letra",
     "letra",
     "lettre",
@@ -117,7 +120,29 @@ fn behind_word(text: &str) -> Option<&str> {
         let (word, behind) = text.split_at(length);
         (word.ends_with("ly") && length < 16).then_some(behind)
     };
-    behind.or_else(adverb).map(str::trim_start)
+    behind.or_else(adverb).or_else(|| behind_article(text)).map(str::trim_start)
+}
+
+/// What follows an article before a label that ends its clause, or before its name: "é a G", "è l'opzione G" (without marks).
+fn behind_article(text: &str) -> Option<&str> {
+    let behind =
+        ["a ", "o ", "l", "la ", "de ", "het "].iter().find_map(|article| text.strip_prefix(article))?;
+    let mut chars = behind.trim_start_matches(['(', '[']).chars();
+    let is_label = chars.next().is_some_and(|label| label.is_ascii_uppercase() || label.is_ascii_digit());
+    let rest = chars.as_str().trim_start_matches([')', ']']);
+    let is_named = ANNOUNCING
+        .iter()
+        .any(|word| behind.strip_prefix(word).is_some_and(|rest| word.len() > 3 && rest.starts_with(' ')));
+    let ends = rest.is_empty() || rest.starts_with(['.', ',', '!', ':', ';', '\n']);
+    (is_named || is_label && ends).then_some(behind)
+}
+
+/// Whether a text goes on with what an answer is not: "and not B", "y no B".
+fn begins_contrast(text: &str) -> bool {
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    let is_joined = words.next().is_some_and(|word| matches!(word, "and" | "und" | "et" | "y" | "e" | "и"));
+    let mut behind = words.take(2).skip_while(|word| word.ends_with("ly"));
+    is_joined && behind.next().is_some_and(is_denial)
 }
 
 /// The labels that options may have.
@@ -179,6 +204,7 @@ impl Alphabet {
                 first.is_ascii_uppercase() && !matches!(first, 'A' | 'I')
                     || next.starts_with(['-', '(', '–'])
                     || REASONS.contains(&word)
+                    || begins_contrast(next)
             }
             Some(next) if is_unspaced(next) => true,
             _ => false,

@@ -12,6 +12,55 @@ use crate::words::Words;
 /// Words before a statement that are looked at for doubts.
 const MAX_DOUBTS: usize = 5;
 
+/// Words of a sentence before a label that are looked at for what it supposes.
+const MAX_SENTENCE: usize = 24;
+/// Words before a label, or its names, that leave it unsaid whether it is chosen: "so does option G", "the same for option G".
+const UNSTATED: [&str; 23] = [
+    "consider",
+    "considering",
+    "at",
+    "see",
+    "check",
+    "unlike",
+    "does",
+    "do",
+    "did",
+    "for",
+    "to",
+    "from",
+    "of",
+    "like",
+    "about",
+    "as",
+    "both",
+    "or",
+    "even",
+    "except",
+    "and",
+    "too",
+    "likewise",
+];
+/// Words that begin what is only supposed, and those that show that it isn't so.
+const SUPPOSING: [&str; 14] = [
+    "if",
+    "had",
+    "were",
+    "unless",
+    "suppose",
+    "supposing",
+    "wenn",
+    "falls",
+    "si",
+    "se",
+    "если",
+    "should",
+    "hätte",
+    "otherwise",
+];
+const UNREAL: [&str; 17] = [
+    "would", "had", "were", "could", "hätte", "wäre", "würde", "serait", "sería", "seria", "sarebbe",
+    "avait", "hubiera", "tivesse", "avesse", "fosse", "бы",
+];
 /// Labels that are looked at from the end of a text on.
 const MAX_LABELS: usize = 256;
 
@@ -83,13 +132,28 @@ fn lead(words: &Words, index: usize) -> Option<usize> {
 fn said(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     let found = predicate(words, index).or_else(|| said_before(labels, words, index))?;
     match found {
-        Said::Chosen if words.is_asked(index) => None,
+        Said::Chosen if words.is_asked(index) || is_supposed(words, index) => None,
         Said::Chosen => doubt(words, index),
         Said::RuledOut => Some(Said::RuledOut),
     }
 }
 
 /// What the words before a label say: "I choose", "it is", "not", "we rule out option".
+/// Whether a sentence only supposes: "If it had asked for the opposite, A would be correct."
+fn is_supposed(words: &Words, index: usize) -> bool {
+    let sentence = (0..index).rev().take(MAX_SENTENCE).take_while(|at| !words.ends_sentence(*at));
+    let opens = |at: usize| {
+        let begins = at == 0 || words.ends_sentence(at - 1);
+        // "If I had to choose, I'd choose B" does choose.
+        words.is(at, &SUPPOSING)
+            && (begins || !words.is(at, &["had", "were", "should"]))
+            && words.get(at + 1) != "I"
+    };
+    let is_unreal = |at: usize| words.is(at, &UNREAL) || words.get(at).ends_with("'d");
+    let behind = (index + 1..index + 4).take_while(|at| !words.ends_sentence(at - 1));
+    sentence.clone().any(opens) && sentence.chain(behind).any(is_unreal)
+}
+
 fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     let ends = words.ends_clause(index);
     let has_reason = words.goes_on(index) && words.is(index + 1, &REASONS);
@@ -166,10 +230,7 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     if gap.contains(':') && words.ends_clause(index) && index + 1 == words.len() {
         return is_last_word(words, index).then_some(Said::Chosen);
     }
-    (is_named
-        && is_stated(words, index)
-        && !words.is(lead, &["consider", "considering", "at", "see", "check", "unlike"]))
-    .then_some(Said::Chosen)
+    (is_named && is_stated(words, index) && !words.is(lead, &UNSTATED)).then_some(Said::Chosen)
 }
 
 /// Whether what "is" joins to a label is the right answer: "the correct option here", "the only option that works".

@@ -254,3 +254,50 @@ fn references_may_end_in_their_label() {
     check(Outcome::Unscorable, "\\boxed{A, C}", &["\\boxed{A}"]);
     check(Outcome::Unscorable, "The answer is not C.", &["\\boxed{C}"]);
 }
+
+#[test]
+fn what_is_only_supposed_is_no_choice() {
+    let of_c = [
+        "I would go with (C). If the question had asked for the opposite, (A) would be correct.",
+        "I choose C. Had the question asked for the least, I'd pick A.",
+        "I choose C. If it were about the past, A would be the right choice.",
+        "Ich wähle C. Wenn nach dem Gegenteil gefragt wäre, wäre A richtig.",
+        "The answer is C. If x were negative, the answer would be A.",
+    ];
+    check(Outcome::Correct, "C", &of_c);
+    check(Outcome::Incorrect, "A", &of_c);
+    check(Outcome::Correct, "B", &["If A is false, then B is correct.", "If I had to choose, I'd choose B."]);
+}
+
+#[test]
+fn what_is_said_of_others_behind_a_choice_changes_nothing() {
+    let of_a = [
+        "**A**\n\nExplanation: option D fails, and so does option C.",
+        "**A**\n\nExplanation: option D fails, and the same goes for option C.",
+        "The answer is A and not B.",
+        "The answer is A and certainly not B.",
+        "La respuesta es A y no B.",
+        "A resposta correta é a A.",
+        "La risposta corretta è l'opzione A.",
+    ];
+    check(Outcome::Correct, "A", &of_a);
+    check(Outcome::Incorrect, "B", &of_a);
+    check(Outcome::Incorrect, "C", &of_a);
+    check(
+        Outcome::Incorrect,
+        "A",
+        &["The answer is A and B.", "The answer is a good one.", "So the answer is a B vitamin."],
+    );
+}
+
+#[test]
+fn a_choice_that_is_taken_back_counts_no_more() {
+    let of_b = [
+        "\\boxed{A}. Wait, that's wrong. It should be B.",
+        "\\boxed{A} is wrong, as 5 is odd. The answer is B.",
+        "The answer is A. Hold on, that can't be right. It must be B.",
+    ];
+    check(Outcome::Correct, "B", &of_b);
+    check(Outcome::Incorrect, "A", &of_b);
+    check(Outcome::Correct, "A", &["\\boxed{A}. Option B is wrong.", "The answer is A. B is wrong."]);
+}
