@@ -8,6 +8,9 @@ const MARKS: [char; 5] = ['*', '_', '`', '#', ' '];
 /// Bytes between "answer to" and the "is" that belongs to it.
 const MAX_TOPIC: usize = 80;
 
+/// Characters before a noun in its brackets.
+const MAX_IN_BRACKET: usize = 12;
+
 /// An answer that a phrase announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announced<'a> {
@@ -168,13 +171,7 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
     if let Some(value) = behind_quote.and_then(|rest| rest.strip_prefix(':')) {
         return Some((at(value), true));
     }
-    // 【答え】
-    let before = text[..start].chars().next_back();
-    let closing = match before {
-        Some('【') => Some('】'),
-        Some('[') => Some(']'),
-        _ => None,
-    };
+    let closing = closing_bracket(&text[..start]);
     if let Some(value) = closing.and_then(|closing| rest.trim_start_matches(MARKS).strip_prefix(closing)) {
         return Some((at(value), true));
     }
@@ -198,6 +195,16 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
         let behind = strip_word(rest, link)?;
         Some((at(behind), link.ends_with([':', '：', '】', '.'])))
     })
+}
+
+/// The bracket that closes what a noun stands in: 【最終答え】, [Final answer].
+fn closing_bracket(before: &str) -> Option<char> {
+    let mut near = before.chars().rev().take(MAX_IN_BRACKET);
+    match near.find(|char| !char.is_alphabetic() && *char != ' ')? {
+        '【' => Some('】'),
+        '[' => Some(']'),
+        _ => None,
+    }
 }
 
 /// Whether a word begins at `start`: "option", but not that of "adoption"; "Answer" of `finalAnswer` does.
