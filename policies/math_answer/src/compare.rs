@@ -236,7 +236,7 @@ fn is_assignment(expr: &Expr) -> bool {
 }
 
 /// Whether all elements are assignments to different names.
-fn are_named_apart(elements: &[Expr]) -> bool {
+pub(crate) fn are_named_apart(elements: &[Expr]) -> bool {
     let names: Option<Vec<&Expr>> =
         elements.iter().map(|element| relation::assigned(element).map(|(name, _)| name)).collect();
     names.is_some_and(|names| (1..names.len()).all(|index| !names[..index].contains(&names[index])))

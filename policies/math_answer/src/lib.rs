@@ -47,6 +47,7 @@ mod rational;
 mod real;
 mod region;
 mod relation;
+mod remarks;
 mod scalar;
 mod scripts;
 mod sentences;
@@ -129,16 +130,10 @@ impl MathAnswer {
         let response = plain::plain(response);
         let response = proof_marks::without_proof_marks(&response);
         let found = extract::candidates_behind_thoughts(&response, request.finished);
-        if let Some(Expr::Set(items)) = gold
-            && items.len() > 1
-            && items.len() == found.boxes.len()
+        if let Some(gold) = gold
+            && let Some(together) = all_boxes(gold, &found.boxes)
         {
-            let together = found.boxes.join(", ");
-            if let Ok(answer) = parser::parse(&together)
-                && gold.is_some_and(|gold| compare::equivalent(gold, &answer) == Some(true))
-            {
-                return Some((together, Some(true)));
-            }
+            return Some((together, Some(true)));
         }
         let label = gold.and_then(label_of);
         // "(C) 12": the label alone is enough.
@@ -214,6 +209,24 @@ impl MathAnswer {
         }
         Some((last?, Some(false)))
     }
+}
+
+/// All boxes as one list, where that is the gold answer: as many as the set that it is, or each with a name of its own.
+fn all_boxes(gold: &Expr, boxes: &[String]) -> Option<String> {
+    let count = match gold {
+        Expr::Set(items) | Expr::Bracketed(_, items, _) => items.len(),
+        // `(x, y) = (1, 2)`
+        Expr::Relation(first, _) if matches!(first.as_ref(), Expr::Bracketed(..)) => boxes.len(),
+        _ => return None,
+    };
+    if count != boxes.len() || count < 2 {
+        return None;
+    }
+    let together = boxes.join(", ");
+    let answer = parser::parse(&together).ok()?;
+    let Expr::Set(items) = &answer else { return None };
+    let is_list = matches!(gold, Expr::Set(_)) || compare::are_named_apart(items);
+    (is_list && compare::equivalent(gold, &answer) == Some(true)).then_some(together)
 }
 
 /// Whether an answer is the gold answer in any way that both can be read: a comma in the gold answer may be decimal.

@@ -38,6 +38,11 @@ pub(crate) fn result(expr: &Expr) -> Option<&Expr> {
     }
     // "m+n = 204" gives what was asked for; "2x = 6" doesn't.
     let symbols = first.symbols();
+    let is_power = matches!(first.as_ref(), Expr::Power(base, _) if matches!(base.as_ref(), Expr::Symbol(_)));
+    // A matrix that a power of another comes to.
+    if is_power && matches!(last, Expr::Matrix(_)) {
+        return Some(last);
+    }
     let is_asked = symbols.is_empty() || (symbols.len() > 1 && last.symbols().is_empty());
     is_asked.then_some(last)
 }

@@ -17,6 +17,10 @@ fn raised(char: char) -> Option<char> {
     })
 }
 
+pub(crate) fn is_superscript(char: char) -> bool {
+    raised(char).is_some()
+}
+
 /// The digit that a lowered character is.
 fn lowered(char: char) -> Option<char> {
     matches!(char, '₀'..='₉').then(|| char::from_u32(u32::from(char) - 0x2080 + u32::from('0'))).flatten()

@@ -140,6 +140,7 @@ pub(crate) fn end_of_sentence(text: &str, from: usize, spans: &[Span<'_>]) -> us
             b'.' | b'!' | b'?' => {
                 matches!(bytes.get(at + 1), None | Some(b' ' | b'\n' | b'*'))
                     && !is_abbreviated(text, from, at)
+                    && !(bytes[at] == b'!' && is_factorial(&text[from..at]))
             }
             _ => false,
         };
@@ -149,6 +150,17 @@ pub(crate) fn end_of_sentence(text: &str, from: usize, spans: &[Span<'_>]) -> us
         at += 1;
     }
     bytes.len()
+}
+
+/// Whether an exclamation mark behind a text is part of a formula: `10·9!`, `(n-1)!`, but not "5!".
+fn is_factorial(before: &str) -> bool {
+    let word = before.rsplit([' ', '\n', '$', '*']).next().unwrap_or_default();
+    let Some(last) = word.chars().next_back() else { return false };
+    let is_operand = last.is_ascii_alphanumeric() || last == ')';
+    let is_letter = word.len() == 1 && last.is_ascii_lowercase() && last != 'a';
+    let has_digit = || word.contains(|char: char| char.is_ascii_digit() || char == '(');
+    is_operand
+        && (is_letter || has_digit() && word.contains(['·', '×', '/', '+', '^', '!', '=', '-', 'n', 'k']))
 }
 
 /// Whether the point at `at` ends an abbreviation.

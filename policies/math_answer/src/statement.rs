@@ -6,32 +6,15 @@ use crate::clause::{is_name, main_clause};
 use crate::figures::{Number, leading_number, numbers};
 use crate::main_number::{begins_comparison, main_number};
 use crate::modifiers::{self, begins_with_denial};
+use crate::remarks::{without_clause, without_copula};
 use crate::sentences::{end_of_sentence, last_with_value};
 use crate::spans::{self, MAX_ANSWER, Span, run_of_formulas};
-use crate::{expr, number_words, words};
+use crate::{expr, number_words, scripts, units, words};
 
 /// Verbs that a value follows.
 const VERBS: [&str; 9] =
     [" is ", " is: ", " are ", " equals ", " equal to ", " be ", " was ", " gives ", " total "];
 const CHINESE_VERBS: [&str; 8] = ["是", "为", "為", "等于", "等於", "有", "得", "共"];
-/// Where a remark on a value begins.
-const CLAUSES: [&str; 15] = [
-    ", which",
-    ", since",
-    ", because",
-    " because ",
-    " since ",
-    ", so ",
-    ", where ",
-    ", as ",
-    ", but ",
-    ", not ",
-    ", and the ",
-    ", with ",
-    ", thus ",
-    ", weil ",
-    ", see ",
-];
 /// Words that begin a conclusion, in small letters.
 const CONCLUSIONS: [&str; 28] = [
     "therefore",
@@ -127,7 +110,7 @@ pub(crate) fn last_statement(text: &str, spans: &[Span<'_>]) -> Option<Vec<Strin
         let is_altered = modifiers::alter(&sentence[..run.start], &sentence[run.end..]);
         return Some(if is_altered { Vec::new() } else { vec![run.answer] });
     }
-    let (start, end, value) = match bare_run(sentence) {
+    let (start, end, value) = match bare_run(sentence).or_else(|| plain_run(sentence)) {
         Some((at, run)) => (at, at + run.len(), run.to_owned()),
         None => {
             let number = main_number(sentence, false)?;
@@ -163,7 +146,7 @@ fn value(part: &str, at: usize, spans: &[Span<'_>]) -> Vec<String> {
         0
     };
     // A formula that can't be read is not made up for by a number that happens to stand in it.
-    let bare = part.trim().trim_matches('*').trim_end_matches(['.', '*', ' ', ',']);
+    let bare = without_copula(part.trim().trim_matches('*').trim_end_matches(['.', '*', ' ', ',']));
     if let Some(run) = run_of_formulas(part, &within[skipped..], true) {
         // What stands beside it may be read with it, but not left out.
         let is_altered = modifiers::alter(&part[..run.start], &part[run.end..]);
@@ -279,19 +262,9 @@ fn begins_value(text: &str) -> bool {
     if first.is_ascii_digit() || "$\\-−([{+.|√π∞€£¥".contains(first) {
         return true;
     }
-    let is_alone = second.is_none_or(|char| !char.is_alphanumeric());
+    // `x²` is a formula, too.
+    let is_alone = second.is_none_or(|char| !char.is_alphanumeric() || scripts::is_superscript(char));
     first.is_alphabetic() && is_alone && !is_unspaced(first) && !matches!(first, 'a' | 'A' | 'I')
-}
-
-/// The text up to a remark on what it says. It begins `at` bytes into the text of the formulas.
-fn without_clause<'a>(text: &'a str, spans: &[Span<'_>], at: usize) -> &'a str {
-    let outside =
-        |offset: usize| !spans.iter().any(|span| span.start <= at + offset && at + offset < span.end);
-    let ends = CLAUSES.iter().filter_map(|clause| {
-        text.match_indices(clause).map(|(offset, _)| offset).find(|&offset| outside(offset))
-    });
-    let end = ends.filter(|&end| end > 0).min();
-    &text[..end.unwrap_or(text.len())]
 }
 
 pub(crate) fn is_conclusion(sentence: &str) -> bool {
@@ -340,6 +313,19 @@ fn bare_run(sentence: &str) -> Option<(usize, &str)> {
         .rfind(|(_, run)| shows(run) || run.contains(|char: char| char.is_ascii_digit()))?;
     let run = run.trim_matches([' ', ',', ':', ';', '*', '?', '!']).trim_end_matches(['.', '*', ' ', ',']);
     shows(run).then_some((run.as_ptr() as usize - sentence.as_ptr() as usize, run))
+}
+
+/// What follows "we get" to the end of its clause, where it is a formula without any sign of LaTeX: `5i`, `x^2+1`.
+fn plain_run(sentence: &str) -> Option<(usize, &str)> {
+    const OBTAINING: [&str; 6] = [" get ", " obtain ", " have ", " find ", " yields ", " becomes "];
+    let at = OBTAINING.iter().filter_map(|verb| Some(sentence.rfind(verb)? + verb.len())).max()?;
+    let run = without_clause(&sentence[at..], &[], at).trim_end_matches(['.', '*', ' ', ',']);
+    let is_formula = run.contains(|char: char| char.is_ascii_digit())
+        && run.contains(|char: char| {
+            char.is_alphabetic() || "+^=·*{".contains(char) || scripts::is_superscript(char)
+        })
+        && run.split(' ').all(|word| !is_prose(word) && !units::is_known(word));
+    is_formula.then_some((at, run))
 }
 
 /// A word of a sentence, not of a formula.
