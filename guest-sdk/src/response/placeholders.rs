@@ -63,9 +63,14 @@ pub(super) fn is_placeholder(content: &str) -> bool {
     if content.len() > MAX_LENGTH {
         return false;
     }
+    let has_room = content.contains("phantom") || content.contains("space");
+    // Most boxes hold a number.
+    if !has_room && content.contains(|char: char| char.is_ascii_digit() || "=+-^".contains(char)) {
+        return false;
+    }
     let mut bare = content.to_owned();
     if bare.contains('\\') {
-        for command in ROOM {
+        for command in ROOM.iter().filter(|_| has_room) {
             while let Some(at) = bare.find(command) {
                 let open = at + command.len();
                 let open = open + usize::from(bare[open..].starts_with('*'));

@@ -258,9 +258,13 @@ fn is_mark(char: char) -> bool {
 
 /// Whether a sentence takes back what was said before (or calls it right), where it is about that.
 fn said(sentence: &str, number: usize) -> Option<bool> {
+    let sentence = sentence.trim_matches(is_mark);
+    if number > 0 && !may_begin(sentence) {
+        return None;
+    }
     let head = sentence.char_indices().nth(MAX_HEAD).map_or(sentence.len(), |(at, _)| at);
-    let head = sentence[..head].trim_matches(is_mark);
-    if head.contains(is_unspaced) {
+    let head = &sentence[..head];
+    if !head.is_ascii() && head.contains(is_unspaced) {
         let is_short =
             head.chars().count() <= MAX_UNSPACED && !head.contains(|char: char| char.is_ascii_digit());
         return (is_short && UNSPACED.iter().any(|word| head.contains(word))).then_some(true);
@@ -299,6 +303,18 @@ fn said(sentence: &str, number: usize) -> Option<bool> {
     }
     let verdict = predicate(&words, at, is_joined, has_subject)?;
     Some(verdict)
+}
+
+/// Whether the first word of a sentence may begin one that takes something back: most don't.
+fn may_begin(sentence: &str) -> bool {
+    let end = sentence.find(|char: char| !(char.is_alphanumeric() || matches!(char, '\'' | '’')));
+    let word = &sentence[..end.unwrap_or(sentence.len())];
+    if !word.is_ascii() {
+        return true;
+    }
+    [&STOPS[..], &LEADS, &SUBJECTS, &JOINED]
+        .iter()
+        .any(|list| list.iter().any(|other| word.eq_ignore_ascii_case(other)))
 }
 
 /// Whether the words from `at` on call something wrong; `None` where they say something else.
