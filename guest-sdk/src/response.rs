@@ -16,6 +16,7 @@ mod mark;
 mod nouns;
 mod placeholders;
 mod retraction;
+mod retraction_words;
 mod scales;
 mod width;
 mod work;
@@ -24,7 +25,7 @@ use std::ops::Range;
 
 use placeholders::is_placeholder;
 
-pub use announced::{Announced, after_answer_phrase, announced};
+pub use announced::{Announced, after_answer_phrase, announced, settled};
 pub use bounds::is_bound;
 pub use conclusions::begins_conclusion;
 pub use denial::{asserted, denies, is_denial};

@@ -11,6 +11,9 @@ const MAX_TOPIC: usize = 80;
 /// Characters before a noun in its brackets.
 const MAX_IN_BRACKET: usize = 12;
 
+/// Announcements that only suppose an answer before the one that counts.
+const MAX_SUPPOSED: usize = 8;
+
 /// An answer that a phrase announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announced<'a> {
@@ -84,9 +87,21 @@ impl Announced<'_> {
         if self.is_label {
             return sentence.is_empty() || LEADS.iter().any(|lead| sentence.ends_with(lead));
         }
+        if self.is_supposed(response) {
+            return false;
+        }
         let phrase: String = response.get(self.start..).unwrap_or_default().chars().take(20).collect();
         !phrase.contains(" would ")
-            && !sentence.split(|char: char| !char.is_alphanumeric()).any(|word| SUPPOSITIONS.contains(&word))
+    }
+
+    /// Whether its sentence supposes something before it: "if n were odd, the answer would be 41".
+    pub fn is_supposed(&self, response: &str) -> bool {
+        let before = response.get(..self.start).unwrap_or_default();
+        let sentence = before.rsplit(['\n', '.', '!', '?']).next().unwrap_or_default();
+        let sentence = sentence.trim_matches([' ', '*', '#', '_', '\t']).to_lowercase();
+        let mut words = sentence.split(|char: char| !char.is_alphanumeric());
+        words.clone().next().is_some_and(|first| matches!(first, "had" | "were" | "should" | "wenn" | "si"))
+            || words.any(|word| SUPPOSITIONS.contains(&word))
     }
 }
 
@@ -108,6 +123,26 @@ pub fn announced(response: &str) -> Option<Announced<'_>> {
     let is_object = response.trim_start().trim_start_matches("```json").trim_start().starts_with('{');
     let members = || last_where(response, &|end| matches!(bytes.get(end), Some(b'"' | b'\'')));
     is_object.then(members).flatten().or_else(|| last_where(response, &|_| true))
+}
+
+/// The last announcement that is final, or a label; else the last, unless it is only supposed.
+pub fn settled(response: &str) -> Option<Announced<'_>> {
+    let last = announced(response)?;
+    let mut found = last;
+    for _ in 0..MAX_SUPPOSED {
+        if found.is_label || found.is_final(response) {
+            return Some(found);
+        }
+        let Some(before) = announced(&response[..found.start]) else { break };
+        // The line of one that is followed at once by another is cut there.
+        found = before;
+    }
+    let is_unreal = |found: &Announced<'_>| {
+        let phrase = response.get(found.start..).unwrap_or_default();
+        phrase.get(..20.min(phrase.len())).is_none_or(|phrase| phrase.contains(" would "))
+            && found.is_supposed(response)
+    };
+    (!is_unreal(&last)).then_some(last)
 }
 
 /// The last announcement whose noun ends at a place like that.
@@ -200,9 +235,10 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
 /// The bracket that closes what a noun stands in: 【最終答え】, [Final answer].
 fn closing_bracket(before: &str) -> Option<char> {
     let mut near = before.chars().rev().take(MAX_IN_BRACKET);
-    match near.find(|char| !char.is_alphabetic() && *char != ' ')? {
-        '【' => Some('】'),
-        '[' => Some(']'),
+    let bracket = near.find(|char| !char.is_alphabetic() && *char != ' ')?;
+    match (bracket, near.next()) {
+        ('【', _) => Some('】'),
+        ('[', None | Some('\n' | '*' | ' ')) => Some(']'),
         _ => None,
     }
 }

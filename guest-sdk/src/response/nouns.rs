@@ -13,6 +13,7 @@ pub(super) struct Noun {
 }
 
 const ENGLISH: &[&str] = &["would be", "should be", "must be", "will be", "is", "are", "equals", ":", "="];
+const NORTHERN: &[&str] = &["är", "er", "blir", "bliver", ":"];
 /// A noun's abbreviation: "Ans. 7", "Ans.: 7".
 const ABBREVIATED: &[&str] = &[".:", ". :", ".", ":", "="];
 const GERMAN: &[&str] = &["ist", "lautet", "beträgt", ":"];
@@ -67,7 +68,7 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
                 ]
             }
         }
-        b'c' => const { &[noun("choice", &["is"]), noun("correction", &[":"])] },
+        b'c' => const { &[noun("choice", &["is"]), noun("correction", &[":"]), noun("corrected", &[":"])] },
         b'o' => {
             const {
                 &[
@@ -77,9 +78,23 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
                         &["końcowa", "poprawna", "prawidłowa"],
                         &["to", "jest", "brzmi", ":"],
                     ),
+                    noun("odpověď", &["je", "zní", ":"]),
                     qualified("opción", SPANISH, &["es"]),
                     qualified("opção", SPANISH, &["é"]),
                 ]
+            }
+        }
+        b's' => const { &[noun("svar", NORTHERN), noun("svaret", NORTHERN)] },
+        b'v' => const { &[qualified("vastaus", &["kysymykseen"], &["on", ":"])] },
+        // Greek and Arabic.
+        0xce => {
+            const {
+                &[noun("απάντηση", &["είναι", ":"]), noun("Απάντηση", &["είναι", ":"])]
+            }
+        }
+        0xd8 => {
+            const {
+                &[qualified("الإجابة", &["الصحيحة", "النهائية"], &["هي", ":"]), noun("الجواب", &["هو", ":"])]
             }
         }
         b'<' => const { &[noun("<answer>", &[""])] },
@@ -91,6 +106,9 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
                     qualified("réponse", FRENCH, &["est", "vaut", ":"]),
                     noun("rép", ABBREVIATED),
                     noun("resp", ABBREVIATED),
+                    noun("revised", &[":"]),
+                    noun("răspunsul", &["este", ":"]),
+                    noun("raspunsul", &["este", ":"]),
                     noun("rpta", ABBREVIATED),
                     noun("rta", ABBREVIATED),
                     noun("risp", ABBREVIATED),
@@ -98,7 +116,7 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
                     qualified("respuesta", SPANISH, &["es", ":"]),
                     noun("resultado", &["es", "é"]),
                     qualified("resposta", SPANISH, &["é", ":"]),
-                    qualified("risposta", &["finale", "corretta", "esatta"], &["è", "e'", ":"]),
+                    qualified("risposta", &["finale", "corretta", "esatta", "giusta"], &["è", "e'", ":"]),
                 ]
             }
         }

@@ -2,183 +2,10 @@
 
 use super::denial::is_denial;
 use super::is_unspaced;
+use super::retraction_words::{
+    ADVERBS, AMBIGUOUS, CONFESSIONS, JOINED, LEADS, RIGHT, STOPS, SUBJECTS, UNSPACED, VERBS, WRONG,
+};
 
-/// Words before a sentence that takes something back, in small letters; those of the first list stop somebody's thoughts.
-const STOPS: [&str; 24] = [
-    "wait",
-    "hold",
-    "no",
-    "nope",
-    "oops",
-    "hmm",
-    "hm",
-    "actually",
-    "sorry",
-    "stop",
-    "moment",
-    "thought",
-    "thoughts",
-    "halt",
-    "nein",
-    "attends",
-    "attendez",
-    "espera",
-    "espere",
-    "aspetta",
-    "стоп",
-    "подождите",
-    "нет",
-    "correction",
-];
-const LEADS: [&str; 26] = [
-    "on",
-    "but",
-    "however",
-    "ah",
-    "oh",
-    "ok",
-    "okay",
-    "well",
-    "second",
-    "a",
-    "minute",
-    "one",
-    "i",
-    "now",
-    "see",
-    "realize",
-    "realise",
-    "realized",
-    "notice",
-    "unfortunately",
-    "clearly",
-    "aber",
-    "mais",
-    "pero",
-    "mas",
-    "ma",
-];
-/// What such a sentence is about.
-const SUBJECTS: [&str; 26] = [
-    "this", "that", "it", "the", "my", "above", "answer", "result", "value", "solution", "these", "das",
-    "dies", "es", "die", "antwort", "cela", "ça", "eso", "esto", "isso", "isto", "questo", "ciò", "это",
-    "last",
-];
-/// Subjects that have their verb with them.
-const JOINED: [&str; 6] = ["that's", "it's", "thats", "c'est", "there's", "i'm"];
-const VERBS: [&str; 20] = [
-    "is", "was", "are", "were", "be", "seems", "looks", "must", "has", "to", "ist", "war", "est", "était",
-    "está", "é", "era", "è", "sono", "estaba",
-];
-const ADVERBS: [&str; 18] = [
-    "clearly",
-    "obviously",
-    "certainly",
-    "definitely",
-    "actually",
-    "of",
-    "course",
-    "the",
-    "a",
-    "an",
-    "my",
-    "also",
-    "quite",
-    "in",
-    "fact",
-    "simply",
-    "leider",
-    "still",
-];
-const WRONG: [&str; 31] = [
-    "wrong",
-    "incorrect",
-    "false",
-    "invalid",
-    "mistaken",
-    "mistake",
-    "error",
-    "impossible",
-    "nonsense",
-    "falsch",
-    "faux",
-    "fausse",
-    "inexact",
-    "incorrecto",
-    "incorrecta",
-    "mal",
-    "errado",
-    "errada",
-    "incorreto",
-    "incorreta",
-    "sbagliato",
-    "sbagliata",
-    "errato",
-    "errata",
-    "неверно",
-    "неправильно",
-    "ошибка",
-    "неверный",
-    "unmöglich",
-    "impossibile",
-    "imposible",
-];
-const RIGHT: [&str; 22] = [
-    "right",
-    "correct",
-    "valid",
-    "true",
-    "answer",
-    "possible",
-    "it",
-    "solution",
-    "work",
-    "make",
-    "hold",
-    "richtig",
-    "korrekt",
-    "correcte",
-    "juste",
-    "correcto",
-    "correcta",
-    "correto",
-    "correta",
-    "corretto",
-    "giusto",
-    "верно",
-];
-/// What somebody confesses behind "I".
-const CONFESSIONS: [&str; 12] = [
-    "made a mistake",
-    "made an error",
-    "made an arithmetic",
-    "made a sign",
-    "was wrong",
-    "forgot",
-    "miscalculated",
-    "miscounted",
-    "misread",
-    "overlooked",
-    "messed up",
-    "have made a mistake",
-];
-/// The same in writings without spaces: in a short sentence.
-const UNSPACED: [&str; 14] = [
-    "不对",
-    "不對",
-    "错了",
-    "錯了",
-    "是错",
-    "错误",
-    "不正确",
-    "算错",
-    "間違",
-    "誤り",
-    "ではない",
-    "ではありません",
-    "틀렸",
-    "아닙니다",
-];
 /// Characters of a sentence without spaces that takes something back.
 const MAX_UNSPACED: usize = 16;
 /// Sentences behind an answer that may take it back without stopping first, those that are looked at, and bytes of each.
@@ -193,7 +20,7 @@ const MAX_HEAD: usize = 120;
 /// use exgrpo_guest_sdk::response::taken_back;
 ///
 /// assert_eq!(taken_back("$ is wrong. It is 6."), Some(" It is 6."));
-/// assert_eq!(taken_back("$. Hold on, this can't be right: 6."), Some(""));
+/// assert_eq!(taken_back("$. Hold on, this can't be right: 6."), Some(" 6."));
 /// assert_eq!(taken_back("$. Some say 6. That is wrong."), None);
 /// assert_eq!(taken_back("$. Wait, that is wrong. No, it is right."), None);
 /// ```
@@ -221,13 +48,26 @@ pub fn reconsidered(text: &str) -> Option<&str> {
 fn walk(rest: &str, first: usize) -> Option<&str> {
     let mut found = None;
     let mut from = 0;
+    // "\boxed{5}? No."
+    let asked = rest.trim_start_matches(is_mark).strip_prefix('?').map(str::trim_start);
+    if first == 0
+        && asked.is_some_and(|rest| {
+            ["No,", "No.", "No!", "Nope", "Nein", "Non,"].iter().any(|no| rest.starts_with(no))
+        })
+    {
+        found = Some("");
+    }
     for number in 0..MAX_SENTENCES {
         let sentence = rest.get(from..).filter(|rest| !rest.is_empty())?;
         let (length, is_asked) = end_of(sentence);
         let next = from + length;
         let said = if is_asked { None } else { said(&sentence[..length], first + number) };
         match said {
-            Some(true) => found = rest.get(next..),
+            // "I made a mistake: it is 6."
+            Some(true) => {
+                let colon = sentence[..length].find(": ").map_or(next, |colon| from + colon + 1);
+                found = rest.get(colon..);
+            }
             Some(false) => found = None,
             None => {}
         }
@@ -298,11 +138,19 @@ fn said(sentence: &str, number: usize) -> Option<bool> {
     at += usize::from(is_joined);
     // Right behind the answer its verb follows; later a sentence needs a subject, and something that stops.
     let has_subject = at > begin;
-    if has_subject && !stops && number >= MAX_NEAR || !has_subject && (number > 0 || stops) {
+    let is_bare_stop = at == words.len() && stops;
+    if has_subject && !stops && number >= MAX_NEAR || !has_subject && (number > 0 || stops) && !is_bare_stop {
         return None;
     }
-    let verdict = predicate(&words, at, is_joined, has_subject)?;
-    Some(verdict)
+    // "Wait, no."
+    let is_no = |word: &&str| matches!(*word, "no" | "nope" | "nein" | "non" | "нет");
+    if at == words.len() && at > 1 && words.iter().any(is_no) {
+        return Some(true);
+    }
+    if has_subject && !stops && words[at..].iter().any(|word| AMBIGUOUS.contains(word)) {
+        return None;
+    }
+    predicate(&words, at, is_joined, has_subject)
 }
 
 /// Whether the first word of a sentence may begin one that takes something back: most don't.
@@ -327,7 +175,7 @@ fn predicate(words: &[&str], mut at: usize, has_verb: bool, has_subject: bool) -
             is_said = true;
         } else if is(at, &WRONG) && (is_said || has_subject) {
             // "It is wrong to divide by 0."
-            return (!is(at + 1, &["to", "that", "for"])).then_some(!is_not);
+            return (!is(at + 1, &["to", "that", "for", "if"])).then_some(!is_not);
         } else if is(at, &RIGHT) && is_said {
             return Some(is_not);
         } else if is(at, &VERBS) {
@@ -365,6 +213,9 @@ mod tests {
             "$. Стоп, это неверно.",
             "。等等，这不对。",
             "는 틀렸습니다.",
+            "$? No, that is too small.",
+            "$. Wait, no. It is 6.",
+            "$ would be wrong.",
         ] {
             assert!(taken_back(rest).is_some(), "{rest}");
         }
@@ -379,6 +230,9 @@ mod tests {
             "$. Wait, let me check it: 2 + 3 = 5. It is right.",
             "$. It is wrong to divide by 0, so we did not.",
             "$. That is the answer.",
+            "$. It is impossible because 5 is odd.",
+            "$. Is there another? No.",
+            "$ would be wrong if $x$ were negative.",
             "$. If it were odd, that would be wrong.",
             "$. I hope it is correct.",
             "$. No other value is right.",
