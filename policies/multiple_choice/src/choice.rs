@@ -2,7 +2,7 @@
 
 use exgrpo_guest_sdk::response::{
     Announced, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked, reconsidered,
-    taken_back,
+    settled, taken_back,
 };
 
 use crate::label::{Alphabet, Choice, REASONS};
@@ -16,9 +16,6 @@ const RULED_OUT: [&str; 8] =
     ["is not", "isn't", "is wrong", "is incorrect", "is false", "can't", "cannot", "fails"];
 /// Signs that may stand around a label that is all of a line.
 const AROUND: &str = " *_.:()[]{}\t$`\"'!\\👉✅✔☑➡→★>\u{fe0f}";
-/// Announcements that only suppose an answer before the one that counts.
-const MAX_SUPPOSED: usize = 8;
-
 /// Bytes of a line that is a label and nothing else, with all that stands around it.
 const MAX_LINE: usize = 80;
 /// Bytes at the end of a response whose sentences are read.
@@ -59,7 +56,7 @@ impl Question {
         if let Some((label, end)) = self.marked(response) {
             return Some(self.revised(&response[end..]).unwrap_or(label));
         }
-        if let Some(found) = last_announced(response) {
+        if let Some(found) = settled(response) {
             return self.announcement(&found, response);
         }
         let labels = self.labels;
@@ -111,7 +108,7 @@ impl Question {
 
     /// What is said in so many words: behind "the answer is", or of a label.
     fn said(&self, response: &str) -> Option<char> {
-        match last_announced(response) {
+        match settled(response) {
             Some(found) => self.announcement(&found, response),
             None => self.told(&statements::told(self.labels, &Words::new(end_of(response))), response),
         }
@@ -311,21 +308,6 @@ fn end_of(text: &str) -> &str {
         from += 1;
     }
     &text[from..]
-}
-
-/// The last announcement that supposes nothing, or else the last.
-fn last_announced(response: &str) -> Option<Announced<'_>> {
-    let last = announced(response)?;
-    let mut found = last;
-    for _ in 0..MAX_SUPPOSED {
-        if found.is_label || found.is_final(response) {
-            return Some(found);
-        }
-        let Some(before) = announced(&response[..found.start]) else { break };
-        // The line of one that is followed at once by another is cut there.
-        found = before;
-    }
-    Some(last)
 }
 
 /// Whether the sentence of a place begins with a word that concludes.

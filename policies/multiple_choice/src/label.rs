@@ -54,7 +54,7 @@ pub(crate) const REASONS: [&str; 23] = [
 ];
 
 /// Words that may stand before a label, in small letters.
-const ANNOUNCING: [&str; 40] = [
+const ANNOUNCING: [&str; 42] = [
     "option",
     "choice",
     "answer",
@@ -75,6 +75,8 @@ const ANNOUNCING: [&str; 40] = [
     "opzione",
     "lettera",
     "optie",
+    "вариант",
+    "η",
     "a letra",
     "letra",
     "lettre",

@@ -230,7 +230,8 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     if gap.contains(':') && words.ends_clause(index) && index + 1 == words.len() {
         return is_last_word(words, index).then_some(Said::Chosen);
     }
-    (is_named && is_stated(words, index) && !words.is(lead, &UNSTATED)).then_some(Said::Chosen)
+    (is_named && is_stated(words, index) && !words.is(lead, &UNSTATED) && !is_before(&["so"]))
+        .then_some(Said::Chosen)
 }
 
 /// Whether what "is" joins to a label is the right answer: "the correct option here", "the only option that works".

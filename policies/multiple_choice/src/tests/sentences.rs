@@ -263,6 +263,8 @@ fn what_is_only_supposed_is_no_choice() {
         "I choose C. If it were about the past, A would be the right choice.",
         "Ich wähle C. Wenn nach dem Gegenteil gefragt wäre, wäre A richtig.",
         "The answer is C. If x were negative, the answer would be A.",
+        "My pick is C. Were it negative, the answer would be A.",
+        "If the sign were positive, the answer would be A. But it is negative, so C.",
     ];
     check(Outcome::Correct, "C", &of_c);
     check(Outcome::Incorrect, "A", &of_c);
@@ -272,6 +274,7 @@ fn what_is_only_supposed_is_no_choice() {
 #[test]
 fn what_is_said_of_others_behind_a_choice_changes_nothing() {
     let of_a = [
+        "**A**\n\nOption B is wrong, and so is option C.",
         "**A**\n\nExplanation: option D fails, and so does option C.",
         "**A**\n\nExplanation: option D fails, and the same goes for option C.",
         "The answer is A and not B.",
@@ -296,8 +299,28 @@ fn a_choice_that_is_taken_back_counts_no_more() {
         "\\boxed{A}. Wait, that's wrong. It should be B.",
         "\\boxed{A} is wrong, as 5 is odd. The answer is B.",
         "The answer is A. Hold on, that can't be right. It must be B.",
+        "\\boxed{A}. Wait, no. B is correct.",
+        "The answer is A. Correction: B.",
     ];
     check(Outcome::Correct, "B", &of_b);
     check(Outcome::Incorrect, "A", &of_b);
     check(Outcome::Correct, "A", &["\\boxed{A}. Option B is wrong.", "The answer is A. B is wrong."]);
+}
+
+#[test]
+fn answers_are_announced_in_more_languages() {
+    check(
+        Outcome::Correct,
+        "D",
+        &[
+            "La risposta giusta è la D.",
+            "Правильный ответ — вариант D.",
+            "Rätt svar är D.",
+            "Det rigtige svar er D.",
+            "Oikea vastaus on D.",
+            "Správná odpověď je D.",
+            "Η σωστή απάντηση είναι η D.",
+            "الإجابة الصحيحة هي D.",
+        ],
+    );
 }
