@@ -16,7 +16,8 @@ mod tests;
 mod value;
 
 use exgrpo_guest_sdk::response::{
-    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked, reconsidered, taken_back,
+    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked, reconsidered, settled,
+    taken_back,
 };
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
@@ -74,6 +75,11 @@ impl Verifier for Gsm8k {
 fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
     if finished && let Some((line, end)) = marked(response, begins_with_number) {
         let rest = &response[end..];
+        if revised(reading, rest).is_none()
+            && let Some(anew) = taken_back(rest)
+        {
+            return reading.last(anew);
+        }
         let anew = filled_boxes(rest).last().and_then(|boxed| reading.only(result_of(boxed.content)));
         return anew.or_else(|| revised(reading, rest)).or_else(|| reading.single(result_of(line)));
     }
@@ -94,7 +100,7 @@ fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
     if !finished {
         return None;
     }
-    match announced(response) {
+    match settled(response) {
         Some(found) if found.is_of_wrong(response) => None,
         Some(found) => {
             let start = (found.line.as_ptr() as usize).saturating_sub(response.as_ptr() as usize);
