@@ -42,20 +42,19 @@ pub(crate) fn behind_thoughts(text: &str) -> &str {
 /// what the last sentence says, else the last formula, else the last number. A response that was cut has an answer only in
 /// a box.
 pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
-    let boxes = response::filled_boxes(text);
+    let mut boxes = response::filled_boxes(text);
+    let count = boxes.len();
+    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]));
+    if boxes.is_empty() && count > 0 {
+        return Candidates { is_prose: true, ..Candidates::default() };
+    }
     if let Some(last) = boxes.last() {
         let rest = &text[last.range.end..];
-        let revised = finished.then(|| revised(rest)).flatten();
+        let revised = finished.then(|| revised(rest, last.content)).flatten();
         let is_revised = revised.is_some();
         if !is_revised && let Some(anew) = response::taken_back(rest) {
-            let answers = if finished && says_value(anew) { without_box(&results(anew)) } else { Vec::new() };
+            let answers = if finished { said_anew(anew) } else { Vec::new() };
             return Candidates { answers, is_prose: true, ..Candidates::default() };
-        }
-        let is_denied = || {
-            modifiers::ends_in_denial(text[..last.range.start].trim_end_matches(['$', ' ', '\\', '(', '[']))
-        };
-        if !is_revised && boxes.len() == 1 && is_denied() {
-            return Candidates { is_prose: true, ..Candidates::default() };
         }
         let answers = revised.into_iter().chain(boxed::joined(text, &boxes)).collect();
         let boxes = boxed::all(text, &boxes).unwrap_or_default();
@@ -66,17 +65,39 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
     Candidates { answers, is_prose, ..Candidates::default() }
 }
 
-/// Whether what follows a mistake may have another answer.
-fn says_value(text: &str) -> bool {
-    text.contains(|char: char| char.is_ascii_digit() || char == '$' || char == '\\')
+/// Whether the words before a box deny it.
+fn is_denied(before: &str) -> bool {
+    const OTHERS: [&str; 11] = [
+        "no es",
+        "no son",
+        "n'est pas",
+        "ist nicht",
+        "sind nicht",
+        "non è",
+        "não é",
+        " не",
+        "不是",
+        "不为",
+        "並非",
+    ];
+    let before = before.trim_end_matches(['$', ' ', '\\', '(', '[', '*']);
+    modifiers::ends_in_denial(before) || OTHERS.iter().any(|denial| before.ends_with(denial))
+}
+
+/// What is said behind an answer that was taken back.
+fn said_anew(text: &str) -> Vec<String> {
+    if text.contains(|char: char| char.is_ascii_digit() || char == '$' || char == '\\') {
+        return without_box(&results(text));
+    }
+    let text = text.trim();
+    if text.len() <= 300 { words_said(text) } else { Vec::new() }
 }
 
 fn without_box(text: &str) -> Vec<String> {
     if let Some(rest) = answer_behind(text) {
         let start = (rest.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
         return match text.get(start..).and_then(response::reconsidered) {
-            Some(anew) if says_value(anew) => without_box(anew),
-            Some(_) => Vec::new(),
+            Some(anew) => said_anew(anew),
             None => announced_value(rest),
         };
     }
@@ -102,11 +123,11 @@ fn without_box(text: &str) -> Vec<String> {
 /// What a phrase announces, or `####` as in GSM8K's solutions.
 fn answer_behind(text: &str) -> Option<&str> {
     let marked = text.rsplit_once("####").map(|(_, rest)| rest.trim().lines().next().unwrap_or_default());
-    marked.filter(|line| !line.is_empty()).or_else(|| response::after_answer_phrase(text))
+    marked.filter(|line| !line.is_empty()).or_else(|| response::settled(text).map(|found| found.line))
 }
 
 /// The answer that a phrase behind the last box announces anew.
-fn revised(rest: &str) -> Option<String> {
+fn revised(rest: &str, before: &str) -> Option<String> {
     let found = announced(rest)?;
     if !found.is_final(rest) {
         return None;
@@ -115,13 +136,31 @@ fn revised(rest: &str) -> Option<String> {
     let bare = value.trim_matches(['(', ')', '*', ' ']);
     let is_label = bare.len() == 1 && bare.chars().all(|char| char.is_ascii_uppercase());
     let has_value = value.contains(|char: char| char.is_ascii_digit() || "\\=<>∞π√∅".contains(char));
-    let is_word = found.is_label && is_word(&value);
+    // Words take the place of words.
+    let is_word = !before.contains(|char: char| char.is_ascii_digit()) && before.len() > 1 && is_word(&value);
     (is_label || has_value || is_word || found.line.trim_start().starts_with('$')).then_some(value)
 }
 
 /// Whether a text is a word or two, and doesn't speak of the box: "hyperbola", but not "see above".
 fn is_word(text: &str) -> bool {
-    const SPEECH: [&str; 7] = ["see", "above", "below", "box", "boxed", "verified", "confirmed"];
+    const SPEECH: [&str; 16] = [
+        "see",
+        "above",
+        "below",
+        "box",
+        "boxed",
+        "verified",
+        "confirmed",
+        "correct",
+        "right",
+        "clear",
+        "obvious",
+        "unique",
+        "reasonable",
+        "as",
+        "in",
+        "given",
+    ];
     let mut words = text.trim_matches(['*', ' ', '.']).split(' ');
     let is_name = |word: &str| {
         word.chars().all(|char| char.is_alphabetic() || char == '-')

@@ -31,7 +31,7 @@ impl Number {
         let is_unit = |count: &usize| {
             let first = words[0];
             // "108 miles in 5 hours"
-            let ends_in_unit = *count == 1 || !matches!(words[*count - 1], "in" | "a" | "per");
+            let ends_in_unit = *count == 1 || !matches!(words[*count - 1], "in" | "a" | "as" | "per");
             ends_in_unit
                 && (first.len() > 2 || SHORT.contains(&first))
                 && units::is_known(&words[..*count].join(" ").to_lowercase())

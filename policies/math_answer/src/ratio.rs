@@ -32,8 +32,8 @@ pub(crate) fn same(gold: &[Expr], response: &[Expr], equal: &dyn Fn(&Expr, &Expr
 pub(crate) fn quotient(terms: &[Expr], other: &Expr) -> Option<Expr> {
     let [above, below] = terms else { return None };
     let is_decimal = other.any(&|part| matches!(part, Expr::Decimal(_) | Expr::Percent(_)));
-    (!may_be_time(terms) && !(is_decimal && has_minutes(below)))
-        .then(|| Expr::Product(vec![above.clone(), below.clone().reciprocal()]))
+    let is_time = may_be_time(terms) || is_decimal && has_minutes(below);
+    (!is_time).then(|| Expr::Product(vec![above.clone(), below.clone().reciprocal()]))
 }
 
 /// Two digits below 60.

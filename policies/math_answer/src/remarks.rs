@@ -49,9 +49,9 @@ pub(crate) fn without_clause<'a>(text: &'a str, spans: &[Span<'_>], at: usize) -
     // One walk: a search for each of them would take longer.
     let begins_remark = |offset: usize| {
         let rest = &text[offset..];
-        let is_of = |subject: &&str| SUBJECTS.iter().any(|other| subject.starts_with(other));
+        let is_of = |behind: &&str| SUBJECTS.iter().any(|subject| behind.starts_with(subject));
         CLAUSES.iter().any(|clause| rest.starts_with(clause))
-            || JOINTS.iter().any(|joint| rest.strip_prefix(joint).filter(|rest| is_of(&rest)).is_some())
+            || JOINTS.iter().any(|joint| rest.strip_prefix(joint).filter(is_of).is_some())
     };
     let mut places = (1..text.len()).filter(|&offset| matches!(text.as_bytes()[offset], b' ' | b','));
     let end = places.find(|&offset| begins_remark(offset) && outside(offset));

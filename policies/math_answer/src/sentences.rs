@@ -112,7 +112,11 @@ fn is_remark(sentence: &str) -> bool {
         "does not work",
     ];
     let lower = sentence.trim_start_matches([' ', '\n', '*', '#', '\t', '>', '-']).to_lowercase();
-    BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
+    // "If n were odd, it would be 6."
+    let is_unreal = lower.contains(" would ")
+        && ["if ", "had ", "were ", "unless ", "otherwise"].iter().any(|begin| lower.starts_with(begin));
+    is_unreal
+        || BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
         || (!is_conclusion(sentence)
             && ![" get ", " left with", " leav", ", so ", " have ", " hence", " thus", " therefore"]
                 .iter()
