@@ -81,24 +81,29 @@ impl Announced<'_> {
     /// assert!(!is_final("So 41. If it were odd, the answer would be 42."));
     /// ```
     pub fn is_final(&self, response: &str) -> bool {
-        let before = response.get(..self.start).unwrap_or_default();
-        let sentence = before.rsplit(['\n', '.', '!', '?']).next().unwrap_or_default();
-        let sentence = sentence.trim_matches([' ', '*', '#', '_', '\t']).to_lowercase();
         if self.is_label {
+            let sentence = self.sentence(response);
             return sentence.is_empty() || LEADS.iter().any(|lead| sentence.ends_with(lead));
         }
-        if self.is_supposed(response) {
-            return false;
-        }
+        !self.is_unreal(response) && !self.is_supposed(response)
+    }
+
+    /// What stands before it in its sentence, in small letters.
+    fn sentence(&self, response: &str) -> String {
+        let before = response.get(..self.start).unwrap_or_default();
+        let sentence = before.rsplit(['\n', '.', '!', '?']).next().unwrap_or_default();
+        sentence.trim_matches([' ', '*', '#', '_', '\t']).to_lowercase()
+    }
+
+    /// "The answer would be".
+    fn is_unreal(&self, response: &str) -> bool {
         let phrase: String = response.get(self.start..).unwrap_or_default().chars().take(20).collect();
-        !phrase.contains(" would ")
+        phrase.contains(" would ")
     }
 
     /// Whether its sentence supposes something before it: "if n were odd, the answer would be 41".
     pub fn is_supposed(&self, response: &str) -> bool {
-        let before = response.get(..self.start).unwrap_or_default();
-        let sentence = before.rsplit(['\n', '.', '!', '?']).next().unwrap_or_default();
-        let sentence = sentence.trim_matches([' ', '*', '#', '_', '\t']).to_lowercase();
+        let sentence = self.sentence(response);
         let mut words = sentence.split(|char: char| !char.is_alphanumeric());
         words.clone().next().is_some_and(|first| matches!(first, "had" | "were" | "should" | "wenn" | "si"))
             || words.any(|word| SUPPOSITIONS.contains(&word))
@@ -126,6 +131,14 @@ pub fn announced(response: &str) -> Option<Announced<'_>> {
 }
 
 /// The last announcement that is final, or a label; else the last, unless it is only supposed.
+///
+/// ```
+/// use exgrpo_guest_sdk::response::settled;
+///
+/// let line = |text| settled(text).map(|found| found.line);
+/// assert_eq!(line("The answer is 5.\nIf it were odd, the answer would be 6."), Some("5."));
+/// assert_eq!(line("If it were odd, the answer would be 6."), None);
+/// ```
 pub fn settled(response: &str) -> Option<Announced<'_>> {
     let last = announced(response)?;
     let mut found = last;
@@ -137,12 +150,8 @@ pub fn settled(response: &str) -> Option<Announced<'_>> {
         // The line of one that is followed at once by another is cut there.
         found = before;
     }
-    let is_unreal = |found: &Announced<'_>| {
-        let phrase = response.get(found.start..).unwrap_or_default();
-        phrase.get(..20.min(phrase.len())).is_none_or(|phrase| phrase.contains(" would "))
-            && found.is_supposed(response)
-    };
-    (!is_unreal(&last)).then_some(last)
+    let is_only_supposed = last.is_unreal(response) && last.is_supposed(response);
+    (!is_only_supposed).then_some(last)
 }
 
 /// The last announcement whose noun ends at a place like that.

@@ -1,7 +1,10 @@
 //! Sentences that say what an answer is not.
 
 /// Words that deny what follows them, in small letters.
-const DENIALS: [&str; 19] = [
+const DENIALS: [&str; 22] = [
+    "inte",
+    "ikke",
+    "niet",
     "not",
     "never",
     "neither",

@@ -61,7 +61,13 @@ fn walk(rest: &str, first: usize) -> Option<&str> {
         let sentence = rest.get(from..).filter(|rest| !rest.is_empty())?;
         let (length, is_asked) = end_of(sentence);
         let next = from + length;
-        let said = if is_asked { None } else { said(&sentence[..length], first + number) };
+        let is_right_behind = first + number == 0;
+        // "is what I first thought, but that is wrong"
+        let contrast = || sentence[..length].split_once(", but ").filter(|_| is_right_behind);
+        let said = match is_asked {
+            true => None,
+            false => said(&sentence[..length], first + number).or_else(|| said(contrast()?.1, 1)),
+        };
         match said {
             // "I made a mistake: it is 6."
             Some(true) => {
@@ -216,6 +222,7 @@ mod tests {
             "$? No, that is too small.",
             "$. Wait, no. It is 6.",
             "$ would be wrong.",
+            "$ is what I first thought, but that is wrong.",
         ] {
             assert!(taken_back(rest).is_some(), "{rest}");
         }

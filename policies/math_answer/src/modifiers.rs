@@ -93,8 +93,20 @@ const ADVERBS: [&str; 22] = [
     "equal to",
     "necessarily",
 ];
-const DENIALS: [&str; 9] =
-    ["not", "no longer", "never", "nicht", "n't", "neither", "isn't", "aren't", "cannot"];
+const DENIALS: [&str; 12] = [
+    "not",
+    "no longer",
+    "never",
+    "nicht",
+    "inte",
+    "ikke",
+    "niet",
+    "n't",
+    "neither",
+    "isn't",
+    "aren't",
+    "cannot",
+];
 
 /// Whether a text begins with a denial, whatever marks or adverbs come first: "not 7", "**not** 7", "definitely not 7".
 pub(crate) fn begins_with_denial(text: &str) -> bool {

@@ -324,8 +324,16 @@ fn plain_run(sentence: &str) -> Option<(usize, &str)> {
         && run.contains(|char: char| {
             char.is_alphabetic() || "+^=·*{".contains(char) || scripts::is_superscript(char)
         })
-        && run.split(' ').all(|word| !is_prose(word) && !units::is_known(word));
+        && run.split(' ').all(|word| !is_prose(word))
+        && !ends_in_unit(run);
     is_formula.then_some((at, run))
+}
+
+/// Whether a number with its unit is all of a text: "12 cm".
+fn ends_in_unit(text: &str) -> bool {
+    text.split_once(' ').is_some_and(|(number, unit)| {
+        number.ends_with(|char: char| char.is_ascii_digit()) && units::is_known(unit)
+    })
 }
 
 /// A word of a sentence, not of a formula.
