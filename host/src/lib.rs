@@ -1,26 +1,17 @@
 //! exgrpo: a research sandbox for learning from experience.
 
-mod allocator;
-pub mod atomic;
 pub mod batch;
-pub mod bounded;
 pub mod builtin;
 pub mod changes;
 pub mod checkpoint;
 pub mod cli;
-pub mod columns;
 pub mod config;
-pub mod contain;
 pub mod control;
 pub mod curriculum;
 pub mod dataset;
-pub mod escape;
 pub mod eval;
-#[cfg(test)]
-mod fuzz;
 pub mod guest;
 pub mod identity;
-pub mod journal;
 pub mod log;
 pub mod metrics;
 pub mod model;
@@ -30,17 +21,20 @@ mod parquet_footer;
 pub mod pool;
 pub mod pretrain;
 pub mod prompt;
-pub mod rng;
 pub mod rollout;
 pub mod run;
-pub mod rundir;
-pub mod sealed;
 pub mod select;
-pub mod share;
-pub mod signals;
 pub mod swap_journal;
 pub mod task;
 pub mod tokenizer;
-pub mod types;
 pub mod update;
 pub mod verify;
+
+pub use exgrpo_core::{
+    atomic, bounded, columns, contain, escape, journal, rng, rundir, sealed, share, signals, types,
+};
+#[cfg(test)]
+use exgrpo_core::fuzz;
+
+#[global_allocator]
+static ALLOCATOR: exgrpo_core::allocator::Accounting = exgrpo_core::allocator::Accounting;

@@ -48,7 +48,7 @@ pub fn listen() -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The system refuses handlers.
-pub(crate) fn leave_to_parent() -> anyhow::Result<()> {
+pub fn leave_to_parent() -> anyhow::Result<()> {
     let nobody_looks = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register(signal, Arc::clone(&nobody_looks))

@@ -1,4 +1,4 @@
-//! The program's allocator: mimalloc, and an account of what a contained job takes (see [`crate::contain`]).
+//! An allocator for programs: mimalloc, and an account of what a contained job takes (see [`crate::contain`]).
 //!
 //! Tensors come and go by the megabyte: an allocator that keeps freed pages spares most page faults of a step.
 
@@ -9,9 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Thread;
 
 use mimalloc::MiMalloc;
-
-#[global_allocator]
-static ALLOCATOR: Accounting = Accounting;
 
 /// What the two sides of a contained job say to each other.
 #[derive(Debug)]
@@ -67,7 +64,10 @@ pub(crate) fn with_budget<T>(memory: usize, stack: usize, watch: &Arc<Watch>, jo
     job()
 }
 
-struct Accounting;
+/// mimalloc, with the account. A program that contains others' code has it as its `#[global_allocator]`; without it the
+/// budgets of [`crate::contain`] are of time alone.
+#[derive(Debug)]
+pub struct Accounting;
 
 impl Accounting {
     #[inline]

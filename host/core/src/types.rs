@@ -161,14 +161,14 @@ impl RolloutGroup {
 }
 
 /// A group of these members, for tests of stages.
-#[cfg(test)]
-pub(crate) fn group_of(rollouts: Vec<Rollout>) -> RolloutGroup {
+#[cfg(any(test, feature = "testing"))]
+pub fn group_of(rollouts: Vec<Rollout>) -> RolloutGroup {
     RolloutGroup { row: 0, drawn_from: None, rollouts }
 }
 
 /// A rollout of three tokens, for tests of stages.
-#[cfg(test)]
-pub(crate) fn rollout_of(origin: Origin, verdict: Verdict, reward: f32) -> Rollout {
+#[cfg(any(test, feature = "testing"))]
+pub fn rollout_of(origin: Origin, verdict: Verdict, reward: f32) -> Rollout {
     Rollout {
         completion: Completion {
             ids: vec![1, 2, 3],

@@ -37,7 +37,7 @@ impl AtomicError {
 }
 
 /// What a person can do about an error of the file system, as a line of its own; empty where the error says it.
-pub(crate) fn hint(error: &io::Error) -> &'static str {
+pub fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "\nhint: free some space and resume the run"

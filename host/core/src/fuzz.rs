@@ -152,7 +152,7 @@ impl Mutation {
 }
 
 /// Feeds mutations of `seeds` to `target`, with `words` of the format thrown in.
-pub(crate) fn run(
+pub fn run(
     name: &str,
     seeds: &[Vec<u8>],
     words: &[&str],
