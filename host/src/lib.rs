@@ -12,12 +12,10 @@ pub mod dataset;
 pub mod eval;
 pub mod guest;
 pub mod identity;
-pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod model_source;
 pub mod objective;
-mod parquet_footer;
 pub mod pool;
 pub mod pretrain;
 pub mod prompt;
@@ -35,6 +33,9 @@ pub use exgrpo_core::{
 };
 #[cfg(test)]
 use exgrpo_core::fuzz;
+
+pub use exgrpo_log as log;
+pub use exgrpo_log::parquet_footer;
 
 #[global_allocator]
 static ALLOCATOR: exgrpo_core::allocator::Accounting = exgrpo_core::allocator::Accounting;

@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 /// Most bytes of a file's metadata.
 const MAX_METADATA: u64 = 64 << 20;
 /// Most columns, those inside of others counted.
-pub(crate) const MAX_COLUMNS: usize = 10_000;
+pub const MAX_COLUMNS: usize = 10_000;
 /// Deepest nesting of columns.
 const MAX_DEPTH: usize = 32;
 /// Deepest nesting of Thrift's values: deeper ones don't occur in metadata.
@@ -27,7 +27,7 @@ const STRUCT: u8 = 12;
 ///
 /// # Errors
 /// It is too wide or too deep, or no metadata of Parquet; the text says what.
-pub(crate) fn check(file: &mut File, len: u64) -> Result<(), String> {
+pub fn check(file: &mut File, len: u64) -> Result<(), String> {
     let checked = metadata(file, len).map_err(|error| error.to_string()).and_then(|bytes| schema(&bytes));
     file.rewind().map_err(|error| error.to_string())?;
     checked
@@ -37,7 +37,7 @@ pub(crate) fn check(file: &mut File, len: u64) -> Result<(), String> {
 ///
 /// # Errors
 /// The file has no metadata of Parquet.
-pub(crate) fn place(file: &mut File, len: u64) -> io::Result<(u64, u64)> {
+pub fn place(file: &mut File, len: u64) -> io::Result<(u64, u64)> {
     let wrong = |text: &str| io::Error::new(io::ErrorKind::InvalidData, text);
     let mut tail = [0; 8];
     let Some(tail_at) = len.checked_sub(8) else { return Err(wrong("it is shorter than a footer")) };

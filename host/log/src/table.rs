@@ -353,22 +353,22 @@ macro_rules! table {
             )+
         }
 
-        impl $crate::log::table::Row for $row {
+        impl $crate::table::Row for $row {
             const TABLE: &'static str = $table;
             const DOC: &'static str = concat!($($row_doc),+);
 
             fn schema() -> arrow::datatypes::Schema {
                 let fields = vec![$(
-                    $crate::log::table::field::<$type>(stringify!($name), &[$($doc),+], [$($unit)?].first().copied())
+                    $crate::table::field::<$type>(stringify!($name), &[$($doc),+], [$($unit)?].first().copied())
                 ),+];
                 arrow::datatypes::Schema::new(fields)
             }
 
             fn arrays(rows: &[Self]) -> Vec<arrow::array::ArrayRef> {
-                vec![$(<$type as $crate::log::table::Cell>::array(rows.iter().map(|row| &row.$name))),+]
+                vec![$(<$type as $crate::table::Cell>::array(rows.iter().map(|row| &row.$name))),+]
             }
 
-            fn from_columns(columns: &$crate::log::table::Columns<'_>) -> Result<Vec<Self>, String> {
+            fn from_columns(columns: &$crate::table::Columns<'_>) -> Result<Vec<Self>, String> {
                 $(let mut $name = columns.get::<$type>(stringify!($name))?.into_iter();)+
                 let mut rows = Vec::with_capacity(columns.num_rows());
                 // Columns of a batch are equally long, so that all iterators end together.
@@ -384,9 +384,9 @@ macro_rules! table {
         }
 
         #[cfg(test)]
-        impl $crate::log::tests::Arbitrary for $row {
-            fn arbitrary(source: &mut $crate::log::tests::Source) -> Self {
-                Self { $($name: $crate::log::tests::Arbitrary::arbitrary(source)),+ }
+        impl $crate::tests::Arbitrary for $row {
+            fn arbitrary(source: &mut $crate::tests::Source) -> Self {
+                Self { $($name: $crate::tests::Arbitrary::arbitrary(source)),+ }
             }
         }
     };

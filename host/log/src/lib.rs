@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod part;
 pub mod read;
 pub mod rows;
+pub mod parquet_footer;
 mod run_log;
 #[cfg(test)]
 mod sample;
@@ -24,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
-use crate::atomic::{self, AtomicError};
-use crate::rundir::RunDirError;
+use exgrpo_core::atomic::{self, AtomicError};
+use exgrpo_core::rundir::RunDirError;
 
 pub use evaluations::{EvaluationRow, write_part};
 pub use metrics::MetricsRow;

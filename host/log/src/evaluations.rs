@@ -4,8 +4,8 @@ use std::path::Path;
 
 use parquet::file::metadata::KeyValue;
 
-use crate::atomic;
-use crate::types::Verdict;
+use exgrpo_core::atomic;
+use exgrpo_core::types::Verdict;
 
 use super::LogError;
 use super::part::{self, Part};

@@ -3,9 +3,9 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::journal::{EventKind, Slot};
-use crate::log::ProblemChange;
-use crate::log::table::Word;
+use exgrpo_core::journal::{EventKind, Slot};
+use crate::ProblemChange;
+use crate::table::Word;
 
 pub(crate) type Source = ChaCha8Rng;
 
@@ -61,7 +61,7 @@ macro_rules! arbitrary_words {
     )+};
 }
 
-arbitrary_words!(crate::types::Origin, crate::types::Verdict, ProblemChange);
+arbitrary_words!(exgrpo_core::types::Origin, exgrpo_core::types::Verdict, ProblemChange);
 
 impl Arbitrary for Slot {
     fn arbitrary(source: &mut Source) -> Self {

@@ -17,7 +17,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::table::{SCHEMA_VERSION, TABLE_KEY, VALUES_KEY, VERSION_KEY};
 use super::{LogError, io_error};
-use crate::sealed;
+use exgrpo_core::sealed;
 
 /// A file of a table: the rows of the steps `first..=last`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::Schema;
 use parquet::file::metadata::KeyValue;
 
-use crate::journal::{Decision, Event};
-use crate::rundir::RunDir;
-use crate::{atomic, sealed};
+use exgrpo_core::journal::{Decision, Event};
+use exgrpo_core::rundir::RunDir;
+use exgrpo_core::{atomic, sealed};
 
 use super::metrics::{self, Buffer};
 use super::part::{self, Part};

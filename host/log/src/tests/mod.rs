@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 
-use crate::journal::{BUILTIN, Decision, Event, EventKind, Slot};
+use exgrpo_core::journal::{BUILTIN, Decision, Event, EventKind, Slot};
 
 use super::part::{encode, parts};
 use super::table::Columns;
@@ -363,7 +363,7 @@ fn no_part_of_an_evaluation_makes_reading_panic_or_grow() {
     };
     let seeds = [bytes(&rows), bytes(&rows.iter().map(small).collect::<Vec<_>>())];
     let words = ["PAR1", "benchmark", "ARROW:schema"];
-    crate::fuzz::run("evaluation part", &seeds, &words, move |bytes| {
+    exgrpo_core::fuzz::run("evaluation part", &seeds, &words, move |bytes| {
         fs::write(&part.path, bytes).unwrap();
         if let Err(error) = read::rows::<EvaluationRow>(dir.path()) {
             assert!(error.to_string().len() < 100_000);

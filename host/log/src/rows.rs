@@ -4,8 +4,8 @@
 //! same configuration; readers that compare runs leave out exactly those. An optional column is null where there is
 //! nothing to say (a NaN is nothing).
 
-use crate::journal::{Decision, Event, EventKind, Slot};
-use crate::types::{Origin, Verdict};
+use exgrpo_core::journal::{Decision, Event, EventKind, Slot};
+use exgrpo_core::types::{Origin, Verdict};
 
 use super::table::{Word, table};
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::journal::{BUILTIN, Decision, Event, EventKind, Slot};
-use crate::types::{Origin, Verdict};
+use exgrpo_core::journal::{BUILTIN, Decision, Event, EventKind, Slot};
+use exgrpo_core::types::{Origin, Verdict};
 
 use super::part::{Part, parts};
 use super::*;
@@ -305,7 +305,7 @@ fn event(step: u32, kind: EventKind, digest: Option<&str>, detail: &str) -> Even
 }
 
 fn samples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/log_samples")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/log_samples")
 }
 
 /// Writes the sample to `EXGRPO_SAMPLE_DIR`, and beside it in `…-without-swap` the run that swaps no policy.

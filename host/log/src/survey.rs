@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sealed;
+use exgrpo_core::sealed;
 
 use super::part::{self, Part};
 use super::table::{PARTS_KEY, PREVIOUS_KEY, RUN_KEY};
