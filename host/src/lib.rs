@@ -1,7 +1,6 @@
 //! exgrpo: a research sandbox for learning from experience.
 
 pub mod batch;
-pub mod builtin;
 pub mod changes;
 pub mod checkpoint;
 pub mod cli;
@@ -10,13 +9,11 @@ pub mod control;
 pub mod curriculum;
 pub mod dataset;
 pub mod eval;
-pub mod guest;
 pub mod identity;
 pub mod metrics;
 pub mod model;
 pub mod model_source;
 pub mod objective;
-pub mod pool;
 pub mod pretrain;
 pub mod prompt;
 pub mod rollout;
@@ -35,6 +32,9 @@ pub use exgrpo_core::{
 use exgrpo_core::fuzz;
 
 pub use exgrpo_log as log;
+pub use exgrpo_policy as guest;
+pub use exgrpo_policy::builtin;
+pub use exgrpo_pool as pool;
 pub use exgrpo_log::parquet_footer;
 
 #[global_allocator]

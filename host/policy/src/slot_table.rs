@@ -2,7 +2,7 @@
 
 use super::journal::Note;
 use super::policy_set::{MemberId, PolicySet};
-use crate::journal::{EventKind, Slot};
+use exgrpo_core::journal::{EventKind, Slot};
 
 impl PolicySet {
     /// Who fills each slot, in one line: `gaussian_medium 0.1.0 (e4adef24f63b): difficulty, retirement | built in: …`.

@@ -16,7 +16,7 @@ use super::file::{PolicyFileError, read_policy_file};
 use super::inputs::component_digest;
 use super::params;
 use super::store::{GuestStore, HostState, LiveInstance, LogLine};
-use crate::journal::Slot;
+use exgrpo_core::journal::Slot;
 
 /// The bytes of a policy and where they come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Columns that go to a policy are as long as they must be; the errors name the one that isn't.
 
-use crate::columns::{Column, ProblemColumns, TrajectoryColumns};
+use exgrpo_core::columns::{Column, ProblemColumns, TrajectoryColumns};
 
 /// `column` has as many rows as others.
 pub(super) fn equal(column: &str, length: usize, expected: usize) -> Result<(), String> {

@@ -5,11 +5,11 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use super::store::HostState;
-use crate::columns;
-use crate::journal::Slot;
+use exgrpo_core::columns;
+use exgrpo_core::journal::Slot;
 
 wasmtime::component::bindgen!({
-    path: "../guest-sdk/wit/since_v0.1.0",
+    path: "../../guest-sdk/wit/since_v0.1.0",
     world: "host-all",
     ownership: Borrowing { duplicate_if_necessary: false },
 });

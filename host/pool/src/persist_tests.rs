@@ -3,7 +3,7 @@
 use safetensors::SafeTensors;
 
 use super::*;
-use crate::types::Completion;
+use exgrpo_core::types::Completion;
 
 /// Two questions in bucket 1 of 2, the first with two trajectories; one that was never tried; one that is retired.
 fn pool() -> ExperiencePool {

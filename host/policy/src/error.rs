@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::journal::Slot;
+use exgrpo_core::journal::Slot;
 
 /// The kind of a [`Fault`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,7 +15,7 @@ use super::component::GuestPolicy;
 use super::error::{Fault, FaultKind, clip};
 use super::store::{LiveInstance, LogLine};
 use super::{VerifyRequest, VerifyResult, validate};
-use crate::types::Verdict;
+use exgrpo_core::types::Verdict;
 
 /// Requests that share an instance.
 const CHUNK: usize = 64;

@@ -1,7 +1,7 @@
 //! Running policies: the only place that names wasmtime.
 //!
 //! A policy is a WebAssembly component that exports some of the interfaces in `guest-sdk/wit`, each of which fills a
-//! [`Slot`](crate::journal::Slot). [`Loader::prepare`] turns bytes into a [`Candidate`]: it checks the size, encodes a
+//! [`Slot`](exgrpo_core::journal::Slot). [`Loader::prepare`] turns bytes into a [`Candidate`]: it checks the size, encodes a
 //! core module into a component, compiles, links (a policy may import its log and nothing else: no files, no clock, no
 //! network), hands over the parameters and tries every function on a sample of the live pool. A [`PolicySet`] asks the
 //! component that fills a slot, or the [built-in default](crate::builtin) where none does.
@@ -18,8 +18,9 @@
 
 mod answers;
 mod bindings;
+pub mod builtin;
 mod calls;
-pub(crate) mod compile;
+pub mod compile;
 mod component;
 mod config;
 mod engine;
@@ -40,7 +41,7 @@ mod validate;
 mod verdicts;
 mod verify;
 
-use crate::types::Verdict;
+use exgrpo_core::types::Verdict;
 
 pub use answers::Answered;
 pub use component::{ComponentInfo, PolicySource};

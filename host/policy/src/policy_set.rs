@@ -26,7 +26,7 @@ use super::config::FailureRule;
 use super::error::{Fault, PolicySetError, Stop};
 use super::journal::{Journal, Note};
 use super::loader::{Candidate, Loader};
-use crate::journal::{BUILTIN, Decision, Event, EventKind, Slot};
+use exgrpo_core::journal::{BUILTIN, Decision, Event, EventKind, Slot};
 
 /// The policies of a run: what fills each slot, and what they said since the journal was last drained.
 pub struct PolicySet {

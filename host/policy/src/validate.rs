@@ -1,7 +1,7 @@
 //! Checks of everything a policy returns. Whatever passes can be used without looking again.
 
 use super::error::{Fault, FaultKind};
-use crate::columns::BucketInfo;
+use exgrpo_core::columns::BucketInfo;
 
 /// Most buckets that a policy may name.
 pub(super) const MAX_BUCKETS: usize = 65_536;

@@ -8,8 +8,8 @@ mod sum_tree;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::columns::{ProblemColumns, TrajectoryColumns};
-use crate::types::{Completion, TokenId};
+use exgrpo_core::columns::{ProblemColumns, TrajectoryColumns};
+use exgrpo_core::types::{Completion, TokenId};
 pub use bucket::Bucket;
 
 /// Marks a question that has no bucket yet.

@@ -8,7 +8,7 @@ use super::journal::Note;
 use super::loader::Candidate;
 use super::policy_set::{Holder, MemberId, PolicySet};
 use super::store::LogLine;
-use crate::journal::{BUILTIN, EventKind, Slot};
+use exgrpo_core::journal::{BUILTIN, EventKind, Slot};
 
 impl PolicySet {
     /// Lets `candidate` take over every slot that it can fill. Must be called between two steps.

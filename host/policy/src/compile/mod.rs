@@ -16,7 +16,7 @@ use wasmtime::component::Component;
 
 use super::config::GuestConfig;
 
-pub(crate) use child::{COMMAND, is_the_compiler, serve};
+pub use child::{COMMAND, is_the_compiler, serve};
 
 /// What decides about the compiled code, apart from the policy.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use super::policy_set::{MemberId, PolicySet};
 use super::verify::{self, Verified};
 use super::{VerifyRequest, VerifyResult};
 use crate::builtin;
-use crate::journal::{BUILTIN, Decision, Slot};
-use crate::types::Verdict;
+use exgrpo_core::journal::{BUILTIN, Decision, Slot};
+use exgrpo_core::types::Verdict;
 
 /// Rows of one `verify` call whose faults are journalled one by one.
 const MAX_ROW_FAULTS: usize = 8;

@@ -14,7 +14,7 @@ use super::component::{GuestPolicy, MAX_NAME_BYTES};
 use super::error::{Fault, FaultKind, clip};
 use super::store::{HostState, LiveInstance, LogLine};
 use super::validate;
-use crate::columns::{BucketInfo, Level, ProblemColumns, Retirement, TrajectoryColumns};
+use exgrpo_core::columns::{BucketInfo, Level, ProblemColumns, Retirement, TrajectoryColumns};
 
 /// A call that ended well or in a fault.
 pub(super) struct Outcome<T> {

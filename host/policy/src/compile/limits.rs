@@ -3,7 +3,7 @@
 
 use wasmparser::{FunctionBody, Parser, Payload};
 
-use crate::guest::config::GuestConfig;
+use crate::config::GuestConfig;
 
 /// Checks sizes of `wasm`, a component or a core module, before anybody compiles it. Reads every byte once.
 ///

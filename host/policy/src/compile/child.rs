@@ -13,13 +13,13 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::{Settings, check};
-use crate::atomic;
-use crate::guest::config::GuestConfig;
-use crate::guest::engine;
-use crate::signals;
+use exgrpo_core::atomic;
+use crate::config::GuestConfig;
+use crate::engine;
+use exgrpo_core::signals;
 
 /// Name of the hidden command.
-pub(crate) const COMMAND: &str = "compile-policy";
+pub const COMMAND: &str = "compile-policy";
 
 /// First byte of an answer.
 const COMPILED: u8 = 0;
@@ -37,7 +37,7 @@ const KEPT_VARIABLES: [&str; 3] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "Syst
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Says that this process's program answers to [`COMMAND`].
-pub(crate) fn is_the_compiler() {
+pub fn is_the_compiler() {
     let program = match cfg!(target_os = "linux") {
         // Still the program that runs when a new build has replaced its file.
         true => Some(PathBuf::from("/proc/self/exe")).filter(|program| program.exists()),
@@ -157,7 +157,7 @@ fn without_answer(status: io::Result<ExitStatus>, config: &GuestConfig) -> Strin
 }
 
 /// What the child does.
-pub(crate) fn serve() -> ExitCode {
+pub fn serve() -> ExitCode {
     // Nobody reads what went wrong; that there is no answer is enough.
     match answer() {
         Ok(()) => ExitCode::SUCCESS,

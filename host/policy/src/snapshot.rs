@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::component::PolicySource;
 use super::loader::Loader;
 use super::policy_set::{Holder, Member, MemberId, PolicySet};
-use crate::journal::Slot;
+use exgrpo_core::journal::Slot;
 
 /// What a checkpoint keeps of one component; its bytes are kept elsewhere, by digest.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]

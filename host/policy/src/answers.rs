@@ -10,8 +10,8 @@ use super::inputs::InputsDigest;
 use super::lengths::{equal, problem_lengths, trajectory_lengths};
 use super::policy_set::PolicySet;
 use crate::builtin;
-use crate::columns::{BucketInfo, ProblemColumns, Retirement, TrajectoryColumns};
-use crate::journal::{BUILTIN, Decision, Slot};
+use exgrpo_core::columns::{BucketInfo, ProblemColumns, Retirement, TrajectoryColumns};
+use exgrpo_core::journal::{BUILTIN, Decision, Slot};
 
 /// An answer and who gave it.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,7 @@ use super::error::{Fault, FaultKind, Reject};
 use super::store::LogLine;
 use super::verify;
 use crate::builtin;
-use crate::columns::{ProblemColumns, TrajectoryColumns};
+use exgrpo_core::columns::{ProblemColumns, TrajectoryColumns};
 
 /// A sample of what a policy will see. Parts that are empty, at the start of a run say, are replaced by a small
 /// made-up sample.

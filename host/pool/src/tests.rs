@@ -1,5 +1,5 @@
 use super::*;
-use crate::rng::Streams;
+use exgrpo_core::rng::Streams;
 use proptest::prelude::*;
 
 fn completion(ids: &[u32]) -> Completion {

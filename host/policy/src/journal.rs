@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::store::LogLine;
-use crate::journal::{Decision, Event, EventKind, Slot};
+use exgrpo_core::journal::{Decision, Event, EventKind, Slot};
 
 /// Most lines of policies that are journalled between two drains.
 const MAX_LOG_EVENTS: usize = 1_000;

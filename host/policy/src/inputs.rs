@@ -3,8 +3,8 @@
 use sha2::{Digest as _, Sha256};
 
 use super::VerifyRequest;
-use crate::columns::{Column, ProblemColumns, TrajectoryColumns};
-use crate::sealed;
+use exgrpo_core::columns::{Column, ProblemColumns, TrajectoryColumns};
+use exgrpo_core::sealed;
 
 /// SHA-256 over arguments in a fixed byte form: little-endian numbers, every list and text preceded by its length.
 pub(super) struct InputsDigest(Sha256);
