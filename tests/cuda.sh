@@ -50,7 +50,7 @@ export NVIDIA_TF32_OVERRIDE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/cuda}
 rustup target add wasm32-unknown-unknown > /dev/null
 # One choice of packages, so that dependencies are compiled once. The integration tests bring the host's binary.
-tests=(cargo test --release --locked --package exgrpo-host --package exgrpo-tests)
+tests=(cargo test --release --locked --package exgrpo-engine --package exgrpo-host --package exgrpo-tests)
 tests+=(--features exgrpo-host/cuda,exgrpo-tests/cuda)
 host="$CARGO_TARGET_DIR/release/host-under-test"
 
@@ -73,7 +73,7 @@ run() { # least number of tests, target, filters
     [ "$count" -ge "$least" ] || fail "only $count tests ran" "names have changed: look at the filters in tests/cuda.sh"
     passed=$((passed + count))
 }
-run 20 --lib model:: objective::
+run 20 --lib actor:: candle:: cpu:: gpu:: objective::
 run 3 "--test integration" gpu bad_input
 
 # The two curves to look at; `a_gpu_follows_the_processors_engine` has compared such ones.

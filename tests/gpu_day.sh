@@ -48,7 +48,7 @@ pack() { # folder
     artifacts < "$folder/messages" > "$folder/artifacts"
     while read -r name kind test path; do
         case "$name $kind $test" in
-            "exgrpo_host lib True") strip -o "$tree/bin/lib-tests" "$path" ;;
+            "exgrpo_engine lib True") strip -o "$tree/bin/lib-tests" "$path" ;;
             "integration test True") strip -o "$tree/bin/integration" "$path" ;;
             "gpu_step bench "*) strip -o "$tree/bin/gpu_step" "$path" ;;
             "host-under-test bin False")

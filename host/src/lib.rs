@@ -11,9 +11,7 @@ pub mod dataset;
 pub mod eval;
 pub mod identity;
 pub mod metrics;
-pub mod model;
 pub mod model_source;
-pub mod objective;
 pub mod pretrain;
 pub mod prompt;
 pub mod rollout;
@@ -25,17 +23,19 @@ pub mod tokenizer;
 pub mod update;
 pub mod verify;
 
+#[cfg(test)]
+use exgrpo_core::fuzz;
 pub use exgrpo_core::{
     atomic, bounded, columns, contain, escape, journal, rng, rundir, sealed, share, signals, types,
 };
-#[cfg(test)]
-use exgrpo_core::fuzz;
 
+pub use exgrpo_engine as model;
+pub use exgrpo_engine::objective;
 pub use exgrpo_log as log;
+pub use exgrpo_log::parquet_footer;
 pub use exgrpo_policy as guest;
 pub use exgrpo_policy::builtin;
 pub use exgrpo_pool as pool;
-pub use exgrpo_log::parquet_footer;
 
 #[global_allocator]
 static ALLOCATOR: exgrpo_core::allocator::Accounting = exgrpo_core::allocator::Accounting;

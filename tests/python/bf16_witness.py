@@ -2,7 +2,7 @@
 
     python tests/python/bf16_witness.py host/assets/arithmetic > host/tests/golden/bf16_witness.json
 
-Sequences are made by a formula, so that the test in host/src/model/gpu/tests.rs makes the same. The model is
+Sequences are made by a formula, so that the test in host/engine/src/gpu/tests.rs makes the same. The model is
 transformers' LlamaForCausalLM, all of it in bf16 (weights and activations), as `model.to(torch.bfloat16)` has it. The
 loss is the sum of the log-probs of all completion tokens; errors are root mean squares, of gradients relative to the
 root mean square of the tensor in f32.

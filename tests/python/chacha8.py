@@ -1,6 +1,6 @@
 """The run's random streams: ChaCha with 8 rounds (D. J. Bernstein, 2008), a key a stream, counter and nonce from 0.
 
-A stream is a function of the run's seed, its own name, a step and an index (host/src/rng.rs). What is drawn from it
+A stream is a function of the run's seed, its own name, a step and an index (host/core/src/rng.rs). What is drawn from it
 follows the crate `rand`: floats of 53 bits, integers by a widening product with Canon's correction, and a
 Fisher-Yates shuffle that takes several indices from one draw.
 """

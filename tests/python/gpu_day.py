@@ -113,10 +113,10 @@ class Day:
         return f"{passed} passed"
 
     def kernels(self):
-        return self.tests("lib-tests", 15, "model::gpu", "--test-threads=4")
+        return self.tests("lib-tests", 15, "gpu::", "--test-threads=4")
 
     def all_tests(self):
-        lib = ("model::actor", "model::candle", "objective::", "--test-threads=4")
+        lib = ("actor::", "candle::", "objective::", "--test-threads=4")
         return attempts(
             ("library", lambda: self.tests("lib-tests", 15, *lib)),
             ("whole runs", lambda: self.tests("integration", 3, "gpu", "bad_input", "--test-threads=2", EXGRPO_KILLS="2")),

@@ -152,12 +152,7 @@ impl Mutation {
 }
 
 /// Feeds mutations of `seeds` to `target`, with `words` of the format thrown in.
-pub fn run(
-    name: &str,
-    seeds: &[Vec<u8>],
-    words: &[&str],
-    target: impl Fn(&[u8]) + Send + Sync + 'static,
-) {
+pub fn run(name: &str, seeds: &[Vec<u8>], words: &[&str], target: impl Fn(&[u8]) + Send + Sync + 'static) {
     let cases = std::env::var("EXGRPO_FUZZ").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
     let config = Config { cases, failure_persistence: None, max_shrink_time: 60_000, ..Config::default() };
     let target = Arc::new(target);

@@ -8,10 +8,10 @@
 
 mod evaluations;
 pub mod metrics;
+pub mod parquet_footer;
 pub mod part;
 pub mod read;
 pub mod rows;
-pub mod parquet_footer;
 mod run_log;
 #[cfg(test)]
 mod sample;

@@ -13,9 +13,9 @@ use super::metrics::{self, MetricsRow};
 use super::part::Part;
 use super::table::{Columns, EVALUATION_KEY, Row, SCHEMA_VERSION, TABLE_KEY, VALUES_KEY, VERSION_KEY};
 use super::{LogError, io_error};
+use crate::parquet_footer;
 use exgrpo_core::contain::{self, Budget};
 use exgrpo_core::{bounded, sealed};
-use crate::parquet_footer;
 
 pub use super::part::parts;
 

@@ -1,7 +1,7 @@
 //! A made-up run of eight steps, small and consistent with itself: the samples in `tests/log_samples`, one a schema
 //! version, and something to try notebooks on. To write one:
 //!
-//! `EXGRPO_SAMPLE_DIR=DIR cargo test --release -p exgrpo-host --lib log::sample::write -- --ignored`
+//! `EXGRPO_SAMPLE_DIR=DIR cargo test --release -p exgrpo-log --lib sample::write -- --ignored`
 
 use std::path::{Path, PathBuf};
 

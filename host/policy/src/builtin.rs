@@ -2,8 +2,8 @@
 //! `on_policy` and `exact_answer` give the same answers bit for bit, and the SDK's `paper` module the same buckets and
 //! choices.
 
-use exgrpo_core::columns::{BucketInfo, Level, ProblemColumns, Retirement, TrajectoryColumns};
 use crate::{VerifyRequest, VerifyResult};
+use exgrpo_core::columns::{BucketInfo, Level, ProblemColumns, Retirement, TrajectoryColumns};
 use exgrpo_core::types::Verdict;
 
 /// One bucket a number of successes, `0/K` to `K/K`: easy above three in four, hard below one in four (and where a

@@ -8,9 +8,9 @@ mod sum_tree;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+pub use bucket::Bucket;
 use exgrpo_core::columns::{ProblemColumns, TrajectoryColumns};
 use exgrpo_core::types::{Completion, TokenId};
-pub use bucket::Bucket;
 
 /// Marks a question that has no bucket yet.
 const NO_BUCKET: u32 = u32::MAX;

@@ -2,7 +2,6 @@
 //! anything is loaded, and the resolved configuration is written into the run directory.
 
 mod given;
-mod objective;
 mod prompt;
 mod run_toml;
 mod sections;
@@ -16,7 +15,7 @@ use crate::bounded;
 use crate::dataset::{Columns, Mapping};
 use crate::guest::GuestConfig;
 use crate::model::Precision;
-pub use objective::*;
+pub use crate::objective::{Advantage, Aggregation, Clip, ObjectiveSection, RatioOf};
 pub use prompt::{PromptSection, PromptTemplate};
 pub use run_toml::{MAX_RUN_TOML, RunToml};
 pub use sections::*;

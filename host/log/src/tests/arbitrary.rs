@@ -3,9 +3,9 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use exgrpo_core::journal::{EventKind, Slot};
 use crate::ProblemChange;
 use crate::table::Word;
+use exgrpo_core::journal::{EventKind, Slot};
 
 pub(crate) type Source = ChaCha8Rng;
 

@@ -13,9 +13,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::{Settings, check};
-use exgrpo_core::atomic;
 use crate::config::GuestConfig;
 use crate::engine;
+use exgrpo_core::atomic;
 use exgrpo_core::signals;
 
 /// Name of the hidden command.
