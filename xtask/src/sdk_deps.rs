@@ -9,20 +9,7 @@ const BANNED: &[&str] = &["candle", "wasmtime", "tokio"];
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     workspace::no_arguments(arguments)?;
-    let mut tree = workspace::cargo();
-    // `--target all`: what an author compiles is the tree for Wasm, not the one for this machine.
-    tree.args([
-        "tree",
-        "--package",
-        "exgrpo-guest-sdk",
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-        "--target",
-        "all",
-    ]);
-    let tree = workspace::output(&mut tree)?;
+    let tree = workspace::tree("exgrpo-guest-sdk", None)?;
     let banned = banned_in(&tree);
     if !banned.is_empty() {
         bail!("guest-sdk depends on {}; move what needs it to the host", banned.join(", "));

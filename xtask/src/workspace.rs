@@ -71,3 +71,14 @@ fn line(command: &Command) -> String {
     }
     line
 }
+
+/// The crates that `package` is built from, itself first, a line each; `depth` leaves out what is further away.
+pub(crate) fn tree(package: &str, depth: Option<u32>) -> Result<String> {
+    let mut tree = cargo();
+    // `--target all`: an author of policies compiles the tree for Wasm, not the one for this machine.
+    tree.args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--target", "all"]);
+    if let Some(depth) = depth {
+        tree.args(["--depth", &depth.to_string()]);
+    }
+    output(&mut tree)
+}
