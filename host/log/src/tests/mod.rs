@@ -246,7 +246,7 @@ fn killed_at_any_moment_every_visible_part_opens() {
     for _ in 0..25 {
         let dir = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "log::tests::child_that_logs_until_killed", "--ignored"])
+            .args(["--exact", "tests::child_that_logs_until_killed", "--ignored"])
             .env(CHILD_DIR, dir.path())
             .stdout(Stdio::null())
             .spawn()
