@@ -10,7 +10,7 @@ pub mod columns;
 pub mod contain;
 pub mod escape;
 #[cfg(any(test, feature = "testing"))]
-#[allow(clippy::unwrap_used, reason = "for tests")]
+#[allow(clippy::print_stdout, clippy::unwrap_used, reason = "for tests")]
 pub mod fuzz;
 pub mod journal;
 pub mod rng;
