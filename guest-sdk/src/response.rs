@@ -11,6 +11,7 @@
 mod announced;
 mod bounds;
 mod conclusions;
+mod contrast;
 mod denial;
 mod mark;
 mod nouns;
@@ -28,6 +29,7 @@ use placeholders::is_placeholder;
 pub use announced::{Announced, after_answer_phrase, announced, settled};
 pub use bounds::is_bound;
 pub use conclusions::begins_conclusion;
+pub use contrast::without_contrasts;
 pub use denial::{asserted, denies, is_denial};
 pub use mark::marked;
 pub use retraction::{reconsidered, taken_back};

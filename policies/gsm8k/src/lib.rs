@@ -17,7 +17,7 @@ mod value;
 
 use exgrpo_guest_sdk::response::{
     after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked, reconsidered, settled,
-    taken_back,
+    taken_back, without_contrasts,
 };
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
@@ -100,6 +100,7 @@ fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
     if !finished {
         return None;
     }
+    let response = &without_contrasts(response);
     match settled(response) {
         Some(found) if found.is_of_wrong(response) => None,
         Some(found) => {

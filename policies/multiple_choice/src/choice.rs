@@ -2,7 +2,7 @@
 
 use exgrpo_guest_sdk::response::{
     Announced, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked, reconsidered,
-    settled, taken_back,
+    settled, taken_back, without_contrasts,
 };
 
 use crate::label::{Alphabet, Choice, REASONS};
@@ -56,6 +56,7 @@ impl Question {
         if let Some((label, end)) = self.marked(response) {
             return Some(self.revised(&response[end..]).unwrap_or(label));
         }
+        let response = &without_contrasts(response);
         if let Some(found) = settled(response) {
             return self.announcement(&found, response);
         }

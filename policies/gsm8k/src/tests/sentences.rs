@@ -222,3 +222,23 @@ fn a_quantity_of_two_parts_is_not_its_first() {
         ],
     );
 }
+
+#[test]
+fn what_is_denied_beside_the_right_number_is_left_out() {
+    check(
+        Outcome::Correct,
+        "324",
+        &[
+            "答えは324であって333ではない。",
+            "因为81×4=324，所以答案是324，不是333。",
+            "답은 333이 아니라 324입니다.",
+            "Die Antwort ist nicht 333, sondern 324.",
+            "La respuesta es 324, no 333.",
+        ],
+    );
+    check(
+        Outcome::Incorrect,
+        "333",
+        &["答えは324であって333ではない。", "답은 333이 아니라 324입니다.", "The total is 324 and not 333."],
+    );
+}

@@ -324,3 +324,17 @@ fn answers_are_announced_in_more_languages() {
         ],
     );
 }
+
+#[test]
+fn what_is_denied_beside_the_right_label_is_left_out() {
+    let (correct, incorrect) = (Outcome::Correct, Outcome::Incorrect);
+    judge(
+        "",
+        &[
+            ("C", "Die Antwort ist nicht B, sondern C.", correct),
+            ("B", "Die Antwort ist nicht B, sondern C.", incorrect),
+            ("C", "정답은 B가 아니라 C입니다.", correct),
+            ("B", "정답은 B가 아니라 C입니다.", incorrect),
+        ],
+    );
+}
