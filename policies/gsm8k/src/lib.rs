@@ -8,6 +8,7 @@
 //! left to work out (`5 - 3`, `72/3`, "twice 7") is no answer, nor are bounds, what is denied, and two numbers side by side.
 //! A response that was cut has an answer only in a box.
 
+mod clauses;
 mod fractions;
 mod numbers;
 mod reading;

@@ -292,6 +292,11 @@ impl Scanner<'_> {
         }
         let first = self.peek(start)?;
         let is_in_word = |char: &char| char.is_alphabetic() && !is_unspaced(*char);
+        // 千米 and 千克 are kilometres and kilograms.
+        let is_prefix = |next: char| "米克瓦卡焦伏赫帕升字安牛公".contains(next);
+        if matches!(first, '千' | '百') && self.peek(start + 1).is_some_and(is_prefix) {
+            return None;
+        }
         let word: String = if is_unspaced(first) {
             first.to_string()
         } else {

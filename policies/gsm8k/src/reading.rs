@@ -2,19 +2,13 @@
 
 use exgrpo_guest_sdk::response::{Scale, asserted, denies, is_bound, is_left_to_work_out, scale};
 
+use crate::clauses::{has_another_subject, is_circumstance, is_compared, main_clause};
 use crate::numbers::{Number, numbers};
 
 /// Verbs that a value follows.
 const VERBS: [&str; 7] = [" is ", " is: ", " are ", " equals ", " was ", " be ", " total of "];
 /// What an equation comes to follows them.
 const EQUALS: [&str; 5] = ["=", "≈", "\\approx", "→", "\\rightarrow"];
-/// Words right before a number that isn't what a sentence is about, if it has another one: "12 dollars for 3 pens".
-const CIRCUMSTANCES: [&str; 14] = [
-    "in", "for", "than", "per", "within", "after", "before", "every", "from", "out of", "of the", "of these",
-    "if", "when",
-];
-/// Words right behind such a number: "12 pens at 3 dollars each".
-const RATES: [&str; 4] = ["each", "apiece", "per", "every"];
 /// Words that stand between a number and another that is no part of it.
 const JOINTS: [&str; 13] =
     ["of", "in", "for", "at", "from", "per", "is", "are", "was", "than", "with", "because", "since"];
@@ -100,7 +94,43 @@ impl Reading {
         let sentence = line.split_once(". ").map_or(line, |(sentence, _)| sentence);
         // "Rs. 10" is no end of a sentence.
         let sentence = if sentence.contains(|char: char| char.is_ascii_digit()) { sentence } else { line };
-        self.single(result_of(told(asserted(sentence)?)))
+        let asserted = asserted(sentence)?;
+        let asserted = &asserted[..main_clause(asserted).unwrap_or(asserted.len())];
+        let text = result_of(told(asserted));
+        let found = self.numbers(text);
+        // "Over the 8 hours she drives 340 miles."
+        let is_sentence = text.trim_start_matches(['*', ' ']).chars().take(2).all(char::is_alphabetic);
+        if is_sentence && found.len() > 1 && found.first().is_some_and(|first| is_circumstance(text, first)) {
+            let mut others =
+                found.iter().filter(|number| !is_circumstance(text, number) && !number.is_ordinal);
+            let only = others.next().filter(|only| is_value(text, only));
+            return only.filter(|_| others.next().is_none()).cloned();
+        }
+        let all = self.numbers(asserted);
+        let is_of_two = all.windows(2).any(|pair| has_another_subject(&asserted[pair[0].end..pair[1].start]));
+        if is_of_two { None } else { self.single(text) }
+    }
+
+    /// The number that a sentence is about, where its last only says when, for what or of how many: the only other one.
+    fn meant<'a>(self, text: &str, found: &'a [Number], last: &'a Number) -> Option<(usize, &'a Number)> {
+        let index = found.len() - 1;
+        let sentence =
+            text[..last.start].rfind(". ").max(text[..last.start].rfind('\n')).map_or(0, |at| at + 1);
+        let end = main_clause(&text[sentence..]).map(|end| sentence + end);
+        let is_beside =
+            |number: &Number| end.is_some_and(|end| number.start > end) || is_circumstance(text, number);
+        if !is_beside(last) {
+            return Some((index, last));
+        }
+        let others = found[..index].iter().enumerate().rev().take(MAX_OTHERS);
+        let mut others = others
+            .take_while(|(_, number)| number.start >= sentence)
+            .filter(|(_, number)| !number.is_ordinal && !is_beside(number));
+        match (others.next(), others.next()) {
+            (None, _) => Some((index, last)),
+            (Some(only), None) if is_value(text, only.1) => Some(only),
+            _ => None,
+        }
     }
 
     /// The last number of a text, if it is what its sentence is about.
@@ -122,14 +152,7 @@ impl Reading {
         if !is_value(text, last) {
             return None;
         }
-        if is_circumstance(text, last) {
-            let sentence = text[..last.start].rfind(". ").max(text[..last.start].rfind('\n')).unwrap_or(0);
-            let mut others =
-                found[..index].iter().rev().take(MAX_OTHERS).take_while(|number| number.start >= sentence);
-            if others.any(|number| !is_circumstance(text, number)) {
-                return None;
-            }
-        }
+        let (index, last) = self.meant(text, &found[..=index], last)?;
         // "5 to 6" and "5 or 6" are two answers; "from 10 to 6" ends in one.
         let other = index.checked_sub(1).and_then(|before| found.get(before));
         let joint = other.and_then(|other| text.get(other.end..last.start)).map(str::trim);
@@ -140,7 +163,8 @@ impl Reading {
             is_second_part(&text[other.end..last.start], &text[last.end..])
                 && joins_units(&text[other.end..last.start])
         });
-        (!is_range && !is_part).then(|| last.clone())
+        let is_of_two = other.is_some_and(|other| has_another_subject(&text[other.end..last.start]));
+        (!is_range && !is_part && !is_of_two).then(|| last.clone())
     }
 }
 
@@ -191,31 +215,18 @@ fn is_value(text: &str, number: &Number) -> bool {
     let behind = &text[number.end..];
     number.is_readable()
         && !denies(before)
+        && !is_compared(&text[..number.start], behind)
         && !is_bound(&text[..number.start], behind)
         && !is_left_to_work_out(before, behind)
 }
 
 /// The end of a text from the last sign on that ends a clause.
-fn clause(text: &str) -> &str {
+pub(crate) fn clause(text: &str) -> &str {
     let mut from = text.len().saturating_sub(MAX_CLAUSE);
     while !text.is_char_boundary(from) {
         from += 1;
     }
     text[from..].rsplit([',', ';', ':', '.', '!', '?', '\n']).next().unwrap_or_default()
-}
-
-/// Whether a number only says when, for what or for how much each.
-fn is_circumstance(text: &str, number: &Number) -> bool {
-    let is_mark = |char: char| char.is_whitespace() || "$*\\€£".contains(char);
-    let before = clause(&text[..number.start]).trim_end_matches(is_mark).to_lowercase();
-    let is_before = |word: &str| {
-        before.strip_suffix(word).is_some_and(|rest| !rest.ends_with(|char: char| char.is_alphabetic()))
-    };
-    let behind = text[number.end..].chars().take(40).collect::<String>();
-    let mut words =
-        behind.split_whitespace().map(|word| word.trim_matches(|char: char| !char.is_alphabetic()));
-    CIRCUMSTANCES.iter().any(|word| is_before(word))
-        || words.by_ref().take(2).any(|word| RATES.contains(&word))
 }
 
 /// What stands in brackets: from where to where, in order.

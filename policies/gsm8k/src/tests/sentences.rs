@@ -242,3 +242,60 @@ fn what_is_denied_beside_the_right_number_is_left_out() {
         &["答えは324であって333ではない。", "답은 333이 아니라 324입니다.", "The total is 324 and not 333."],
     );
 }
+
+#[test]
+fn a_sentence_is_about_the_number_of_its_main_clause() {
+    check(
+        Outcome::Correct,
+        "45",
+        &[
+            "Nadia will then be 45, while Maya will be 17.",
+            "While Maya will be 17, Nadia will be 45.",
+            "Final answer: Nadia will then be 45, whereas Maya will be 17.",
+            "So there were 45 oranges, 17 of them loose.",
+            "So 45 full teams can be formed with 1 player left over.",
+            "In total, Yuki pays $45 for the 4 notebooks and 9 pens.",
+            "Grace still has 45 of the 310 pages to read.",
+            "That leaves Felix with 45 stickers out of the original 73.",
+            "So the profit amounts to $45 once costs of $279 are paid.",
+            "Final answer: Over the 8 hours the train travels 45 miles.",
+            "这辆车一共行驶了45千米。",
+            "Final answer: <b>45</b>",
+            "12 + 33 => 45",
+            "> 45",
+        ],
+    );
+    check(Outcome::Incorrect, "17", &["Nadia will then be 45, while Maya will be 17."]);
+    check(
+        Outcome::Incorrect,
+        "45",
+        &[
+            "Maya will be 17, while Nadia will be 45.",
+            "Final answer: Maya will be 17, while Nadia will be 45.",
+            "Maya will be 17 and Nadia will be 45.",
+            "So there were 60 oranges, 45 of them loose.",
+            "That leaves Felix with 28 stickers out of the original 45.",
+            "So the profit amounts to $450 once costs of $45 are paid.",
+            "Final answer: Over the 45 hours the train travels 450 miles.",
+            "这辆车一共行驶了45千人。",
+        ],
+    );
+}
+
+#[test]
+fn a_comparison_tells_no_number() {
+    check(
+        Outcome::Incorrect,
+        "251",
+        &[
+            "The answer is x < 251.",
+            "So the answer is $x > 251$.",
+            "Final answer: x ≠ 251",
+            "The answer is $x \\leq 251$.",
+            "The answer is 251 > x.",
+            "The answer is $251 \\ge x$.",
+            "\\boxed{x \\neq 251}",
+            "So x ≥ 251.",
+        ],
+    );
+}
