@@ -90,7 +90,10 @@ impl Verifier for MathAnswer {
         let reference = plain::plain(&request.reference);
         let mut gold_text = extract::gold(&reference);
         gold_text = plain::priced(&gold_text).into_owned();
-        let mut gold = parser::parse(&gold_text);
+        let mut gold = match number_words::in_digits(&gold_text) {
+            Some(digits) => parser::parse(&digits),
+            None => parser::parse(&gold_text),
+        };
         // A worked solution says what its answer is.
         if gold.is_err()
             && let Some(said) = extract::gold_in_prose(&reference)
@@ -178,7 +181,8 @@ impl MathAnswer {
                 last.get_or_insert(candidate);
                 continue;
             }
-            let readable = plain::plain(&candidate);
+            let in_digits = number_words::in_digits(&candidate);
+            let readable = plain::plain(in_digits.as_ref().unwrap_or(&candidate));
             let readable = decimal_comma::ungrouped(&readable).unwrap_or_else(|| readable.into_owned());
             let readable = plain::priced(&readable);
             let read = parser::parse(&readable)

@@ -31,6 +31,9 @@ const PARTS: [&str; 10] =
     ["third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"];
 /// More words than these are no number.
 const MAX_WORDS: usize = 12;
+/// Bytes of an answer that is a number in words, and words of its unit.
+const MAX_LENGTH: usize = 120;
+const MAX_UNIT: usize = 2;
 
 /// A whole number by its name.
 pub(crate) fn number(words: &str) -> Option<i64> {
@@ -81,6 +84,35 @@ pub(crate) fn number(words: &str) -> Option<i64> {
         is_first = false;
     }
     Some(total + part)
+}
+
+/// A text that begins with a whole number by its name, with its digits: "forty-nine", "twenty-eight ways", "minus five".
+pub(crate) fn in_digits(text: &str) -> Option<String> {
+    let bare = text.trim_matches(['$', '*', ' ', '.', '!', '\n']);
+    let bare = bare.strip_prefix("\\text{").and_then(|text| text.strip_suffix('}')).unwrap_or(bare);
+    let is_in_words = |char: char| char.is_ascii_alphabetic() || char == '-' || char == ' ';
+    if bare.len() > MAX_LENGTH || !bare.chars().all(is_in_words) {
+        return None;
+    }
+    let lower = bare.to_ascii_lowercase();
+    let negative = ["negative ", "minus "].iter().find_map(|sign| lower.strip_prefix(sign));
+    let words: Vec<&str> = negative.unwrap_or(&lower).split_whitespace().collect();
+    let length = (1..=words.len().min(MAX_WORDS))
+        .rev()
+        .find(|length| words[length - 1] != "and" && number(&words[..*length].join(" ")).is_some())?;
+    let rest = &words[length..];
+    // "Two thirds" and "seven or more" are something else.
+    let is_part = |word: &&str| {
+        let singular = word.strip_suffix('s').unwrap_or(word);
+        let is_ordinal = singular.ends_with("th") || PARTS.contains(&singular);
+        is_ordinal || matches!(singular, "half" | "halve" | "to" | "or" | "and" | "of" | "than" | "is" | "if")
+    };
+    if rest.len() > MAX_UNIT || rest.iter().any(is_part) {
+        return None;
+    }
+    let sign = if negative.is_some() { "-" } else { "" };
+    let digits = format!("{sign}{}", number(&words[..length].join(" "))?);
+    Some(if rest.is_empty() { digits } else { format!("{digits} \\text{{ {}}}", rest.join(" ")) })
 }
 
 /// A number or a fraction in words.
@@ -180,6 +212,20 @@ mod tests {
         }
         for words in ["twenty twelve", "two three", "apples", "", "and", "four twenty", "hundredth"] {
             assert_eq!(number(words), None, "{words}");
+        }
+        for (text, digits) in [
+            ("twenty-one", Some("21")),
+            ("**Ten** ways", None),
+            ("ten ways", Some("10 \\text{ ways}")),
+            ("one hundred and five", Some("105")),
+            ("minus five", Some("-5")),
+            ("two thirds", None),
+            ("seven or more", None),
+            ("five hundredths", None),
+            ("x", None),
+            ("the seven", None),
+        ] {
+            assert_eq!(in_digits(text).as_deref(), digits, "{text}");
         }
         assert_eq!(value("two thirds"), Some(rational::fraction(2, 3)));
         assert_eq!(value("one-sixth"), Some(rational::fraction(1, 6)));
