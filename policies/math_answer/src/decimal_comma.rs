@@ -12,6 +12,7 @@ pub(crate) fn of_gold(text: &str) -> Option<(String, bool)> {
     let is_shown = number.is_grouped
         || number.whole == "0"
         || (!is_group && (number.is_braced || !number.unit.is_empty() || whole < decimals))
+        || (!is_group && number.is_no_list())
         || (whole > 3 && decimals == 2);
     is_shown
         .then(|| (number.with_point(), number.is_grouped || !number.unit.is_empty() || number.is_no_list()))

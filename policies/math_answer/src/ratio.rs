@@ -32,7 +32,9 @@ pub(crate) fn same(gold: &[Expr], response: &[Expr], equal: &dyn Fn(&Expr, &Expr
 pub(crate) fn quotient(terms: &[Expr], other: &Expr) -> Option<Expr> {
     let [above, below] = terms else { return None };
     let is_decimal = other.any(&|part| matches!(part, Expr::Decimal(_) | Expr::Percent(_)));
-    let is_time = may_be_time(terms) || is_decimal && has_minutes(below);
+    // "4:49 p.m." has its unit at its minutes.
+    let has_unit = matches!(below, Expr::Quantity(..));
+    let is_time = may_be_time(terms) || has_unit || is_decimal && has_minutes(below);
     (!is_time).then(|| Expr::Product(vec![above.clone(), below.clone().reciprocal()]))
 }
 
