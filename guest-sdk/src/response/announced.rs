@@ -283,7 +283,8 @@ fn is_heading(text: &str, start: usize, rest: &str) -> bool {
     if !behind.starts_with(['\n', '\r']) {
         return false;
     }
-    let before = text[..start].rsplit('\n').next().unwrap_or_default();
+    // A heading may follow a sentence in its line: "It is blank. ### Final Answer".
+    let before = text[..start].rsplit(['\n', '#']).next().unwrap_or_default();
     let before = before.trim_matches(|char: char| MARKS.contains(&char));
     before.is_empty() || before.eq_ignore_ascii_case("final") || before.eq_ignore_ascii_case("the final")
 }
