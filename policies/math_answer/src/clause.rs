@@ -2,6 +2,7 @@
 
 use crate::figures::numbers;
 use crate::main_number::{is_beside, is_label};
+use crate::remarks::{is_aside, is_demotion};
 use crate::spans::Span;
 
 /// Where a condition or a remark begins that goes on to the end of its sentence.
@@ -101,7 +102,14 @@ const RESUMING: [&str; 12] =
 /// Places of a sentence that each opening of a remark is looked for at.
 const MAX_PLACES: usize = 16;
 /// Words behind a round bracket that begin a condition or a remark.
-const REMARKS: [&str; 34] = [
+const REMARKS: [&str; 41] = [
+    "versus ",
+    "vs",
+    "unlike ",
+    "while ",
+    "whereas ",
+    "compared ",
+    "here ",
     "for ",
     "when ",
     "if ",
@@ -199,14 +207,23 @@ pub(crate) fn main_clause<'a>(sentence: &str, spans: &[Span<'a>]) -> (String, Ve
     }
     for (at, _) in sentence.match_indices('(').filter(|(at, _)| outside(*at)).take(MAX_PLACES) {
         let inner: String = sentence[at + 1..].chars().take(24).collect::<String>().to_lowercase();
-        if !REMARKS.iter().any(|word| inner.starts_with(word)) {
-            continue;
-        }
+        let begins_remark = REMARKS.iter().any(|word| inner.starts_with(word));
         let mut closings = sentence[at..].match_indices(')').map(|(offset, _)| at + offset + 1);
         if let Some(close) = closings.find(|end| outside(end - 1))
+            && (begins_remark || is_aside(&sentence[at + 1..close - 1]))
             && (parts.has_value_before(at) || parts.has_value_behind(close))
         {
             parts.blank(at, close);
+        }
+    }
+    let has_demotion = is_demotion(sentence);
+    for sign in [';', '—', '–', ','].into_iter().filter(|_| has_demotion) {
+        let signs = sentence.match_indices(sign).filter(|(at, _)| outside(*at)).take(MAX_PLACES);
+        for (at, _) in signs {
+            if parts.has_value_before(at) && is_demotion(&sentence[at..]) && !is_demotion(&sentence[..at]) {
+                parts.blank(at, sentence.len());
+                break;
+            }
         }
     }
     // One walk over what follows the first value: a search for each opener would take most of the time.

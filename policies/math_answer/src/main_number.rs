@@ -33,8 +33,10 @@ const PREPOSITIONS: [&str; 24] = [
     "через",
 ];
 /// Words between a preposition and its number.
-const ARTICLES: [&str; 12] =
-    ["the", "these", "those", "all", "her", "his", "their", "each", "both", "its", "other", "only"];
+const ARTICLES: [&str; 15] = [
+    "original", "initial", "total", "the", "these", "those", "all", "her", "his", "their", "each", "both",
+    "its", "other", "only",
+];
 /// What may be told by "of": "a total of 5".
 const AMOUNTS: [&str; 30] = [
     "total",
@@ -106,6 +108,9 @@ const MODALS: [&str; 28] = [
     "sums",
 ];
 
+/// Verbs that the answer follows behind "with".
+const KEEPING: [&str; 7] = ["leaves", "leave", "leaving", "left", "ends", "end", "ended"];
+
 /// Numbers at the end of a clause that are looked at.
 const MAX_NUMBERS: usize = 64;
 
@@ -118,7 +123,10 @@ pub(crate) fn main_number(clause: &str, strictly: bool) -> Option<Number> {
     let is_main = |number: &Number| !is_beside(clause, number);
     let counts = |number: &Number| {
         let behind = clause[number.end..].trim_start_matches(['*', ' ']);
-        ["of the ", "of these ", "of those ", "of them "].iter().any(|words| behind.starts_with(words))
+        // ", 17 of them loose" is beside.
+        let is_apposed = clause[..number.start].trim_end().ends_with(',');
+        !is_apposed
+            && ["of the ", "of these ", "of those ", "of them "].iter().any(|words| behind.starts_with(words))
     };
     let place = all
         .iter()
@@ -157,6 +165,12 @@ pub(crate) fn begins_comparison(behind: &str) -> bool {
     compares && next.take(3).any(|word| matches!(word, "than" | "as"))
 }
 
+/// Whether words up to the end of a clause have a verb: "of them are loose".
+fn has_verb(words: &str) -> bool {
+    let clause = words.split([',', '.', ';']).next().unwrap_or_default();
+    clause.split(' ').any(|word| matches!(word, "is" | "are" | "was" | "were" | "has" | "have" | "remain"))
+}
+
 /// Whether a number belongs to a condition or a comparison: "in 5 days", "6 more than".
 pub(crate) fn is_beside(clause: &str, number: &Number) -> bool {
     // A time of day is no part of a condition: "at 3:30".
@@ -166,12 +180,20 @@ pub(crate) fn is_beside(clause: &str, number: &Number) -> bool {
     if begins_comparison(&clause[number.end..]) {
         return true;
     }
+    let behind = clause[number.end..].trim_start_matches(['*', ' ']);
+    let is_share =
+        ["of them ", "of these ", "of those ", "of which "].iter().any(|share| behind.starts_with(share));
+    if is_share && clause[..number.start].trim_end().ends_with(',') && !has_verb(behind) {
+        return true;
+    }
     let words = last_words(&clause[..number.start], 5);
     let words: Vec<&str> = words.split(' ').collect();
     let bare =
         words.iter().rposition(|word| !ARTICLES.contains(word)).map_or(&words[..0], |last| &words[..=last]);
     match bare {
         [.., "out", "of"] => true,
+        // "That leaves her with 5."
+        [before @ .., "with"] if before.iter().any(|verb| KEEPING.contains(verb)) => false,
         [.., amount, "of"] if AMOUNTS.contains(amount) => false,
         [.., modal, "to"] => !MODALS.contains(modal),
         [.., word] if PREPOSITIONS.contains(word) => true,

@@ -42,6 +42,118 @@ const JOINTS: [&str; 5] = [", and ", ", und ", ", et ", ", y ", ", e "];
 const COPULAS: [&str; 9] =
     ["입니다", "이다", "이에요", "예요", "となります", "になります", "である", "です", "だ"];
 
+/// What says of a value before it that it is only on the way, in small letters.
+const DEMOTING: [&str; 34] = [
+    " is only ",
+    " is just ",
+    " is merely ",
+    " is simply ",
+    " was only ",
+    " was just ",
+    " was merely ",
+    " are only ",
+    " are just ",
+    " were only ",
+    " were just ",
+    " only serve",
+    " serves only",
+    " serve only",
+    "auxiliary",
+    "intermediate",
+    "helper",
+    " side result",
+    " partial result",
+    " by-product",
+    " byproduct",
+    " came from ",
+    " comes from ",
+    " is used only",
+    " is not what",
+    " is not the answer",
+    " is not asked",
+    " ist nur ",
+    " war nur ",
+    " n'est qu",
+    " es solo ",
+    " es sólo ",
+    " è solo ",
+    " é apenas ",
+];
+
+/// What all of them have one of.
+const KEYS: [&str; 18] = [
+    "only",
+    "just",
+    "merely",
+    "simply",
+    "auxiliary",
+    "intermediate",
+    "helper",
+    "result",
+    "product",
+    " from ",
+    "serve",
+    " not ",
+    " nur ",
+    "n'est qu",
+    " solo ",
+    " sólo ",
+    " apenas ",
+    "zwischen",
+];
+
+/// Whether a sentence or a part of one only says that the value before its verb is not what is asked for.
+pub(crate) fn is_demotion(part: &str) -> bool {
+    let lower = part.to_lowercase();
+    // Most sentences have none of these.
+    if !KEYS.iter().any(|key| lower.contains(key)) {
+        return false;
+    }
+    DEMOTING.iter().any(|phrase| {
+        lower.find(phrase).is_some_and(|at| {
+            // "The answer is just the number $5$" tells one.
+            lower[..at].contains(is_of_value) && !lower[at + phrase.len()..].contains(is_of_value)
+        })
+    })
+}
+
+/// Whether a sentence is only such a remark, and doesn't end in one: its first part tells no other value.
+pub(crate) fn is_only_demotion(sentence: &str) -> bool {
+    let bare = sentence.trim_start_matches(['(', ' ', '*']);
+    let ends = [" (", "; ", ", ", " —", " –"].iter().filter_map(|sign| bare.find(sign));
+    let first = &bare[..ends.min().unwrap_or(bare.len())];
+    is_demotion(first) || !first.contains(is_of_value) && is_demotion(bare)
+}
+
+fn is_of_value(char: char) -> bool {
+    char.is_ascii_digit() || char == '$' || char == '\\'
+}
+
+/// Whether what stands in brackets is a sentence of its own, and doesn't correct the one around it.
+pub(crate) fn is_aside(inner: &str) -> bool {
+    const VERBS: [&str; 14] = [
+        "is", "was", "are", "were", "has", "had", "have", "gives", "comes", "came", "ist", "war", "est", "es",
+    ];
+    const CORRECTIONS: [&str; 12] = [
+        "wait",
+        "wrong",
+        "actually",
+        "should",
+        "correct",
+        "correction",
+        "mistake",
+        "error",
+        "sorry",
+        "instead",
+        "rather",
+        "no",
+    ];
+    let lower = inner.to_lowercase();
+    let has =
+        |list: &[&str]| lower.split(|char: char| !char.is_alphanumeric()).any(|word| list.contains(&word));
+    has(&VERBS) && !has(&CORRECTIONS)
+}
+
 /// The text up to a remark on what it says. It begins `at` bytes into the text of the formulas.
 pub(crate) fn without_clause<'a>(text: &'a str, spans: &[Span<'_>], at: usize) -> &'a str {
     let outside =

@@ -2,6 +2,7 @@
 
 use crate::main_number::main_number;
 use crate::modifiers::begins_with_denial;
+use crate::remarks::is_only_demotion;
 use crate::spans::Span;
 use crate::statement::{is_conclusion, says_no_solution};
 
@@ -116,6 +117,7 @@ fn is_remark(sentence: &str) -> bool {
     let is_unreal = lower.contains(" would ")
         && ["if ", "had ", "were ", "unless ", "otherwise"].iter().any(|begin| lower.starts_with(begin));
     is_unreal
+        || is_only_demotion(sentence)
         || BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
         || (!is_conclusion(sentence)
             && ![" get ", " left with", " leav", ", so ", " have ", " hence", " thus", " therefore"]

@@ -191,12 +191,42 @@ fn number_in_words(text: &str) -> Option<String> {
 }
 
 pub(crate) fn says_no_solution(sentence: &str) -> bool {
+    // What such a sentence leaves out is a solution, and what it only thinks is none.
+    const EXCEPTIONS: [&str; 12] = [
+        " other than",
+        " except",
+        " besides",
+        " beside ",
+        " apart from",
+        " aside from",
+        " but ",
+        " beyond ",
+        "er than ",
+        " less than",
+        " outside",
+        " anders als",
+    ];
+    const DOUBTS: [&str; 13] = [
+        "if ",
+        "not ",
+        "n't ",
+        "think",
+        "thought",
+        "seem",
+        "suppose",
+        "claim",
+        "wrong",
+        "false that",
+        "assume",
+        "looks like",
+        "appear",
+    ];
     let lower = sentence.to_lowercase();
-    ["no solution", "no real solution", "no integer solution", "无解", "無解"]
-        .iter()
-        .any(|words| lower.contains(words))
-        && !lower.contains("if ")
-        && !lower.contains("not ")
+    let phrases = ["no solution", "no real solution", "no integer solution", "无解", "無解"];
+    let Some(at) = phrases.iter().find_map(|words| lower.find(words)) else { return false };
+    !DOUBTS.iter().any(|word| lower[..at].contains(word))
+        && !EXCEPTIONS.iter().any(|word| lower[at..].contains(word))
+        && !["if ", "not "].iter().any(|word| lower[at..].contains(word))
 }
 
 fn begins_with_prose(sentence: &str, spans: &[Span<'_>]) -> bool {
