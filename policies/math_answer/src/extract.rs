@@ -65,6 +65,13 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
     Candidates { answers, is_prose, ..Candidates::default() }
 }
 
+/// The boxes of a text that hold something and aren't denied.
+pub(crate) fn boxes(text: &str) -> Vec<response::Boxed<'_>> {
+    let mut boxes = response::filled_boxes(text);
+    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]));
+    boxes
+}
+
 /// Whether the words before a box deny it.
 fn is_denied(before: &str) -> bool {
     const OTHERS: [&str; 11] = [

@@ -39,6 +39,7 @@ mod normalize;
 mod number_words;
 mod numbers;
 mod parser;
+mod parts;
 mod plain;
 mod precise;
 mod proof_marks;
@@ -90,6 +91,10 @@ impl Verifier for MathAnswer {
         let reference = plain::plain(&request.reference);
         let mut gold_text = extract::gold(&reference);
         gold_text = plain::priced(&gold_text).into_owned();
+        let parts = parts::named(&reference);
+        if let Some(parts) = &parts {
+            gold_text = parts.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
+        }
         let mut gold = match number_words::in_digits(&gold_text) {
             Some(digits) => parser::parse(&digits),
             None => parser::parse(&gold_text),
@@ -101,7 +106,7 @@ impl Verifier for MathAnswer {
         {
             (gold_text, gold) = (said, Ok(read));
         }
-        let judged = self.judge(&gold_text, gold.as_ref().ok(), request);
+        let judged = self.judge(&gold_text, gold.as_ref().ok(), parts.as_deref(), request);
         Ok(match judged {
             Some((answer, Some(true))) => Verdict::correct().with_answer(answer),
             _ if !is_scorable(&gold) => unscorable(
@@ -124,6 +129,7 @@ impl MathAnswer {
         &self,
         gold_text: &str,
         gold: Option<&Expr>,
+        parts: Option<&[parts::Part]>,
         request: &Request,
     ) -> Option<(String, Option<bool>)> {
         let mut response = request.response.as_str();
@@ -133,6 +139,12 @@ impl MathAnswer {
         let response = plain::plain(response);
         let response = proof_marks::without_proof_marks(&response);
         let found = extract::candidates_behind_thoughts(&response, request.finished);
+        if let Some(parts) = parts
+            && let Some(values) = parts_of(parts, extract::behind_thoughts(&response), &found)
+        {
+            let is_same = parts::are_same(parts, &values);
+            return Some((values.join(", "), Some(is_same)));
+        }
         if let Some(gold) = gold
             && let Some(together) = all_boxes(gold, &found.boxes)
         {
@@ -213,6 +225,16 @@ impl MathAnswer {
         }
         Some((last?, Some(false)))
     }
+}
+
+/// The values of a response by the names of the gold answer's parts: in boxes of their own, or in its answer.
+fn parts_of(parts: &[parts::Part], response: &str, found: &extract::Candidates) -> Option<Vec<String>> {
+    let in_boxes = if found.is_prose || found.is_revised {
+        None
+    } else {
+        parts::boxed(parts, response, &extract::boxes(response))
+    };
+    in_boxes.or_else(|| parts::values(parts, found.answers.first()?))
 }
 
 /// All boxes as one list, where that is the gold answer: as many as the set that it is, or each with a name of its own.
