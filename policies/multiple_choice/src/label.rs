@@ -200,6 +200,12 @@ impl Alphabet {
             // "**A** Rome" has no article.
             Some(' ' | '\n') if is_bold(text, first) => true,
             // "A cat" begins with an article, "I think" with a pronoun.
+            // "E = mc^2" begins with a variable.
+            Some(' ')
+                if rest.trim_start().starts_with(['=', '<', '>', '+', '^', '≤', '≥', '≠', '≈', '/']) =>
+            {
+                false
+            }
             Some(' ' | '\n') => {
                 let next = rest.trim_start();
                 let word = next.split(|char: char| !char.is_alphabetic()).next().unwrap_or_default();

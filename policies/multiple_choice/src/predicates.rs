@@ -3,7 +3,7 @@
 use exgrpo_guest_sdk::response::is_denial;
 
 use crate::statements::Said;
-use crate::vocabulary::{CONNECTING, FITTING, NAMES, RIGHT, SURE, WRONG};
+use crate::vocabulary::{CONNECTING, FITTING, NAMES, RIGHT, RIGHT_UNJOINED, SURE, WRONG, WRONG_UNJOINED};
 use crate::words::Words;
 
 /// Words of a predicate that are looked at.
@@ -19,6 +19,12 @@ pub(crate) fn predicate(words: &Words, index: usize) -> Option<Said> {
     let verb = end + 1;
     if !words.goes_on(end) || !is_subject(words, index) {
         return None;
+    }
+    if words.is(verb, &WRONG_UNJOINED) {
+        return Some(Said::RuledOut);
+    }
+    if words.is(verb, &RIGHT_UNJOINED) && words.ends_clause(verb) {
+        return Some(Said::Chosen);
     }
     if words.is(verb, &["fails"]) {
         return Some(Said::RuledOut);
@@ -58,7 +64,9 @@ pub(crate) fn predicate(words: &Words, index: usize) -> Option<Said> {
                 .then_some(Said::Chosen);
         }
         let is_better = words.is(at, &["a"]) && words.is(at + 1, &["better", "much", "far"]);
-        let is_passed = words.is(at, &SURE) || words.is(at, &["be"]) || is_weak && words.is(at, &["to"]);
+        let is_passed = words.is(at, &SURE)
+            || words.is(at, &["be", "la", "die", "a", "de", "el", "il"])
+            || is_weak && words.is(at, &["to"]);
         if !(is_not && is_denial(words.get(at)) || is_better || is_passed) {
             return None;
         }

@@ -5,7 +5,8 @@ use exgrpo_guest_sdk::response::is_denial;
 use crate::label::{Alphabet, REASONS};
 use crate::predicates::predicate;
 use crate::vocabulary::{
-    ANSWERS, CHOOSING, DOUBTS, LEADS, NAMES, OPTIONS, PAIRS, RULING_OUT, SUBJECTS, SURE, WRONG,
+    ANSWERS, CHOOSING, DOUBTS, GIVING, LEADING, LEADS, NAMES, OPTIONS, PAIRS, RIGHT_UNJOINED, RULING_OUT,
+    SUBJECTS, SURE, WRONG, WRONG_UNJOINED,
 };
 use crate::words::Words;
 
@@ -184,6 +185,17 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     {
         return Some(Said::RuledOut);
     }
+    // "Верен вариант B."
+    if words.is(lead, &WRONG_UNJOINED) {
+        return Some(Said::RuledOut);
+    }
+    if words.is(lead, &RIGHT_UNJOINED) && words.goes_on(lead) && ends {
+        return Some(Said::Chosen);
+    }
+    // "Also ist Option B richtig."
+    if words.is(lead, &["ist"]) && words.goes_on(index) && words.is(index + 1, &["richtig", "korrekt"]) {
+        return words.ends_clause(index + 1).then_some(Said::Chosen);
+    }
     if words.is(lead, &["but"]) && ends {
         // "Not D but A."
         let is_corrected = lead > 1
@@ -197,6 +209,27 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
         && !words.before(index).ends_with(['(', '[']);
     if is_value && words.is(lead, &["get", "obtain"]) {
         return None;
+    }
+    // "I would answer B."
+    let is_answered = index > 1
+        && words.is(index - 1, &["answer", "say", "guess", "vote"])
+        && words.goes_on(index - 1)
+        && (words.is(index - 2, &["i'd", "i'll"])
+            || words.get(index - 2) == "I"
+            || index > 2
+                && words.is(index - 2, &["would", "will", "must", "shall", "should"])
+                && (words.get(index - 3) == "I" || words.is(index - 3, &["we"])));
+    // "Those steps lead to B", but no value of "leads to 2".
+    let is_led = !is_value
+        && ends
+        && words.is(lead, &["to"])
+        && lead > 0
+        && (words.is(lead - 1, &LEADING)
+            || words.is(lead - 1, &["me", "us"]) && lead > 1 && words.is(lead - 2, &LEADING));
+    // "That gives B as the correct choice."
+    let is_named_right = words.is(lead, &GIVING) && is_called_right(words, index);
+    if is_answered || is_led || is_named_right || is_changed(words, index) && ends {
+        return Some(Said::Chosen);
     }
     let is_chosen = words.is(lead, &CHOOSING)
         || PAIRS.iter().any(|(first, second)| words.is(lead, second) && is_before(first));
@@ -218,7 +251,7 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
             && is_before(&["to"])
             && lead > 1
             && words.is(lead - 2, &["answer", "has"]))
-        || words.is(lead, &["cevap", "yanıt"]);
+        || words.is(lead, &["cevap", "yanıt", "ответ", "відповідь", "odpowiedź", "адказ", "отговор"]) && ends;
     if is_joined {
         return is_whole.then_some(Said::Chosen);
     }
@@ -232,6 +265,36 @@ fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     }
     (is_named && is_stated(words, index) && !words.is(lead, &UNSTATED) && !is_before(&["so"]))
         .then_some(Said::Chosen)
+}
+
+/// Whether "as the correct choice" follows a label.
+fn is_called_right(words: &Words, index: usize) -> bool {
+    let article = index + 1 + usize::from(words.is(index + 2, &["the", "our", "my"]));
+    words.goes_on(index)
+        && words.is(index + 1, &["as"])
+        && words.is(article + 1, &["correct", "right", "best", "only", "answer", "final", "choice"])
+}
+
+/// Whether "I change my answer to" stands before a label.
+fn is_changed(words: &Words, index: usize) -> bool {
+    let from = (0..index).rev().take(3).take_while(|at| words.is(*at, &NAMES)).last().unwrap_or(index);
+    let is_before = |back: usize, wanted: &[&str]| from >= back && words.is(from - back, wanted);
+    let changing = [
+        "change",
+        "changing",
+        "switch",
+        "switching",
+        "revise",
+        "revising",
+        "correct",
+        "update",
+        "moving",
+        "move",
+    ];
+    is_before(1, &["to"])
+        && (is_before(2, &changing)
+            || is_before(2, &["answer", "choice", "mind", "pick", "selection", "it"])
+                && (is_before(3, &changing) || is_before(4, &changing)))
 }
 
 /// Whether what "is" joins to a label is the right answer: "the correct option here", "the only option that works".

@@ -5,6 +5,7 @@ use exgrpo_guest_sdk::{Outcome, Request, Verifier, testing};
 use super::MultipleChoice;
 
 mod sentences;
+mod verdicts;
 
 #[track_caller]
 fn check(expected: Outcome, gold: &str, responses: &[&str]) {

@@ -5,6 +5,8 @@ use crate::words::Words;
 
 const YES: [&str; 4] = ["correct", "true", "right", "yes"];
 const NO: [&str; 4] = ["incorrect", "false", "wrong", "no"];
+/// Words of an option that are passed over.
+const MAX_OPTION: usize = 24;
 const TICKS: [char; 5] = ['✓', '✔', '✅', '☑', '🗸'];
 const CROSSES: [char; 5] = ['✗', '✘', '❌', '✖', '✕'];
 
@@ -31,7 +33,7 @@ pub(crate) fn is_wrong(text: &str) -> bool {
     words.len() == 2 && words.is(1, &NO)
 }
 
-/// Whether what stands right behind a label is a word or a sign for its verdict.
+/// Whether what stands right behind a label, or behind the text of its option in its line, is a word or a sign for its verdict.
 fn verdict(words: &Words, index: usize) -> Option<bool> {
     let behind = words.behind(index);
     let line = behind.split('\n').next().unwrap_or_default();
@@ -41,12 +43,35 @@ fn verdict(words: &Words, index: usize) -> Option<bool> {
         (true, true) => return None,
         (false, false) => {}
     }
-    let is_joined = behind.len() == line.len() && line.chars().all(|char| " *.):-–—|=>→".contains(char));
-    let ends = words.ends_clause(index + 1)
-        || words.behind(index + 1).starts_with([' ', '*', ')']) && words.ends_sentence(index + 1);
-    match (words.is(index + 1, &YES), words.is(index + 1, &NO)) {
-        (true, _) if is_joined && ends => Some(true),
-        (_, true) if is_joined && ends => Some(false),
+    let is_joined = behind.len() == line.len() && line.chars().all(|char| " *.):-–—|=>→(".contains(char));
+    if is_joined && let Some(is_right) = said(words, index + 1) {
+        return Some(is_right);
+    }
+    let begins_line = index == 0 || words.before(index).contains('\n');
+    let listed = line.trim_start_matches('*').starts_with([')', '.', ':']);
+    if !(begins_line && listed) {
+        return None;
+    }
+    // "A) merge sort — correct, it sorts": the first verdict behind a dash or in brackets.
+    let in_line =
+        (index + 1..words.len()).take(MAX_OPTION).take_while(|at| !words.before(*at).contains('\n'));
+    let is_apart = |at: usize| {
+        let before = words.before(at);
+        [" — ", " – ", " - ", " (", ": ", "→", "—", "=>"].iter().any(|sign| before.contains(sign))
+    };
+    in_line.filter(|at| is_apart(*at)).find_map(|at| said(words, at))
+}
+
+/// The verdict that a word is, where its clause ends with it.
+fn said(words: &Words, at: usize) -> Option<bool> {
+    let behind = words.behind(at).trim_start_matches(['*', '_', ')']);
+    let ends = words.ends_clause(at)
+        || words.behind(at).starts_with([' ', '*', ')']) && words.ends_sentence(at)
+        || behind.starts_with(':')
+        || words.is(at + 1, &["because", "since", "as"]);
+    match (words.is(at, &YES), words.is(at, &NO)) {
+        (true, _) if ends => Some(true),
+        (_, true) if ends => Some(false),
         _ => None,
     }
 }

@@ -1,7 +1,15 @@
 //! The words by which sentences choose labels, in small letters.
 
 /// Words that may stand between a verb and a label, in small letters.
-pub(crate) const NAMES: [&str; 21] = [
+pub(crate) const NAMES: [&str; 29] = [
+    "l'option",
+    "l'opzione",
+    "l'alternative",
+    "l'alternativa",
+    "antwoord",
+    "optie",
+    "вариант",
+    "варіант",
     "option",
     "options",
     "choice",
@@ -59,7 +67,9 @@ pub(crate) const SURE: [&str; 28] = [
     "by",
 ];
 /// What the right label is.
-pub(crate) const RIGHT: [&str; 20] = [
+pub(crate) const RIGHT: [&str; 22] = [
+    "juist",
+    "corretto",
     "correct",
     "right",
     "best",
@@ -80,6 +90,33 @@ pub(crate) const RIGHT: [&str; 20] = [
     "correto",
     "corretta",
     "giusta",
+];
+/// What Slavic languages call a right or a wrong label without a verb: "верен вариант B".
+pub(crate) const RIGHT_UNJOINED: [&str; 12] = [
+    "верен",
+    "верный",
+    "верна",
+    "верным",
+    "правильный",
+    "правилен",
+    "правильная",
+    "вірний",
+    "правильний",
+    "правильна",
+    "правильною",
+    "poprawna",
+];
+pub(crate) const WRONG_UNJOINED: [&str; 10] = [
+    "неверен",
+    "неверный",
+    "неверна",
+    "неправильный",
+    "неправилен",
+    "хибний",
+    "невірний",
+    "неправильний",
+    "хибна",
+    "błędna",
 ];
 /// What a wrong label is.
 pub(crate) const WRONG: [&str; 15] = [
@@ -118,6 +155,38 @@ pub(crate) const CHOOSING: [&str; 17] = [
     "escolho",
     "choisis",
     "wähle",
+];
+/// Verbs behind which "to" comes to a label.
+pub(crate) const LEADING: [&str; 12] = [
+    "leads",
+    "lead",
+    "led",
+    "leading",
+    "points",
+    "point",
+    "pointing",
+    "brings",
+    "boils",
+    "corresponds",
+    "takes",
+    "amounts",
+];
+/// Verbs before a label that is called right behind.
+pub(crate) const GIVING: [&str; 14] = [
+    "gives",
+    "give",
+    "giving",
+    "yields",
+    "leaves",
+    "identifies",
+    "identify",
+    "confirms",
+    "confirm",
+    "establishes",
+    "singles",
+    "see",
+    "get",
+    "mark",
 ];
 /// What chooses the label behind it by two words.
 pub(crate) const PAIRS: [(&[&str], &[&str]); 6] = [
