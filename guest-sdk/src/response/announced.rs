@@ -111,8 +111,8 @@ impl Announced<'_> {
 }
 
 /// The last answer of a response that a phrase announces; the marks of bold type before it are left out. The phrases are
-/// English, Chinese, Dutch, French, German, Indonesian, Italian, Japanese, Korean, Polish, Portuguese, Russian, Spanish and
-/// Vietnamese.
+/// Arabic, Chinese, Czech, Danish, Dutch, English, Finnish, French, German, Greek, Indonesian, Italian, Japanese, Korean,
+/// Norwegian, Polish, Portuguese, Romanian, Russian, Spanish, Swedish and Vietnamese.
 ///
 /// ```
 /// use exgrpo_guest_sdk::response::announced;
