@@ -117,7 +117,7 @@ pub fn without_contrasts(text: &str) -> Cow<'_, str> {
         let at = from + offset;
         let begins = !is_in_word || is_unspaced(char);
         is_in_word = char.is_alphanumeric() && !is_unspaced(char);
-        if at < copied || !begins || !char.is_alphabetic() {
+        if at < copied || !begins || !may_begin(text.as_bytes()[at]) {
             continue;
         }
         if let Some((start, kept, end)) = contrast(text, at).filter(|(start, ..)| *start >= copied) {
@@ -131,6 +131,11 @@ pub fn without_contrasts(text: &str) -> Cow<'_, str> {
     }
     out.push_str(&text[copied..]);
     Cow::Owned(out)
+}
+
+/// Whether a word of these lists may begin with a byte: most words of a text don't.
+fn may_begin(byte: u8) -> bool {
+    matches!(byte.to_ascii_lowercase(), b'n' | b'p' | b'i' | b'k' | b'b' | b'e' | b'd') || !byte.is_ascii()
 }
 
 /// What is to be left out for the word at a place: from where, what stands for it, to where.
@@ -215,6 +220,9 @@ fn denied_at_the_end(text: &str, at: usize) -> Option<(usize, usize)> {
 
 /// What follows a word; those of writings without spaces end anywhere.
 fn behind_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    if !text.as_bytes().first()?.eq_ignore_ascii_case(word.as_bytes().first()?) {
+        return None;
+    }
     let start = text.get(..word.len())?;
     let is_word = start == word || word.is_ascii() && start.eq_ignore_ascii_case(word);
     let behind = &text[word.len()..];

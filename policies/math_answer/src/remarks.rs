@@ -80,41 +80,16 @@ const DEMOTING: [&str; 34] = [
     " é apenas ",
 ];
 
-/// What all of them have one of.
-const KEYS: [&str; 18] = [
-    "only",
-    "just",
-    "merely",
-    "simply",
-    "auxiliary",
-    "intermediate",
-    "helper",
-    "result",
-    "product",
-    " from ",
-    "serve",
-    " not ",
-    " nur ",
-    "n'est qu",
-    " solo ",
-    " sólo ",
-    " apenas ",
-    "zwischen",
-];
-
 /// Whether a sentence or a part of one only says that the value before its verb is not what is asked for.
 pub(crate) fn is_demotion(part: &str) -> bool {
-    let lower = part.to_lowercase();
-    // Most sentences have none of these.
-    if !KEYS.iter().any(|key| lower.contains(key)) {
+    // "The answer is just the number $5$" tells one: nothing of a value may follow.
+    let Some(last) = part.rfind(is_of_value) else { return false };
+    let behind = &part[last + 1..];
+    if behind.len() < 8 {
         return false;
     }
-    DEMOTING.iter().any(|phrase| {
-        lower.find(phrase).is_some_and(|at| {
-            // "The answer is just the number $5$" tells one.
-            lower[..at].contains(is_of_value) && !lower[at + phrase.len()..].contains(is_of_value)
-        })
-    })
+    let lower = behind.to_lowercase();
+    DEMOTING.iter().any(|phrase| lower.contains(phrase))
 }
 
 /// Whether a sentence is only such a remark, and doesn't end in one: its first part tells no other value.
