@@ -9,7 +9,7 @@ use crate::label::{Alphabet, Choice, REASONS};
 use crate::options::Options;
 use crate::statements::Told;
 use crate::words::Words;
-use crate::{chinese, statements, verdicts};
+use crate::{chinese, languages, statements, verdicts};
 
 /// What a sentence says of a label in brackets that is not the choice.
 const RULED_OUT: [&str; 8] =
@@ -118,7 +118,10 @@ impl Question {
     /// What sentences say of a label.
     fn told(&self, told: &Told, response: &str) -> Option<char> {
         let end = end_of(response);
-        let (at, label) = [told.chosen, chinese::told(self.labels, end)].into_iter().flatten().max()?;
+        let (at, label) = [told.chosen, chinese::told(self.labels, end), languages::told(self.labels, end)]
+            .into_iter()
+            .flatten()
+            .max()?;
         // "So (C)" concludes from what was said before.
         let concluded = self.labels.bracketed(end).pop();
         let concluded = concluded.filter(|(last, _)| *last > at && is_concluded(end, *last));

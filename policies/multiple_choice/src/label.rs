@@ -54,7 +54,12 @@ pub(crate) const REASONS: [&str; 23] = [
 ];
 
 /// Words that may stand before a label, in small letters.
-const ANNOUNCING: [&str; 42] = [
+const ANNOUNCING: [&str; 47] = [
+    "選択肢",
+    "选项",
+    "選項",
+    "선택지",
+    "보기",
     "option",
     "choice",
     "answer",
@@ -114,7 +119,8 @@ fn behind_word(text: &str) -> Option<&str> {
     let behind = ANNOUNCING.iter().find_map(|word| {
         let start = text.get(..word.len())?;
         let behind = &text[word.len()..];
-        let is_whole = !behind.starts_with(char::is_alphabetic) || !word.ends_with(char::is_alphabetic);
+        let is_whole = !behind.starts_with(char::is_alphabetic)
+            || !word.ends_with(|char: char| char.is_alphabetic() && !is_unspaced(char));
         (is_whole && start.to_lowercase() == *word).then_some(behind)
     });
     let adverb = || {

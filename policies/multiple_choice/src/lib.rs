@@ -26,6 +26,7 @@
 mod chinese;
 mod choice;
 mod label;
+mod languages;
 mod options;
 mod predicates;
 mod statements;

@@ -137,7 +137,17 @@ pub(crate) const WRONG: [&str; 15] = [
     "sbagliata",
 ];
 /// Verbs that choose the label behind them.
-pub(crate) const CHOOSING: [&str; 17] = [
+pub(crate) const CHOOSING: [&str; 27] = [
+    "scelgo",
+    "scegliamo",
+    "выбираю",
+    "выбираем",
+    "обираю",
+    "kies",
+    "kiezen",
+    "wybieram",
+    "väljer",
+    "seçiyorum",
     "choose",
     "chose",
     "choosing",

@@ -338,3 +338,47 @@ fn what_is_denied_beside_the_right_label_is_left_out() {
         ],
     );
 }
+
+#[test]
+fn sentences_of_other_languages_call_a_label_right() {
+    check(
+        Outcome::Correct,
+        "B",
+        &[
+            "Bが正解です。",
+            "AではなくBが正解です。",
+            "正解は選択肢Bです。",
+            "選択肢Bが正しい。",
+            "Ce n'est pas C mais B qui est la bonne réponse.",
+            "La proposition B est la bonne.",
+            "B ist die richtige Antwort.",
+            "B es la respuesta correcta.",
+            "A alternativa **B** está correta.",
+            "(B) è la risposta corretta.",
+            "B is het juiste antwoord.",
+            "B가 정답입니다.",
+            "Cevap olarak B doğru cevaptır.",
+            "Vậy B là đáp án đúng.",
+            "B를 선택합니다.",
+            "Выбираю B.",
+            "Scelgo B.",
+        ],
+    );
+    check(
+        Outcome::Incorrect,
+        "B",
+        &[
+            "Bが正解ではありません。",
+            "Bが正解とは限らない。",
+            "B ist nicht die richtige Antwort.",
+            "Nicht B ist die richtige Antwort.",
+            "Wenn B die richtige Antwort ist, dann auch C.",
+            "A und B ist die richtige Antwort.",
+            "AとBが正解です。",
+            "B가 정답이 아닙니다.",
+            "Si B est la bonne réponse, il faut le prouver.",
+            "B est la bonne réponse ?",
+            "B ist die richtige Antwort. Nein, C ist die richtige Antwort.",
+        ],
+    );
+}
