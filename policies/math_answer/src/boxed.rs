@@ -76,6 +76,8 @@ const CORRECTIONS: [&str; 14] = [
 ];
 /// Bytes between two boxes that belong together.
 const MAX_BETWEEN: usize = 160;
+/// Bytes before a box in which its name is looked for.
+const MAX_NAME: usize = 16;
 /// More boxes than this are not one answer.
 const MAX_BOXES: usize = 32;
 
@@ -87,7 +89,9 @@ pub(crate) fn joined(text: &str, boxes: &[Boxed<'_>]) -> Option<String> {
     let mut start = last.range.start;
     for boxed in before.iter().rev() {
         length += boxed.content.len();
-        if length > MAX_ANSWER || !is_joint(&text[boxed.range.end..start]) {
+        let between = &text[boxed.range.end..start];
+        if length > MAX_ANSWER || !(is_joint(between) || are_named_apart(&text[..boxed.range.start], between))
+        {
             break;
         }
         parts.push(boxed.content.to_owned());
@@ -156,6 +160,26 @@ fn is_joint(between: &str) -> bool {
     (has_separator || is_joined) && words().all(is_known) && (is_joined || words().next().is_none())
 }
 
+/// Whether both of two boxes have a name, each another one, and nothing else stands between them, as on lines of their own.
+fn are_named_apart(before: &str, between: &str) -> bool {
+    let bare = |text: &str| -> String {
+        text.chars().map(|char| if "$\\()[]{},;".contains(char) { ' ' } else { char }).collect()
+    };
+    let mut from = before.len().saturating_sub(MAX_NAME);
+    while !before.is_char_boundary(from) {
+        from += 1;
+    }
+    let (before, between) = (bare(&before[from..]), bare(between));
+    let (before, between) = (before.trim(), between.trim());
+    match (without_name(before), without_name(between)) {
+        (Some(first), Some("")) => {
+            let name = |text: &str| text.trim_end_matches('=').trim().to_owned();
+            name(&before[first.len()..]) != name(between)
+        }
+        _ => false,
+    }
+}
+
 /// What stands before `y=`, as in "x = \boxed{1} and y = \boxed{2}".
 fn without_name(text: &str) -> Option<&str> {
     let before = text.strip_suffix('=')?.trim_end();
@@ -181,6 +205,8 @@ mod tests {
         assert_eq!(joined("\\boxed{2} for part (a) and \\boxed{3} for part (b)"), "2, 3");
         assert_eq!(joined("$\\boxed{2}$ for part (a). For part (b), $\\boxed{3}$"), "2, 3");
         assert_eq!(joined("$x=\\boxed{2}$ and $y = \\boxed{3}$"), "2, 3");
+        assert_eq!(joined("$x=\\boxed{2}$\n\n$y = \\boxed{3}$"), "2, 3");
+        assert_eq!(joined("$x=\\boxed{2}$\n\n$x = \\boxed{3}$"), "3");
         assert_eq!(joined("\\boxed{2}\n\n\\boxed{3}"), "3");
         assert_eq!(joined("\\boxed{2} is wrong and \\boxed{3}"), "3");
         assert_eq!(joined("\\boxed{50}\\%"), "50\\%");

@@ -23,6 +23,16 @@ pub(crate) fn is_no_list(text: &str) -> bool {
     Number::read(text).is_some_and(|number| number.is_no_list())
 }
 
+/// Whether an answer is no list, and its comma doesn't group digits either: `11,05`, but not `1,050`.
+pub(crate) fn is_surely_decimal(text: &str) -> bool {
+    Number::read(text).is_some_and(|number| number.is_no_list() && number.decimals.len() != 3)
+}
+
+/// A number with a point for its comma, unless that may group digits.
+pub(crate) fn of_no_group(text: &str) -> Option<String> {
+    Number::read(text).filter(|number| number.decimals.len() != 3).map(|number| number.with_point())
+}
+
 /// An answer with a point for what may be its decimal comma.
 pub(crate) fn of_answer(text: &str) -> Option<String> {
     // The value of a name: "x = -0,5".

@@ -266,6 +266,15 @@ fn is_right(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) -> O
             return is_right;
         }
     }
+    // "11,05" is a number, whatever the gold answer is, and no list of 11 and 5.
+    if decimal_comma::is_surely_decimal(answer_text)
+        && let Some(answer) = decimal_comma::of_answer(answer_text)
+        && let Ok(answer) = parser::parse(&answer)
+    {
+        let gold_as_decimal =
+            decimal_comma::of_no_group(gold_text).and_then(|gold| parser::parse(&gold).ok());
+        return compare::equivalent(gold_as_decimal.as_ref().unwrap_or(gold), &answer);
+    }
     // Two numbers in round brackets are a point or an interval, and no set in braces.
     let is_pair =
         matches!(answer, Expr::Bracketed(Bracket::Round, items, Bracket::Round) if items.len() == 2);

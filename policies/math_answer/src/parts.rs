@@ -7,6 +7,8 @@ use crate::{compare, parser, plain};
 
 /// Bytes of an answer in parts.
 const MAX_LENGTH: usize = 600;
+/// Bytes of one whose parts are worked out, each up to its box.
+const MAX_WORKED: usize = 4_000;
 /// Parts of one answer.
 const MAX_PARTS: usize = 8;
 /// Bytes before a box in which its name is looked for.
@@ -43,7 +45,8 @@ pub(crate) type Part = (String, String);
 
 /// The parts of an answer that names at least two, each by another name.
 pub(crate) fn named(text: &str) -> Option<Vec<Part>> {
-    if text.len() > MAX_LENGTH {
+    let is_worked = text.matches("\\boxed").count() >= 2;
+    if text.len() > if is_worked { MAX_WORKED } else { MAX_LENGTH } {
         return None;
     }
     let text = without_commands(text);
@@ -130,11 +133,11 @@ pub(crate) fn values(gold: &[Part], answer: &str) -> Option<Vec<String>> {
     (listed.len() == gold.len()).then_some(listed)
 }
 
-/// What is in the box that is all of a value.
+/// What is in the only box of a value, perhaps behind its working.
 fn unboxed(value: &str) -> &str {
     let boxes = exgrpo_guest_sdk::response::boxes(value);
     match boxes.as_slice() {
-        [boxed] if value[..boxed.range.start].trim_matches(is_around).is_empty() => boxed.content,
+        [boxed] => boxed.content,
         _ => value,
     }
 }
@@ -234,6 +237,7 @@ mod tests {
             ("\\text{(a) } 163 \\quad \\text{(b) } 78", "a=163 b=78"),
             ("(i) $\\frac{1}{2}$ (ii) $-3$", "i=\\frac{1}{2} ii=-3"),
             ("(a) \\boxed{375} (b) \\boxed{21}", "a=375 b=21"),
+            ("(a) Half of 8 is \\boxed{4}.\n\n(b) So $x = \\boxed{9}$.", "a=4 b=9"),
             ("\\text{maximum } 34, \\text{ minimum } -13", "maximum=34 minimum=-13"),
         ] {
             assert_eq!(shown(text).as_deref(), Some(parts), "{text}");

@@ -9,14 +9,19 @@ use crate::modifiers::{self, begins_with_denial};
 use crate::remarks::{without_clause, without_copula};
 use crate::sentences::{end_of_sentence, last_with_value};
 use crate::spans::{self, MAX_ANSWER, Span, run_of_formulas};
+use crate::words::VERBS;
 use crate::{expr, number_words, scripts, units, words};
 
-/// Verbs that a value follows.
-const VERBS: [&str; 9] =
-    [" is ", " is: ", " are ", " equals ", " equal to ", " be ", " was ", " gives ", " total "];
+/// Verbs that a value follows in Chinese.
 const CHINESE_VERBS: [&str; 8] = ["是", "为", "為", "等于", "等於", "有", "得", "共"];
 /// Words that begin a conclusion, in small letters.
-const CONCLUSIONS: [&str; 28] = [
+const CONCLUSIONS: [&str; 34] = [
+    "in the end",
+    "in summary",
+    "all in all",
+    "ultimately",
+    "folglich",
+    "insgesamt",
     "therefore",
     "thus",
     "hence",
@@ -274,7 +279,8 @@ fn compares(before: &str, told: &str) -> bool {
 
 /// The length of an adverb before a value.
 fn adverb(text: &str) -> usize {
-    let adverbs = ["exactly ", "only ", "just ", "therefore ", "thus ", "then ", "simply ", "precisely "];
+    let adverbs =
+        ["exactly ", "only ", "just ", "therefore ", "thus ", "then ", "simply ", "precisely ", "given by "];
     adverbs.iter().find(|adverb| text.starts_with(*adverb)).map_or(0, |adverb| adverb.len())
 }
 

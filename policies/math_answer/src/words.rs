@@ -9,6 +9,24 @@ use crate::rational;
 use crate::scalar::{MAX_OPERANDS, number as number_of};
 use crate::units;
 
+/// Verbs that a value follows in a sentence.
+pub(crate) const VERBS: [&str; 14] = [
+    " is ",
+    " is: ",
+    " are ",
+    " equals ",
+    " equal to ",
+    " be ",
+    " was ",
+    " gives ",
+    " total ",
+    " comes out to ",
+    " comes out as ",
+    " comes to ",
+    " works out to ",
+    " amounts to ",
+];
+
 /// What makes of a value something else: a bound, or another value.
 const BOUNDS: [&str; 46] = [
     "or more",
