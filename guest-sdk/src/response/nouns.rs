@@ -99,7 +99,20 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
         }
         b'<' => const { &[noun("<answer>", &[""])] },
         b'e' => const { &[compound("ergebnis", GERMAN)] },
-        b'l' => const { &[compound("lösung", &["ist", "lautet", "beträgt"]), noun("lsg", ABBREVIATED)] },
+        b'l' => {
+            const {
+                &[
+                    noun("lautet die antwort", &[""]),
+                    noun("lautet die endgültige antwort", &[""]),
+                    noun("lautet die richtige antwort", &[""]),
+                    noun("lautet die finale antwort", &[""]),
+                    noun("lautet das ergebnis", &[""]),
+                    noun("luidt het antwoord", &[""]),
+                    compound("lösung", &["ist", "lautet", "beträgt"]),
+                    noun("lsg", ABBREVIATED),
+                ]
+            }
+        }
         b'r' => {
             const {
                 &[

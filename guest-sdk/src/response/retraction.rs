@@ -3,11 +3,14 @@
 use super::denial::is_denial;
 use super::is_unspaced;
 use super::retraction_words::{
-    ADVERBS, AMBIGUOUS, CONFESSIONS, JOINED, LEADS, RIGHT, STOPS, SUBJECTS, UNSPACED, VERBS, WRONG,
+    ADVERBS, AMBIGUOUS, CONFESSIONS, JOINED, LEADS, RIGHT, STOPS, SUBJECTS, UNSPACED, UNSPACED_STOPS, VERBS,
+    WRONG,
 };
 
 /// Characters of a sentence without spaces that takes something back.
 const MAX_UNSPACED: usize = 16;
+/// The same where it stops somebody's thoughts first.
+const MAX_STOPPED: usize = 48;
 /// Sentences behind an answer that may take it back without stopping first, those that are looked at, and bytes of each.
 const MAX_NEAR: usize = 2;
 const MAX_SENTENCES: usize = 24;
@@ -111,8 +114,10 @@ fn said(sentence: &str, number: usize) -> Option<bool> {
     let head = sentence.char_indices().nth(MAX_HEAD).map_or(sentence.len(), |(at, _)| at);
     let head = &sentence[..head];
     if !head.is_ascii() && head.contains(is_unspaced) {
-        let is_short =
-            head.chars().count() <= MAX_UNSPACED && !head.contains(|char: char| char.is_ascii_digit());
+        let stops = UNSPACED_STOPS.iter().any(|word| head.starts_with(word));
+        let most = if stops { MAX_STOPPED } else { MAX_UNSPACED };
+        let has_digit = head.contains(|char: char| char.is_ascii_digit());
+        let is_short = head.chars().count() <= most && (stops || !has_digit);
         return (is_short && UNSPACED.iter().any(|word| head.contains(word))).then_some(true);
     }
     let head = head.to_lowercase().replace('’', "'");
@@ -140,6 +145,9 @@ fn said(sentence: &str, number: usize) -> Option<bool> {
     while is(at, &SUBJECTS) {
         at += 1;
     }
+    // "The result 205 was wrong."
+    let is_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
+    at += usize::from(at > begin && words.get(at).is_some_and(is_number));
     let is_joined = is(at, &JOINED);
     at += usize::from(is_joined);
     // Right behind the answer its verb follows; later a sentence needs a subject, and something that stops.

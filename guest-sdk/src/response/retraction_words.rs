@@ -57,13 +57,49 @@ pub(super) const LEADS: [&str; 26] = [
     "ma",
 ];
 /// What such a sentence is about.
-pub(super) const SUBJECTS: [&str; 26] = [
-    "this", "that", "it", "the", "my", "above", "answer", "result", "value", "solution", "these", "das",
-    "dies", "es", "die", "antwort", "cela", "ça", "eso", "esto", "isso", "isto", "questo", "ciò", "это",
+pub(super) const SUBJECTS: [&str; 36] = [
+    "this",
+    "that",
+    "it",
+    "the",
+    "my",
+    "above",
+    "answer",
+    "result",
+    "value",
+    "solution",
+    "these",
+    "das",
+    "dies",
+    "es",
+    "die",
+    "antwort",
+    "cela",
+    "ça",
+    "eso",
+    "esto",
+    "isso",
+    "isto",
+    "questo",
+    "ciò",
+    "это",
     "last",
+    "ergebnis",
+    "lösung",
+    "wert",
+    "la",
+    "le",
+    "el",
+    "il",
+    "réponse",
+    "respuesta",
+    "resultado",
 ];
 /// Subjects that have their verb with them.
 pub(super) const JOINED: [&str; 6] = ["that's", "it's", "thats", "c'est", "there's", "i'm"];
+/// Words of writings without spaces that stop somebody's thoughts.
+pub(super) const UNSPACED_STOPS: [&str; 9] =
+    ["잠깐", "잠시", "아니", "等等", "等一下", "稍等", "待って", "ちょっと待", "いや、"];
 /// Verbs behind a subject, or right behind an answer.
 pub(super) const VERBS: [&str; 21] = [
     "would", "is", "was", "are", "were", "be", "seems", "looks", "must", "has", "to", "ist", "war", "est",
@@ -180,7 +216,10 @@ pub(super) const CONFESSIONS: [&str; 12] = [
     "have made a mistake",
 ];
 /// The same in writings without spaces: in a short sentence.
-pub(super) const UNSPACED: [&str; 14] = [
+pub(super) const UNSPACED: [&str; 17] = [
+    "실수",
+    "计算错",
+    "計算ミス",
     "不对",
     "不對",
     "错了",
