@@ -58,7 +58,8 @@ impl Question {
         }
         let response = &without_contrasts(response);
         if let Some(found) = settled(response) {
-            return self.announcement(&found, response);
+            let said = self.announcement(&found, response);
+            return said.or_else(|| languages::told(self.labels, end_of(response)).map(|(_, label)| label));
         }
         let labels = self.labels;
         let words = Words::new(end_of(response));
@@ -71,6 +72,7 @@ impl Question {
             .or_else(|| labels.sole_bracketed(response, &told.ruled_out))
             .or_else(|| labels.alone(response))
             .or_else(|| self.listed(response))
+            .or_else(|| self.bold_option(response))
             .or_else(|| self.text_alone(response))
     }
 
@@ -183,6 +185,19 @@ impl Question {
         let is_wrong =
             response.len() <= MAX_LINE && verdicts::is_wrong(response) && !self.options.are_verdicts();
         (!is_wrong && !self.options.contradict(label, response)).then_some(label)
+    }
+
+    /// The option that a last line in bold type is, where no other line is one: "**C) Jupiter**".
+    fn bold_option(&self, response: &str) -> Option<char> {
+        let option = |line: &str| {
+            let inner = line.trim().strip_prefix("**")?.strip_suffix("**")?;
+            self.labels.listed(inner.trim_start_matches('('))
+        };
+        let mut lines = response.lines().rev().filter(|line| !line.trim().is_empty());
+        let last = lines.next()?;
+        let label = option(last)?;
+        let is_sole = lines.filter_map(option).all(|other| other == label);
+        (is_sole && !self.options.contradict(label, last)).then_some(label)
     }
 
     /// The label of the option whose text is all of a response of one line, or what its sentence ends in: "7 + 5 = 12".

@@ -5,7 +5,7 @@ use exgrpo_guest_sdk::response::is_denial;
 use crate::label::Alphabet;
 
 /// What follows a label that is right, or chosen. Contiguous, so that a denial between them ends it.
-const RIGHT: [&str; 42] = [
+const RIGHT: [&str; 46] = [
     " ist die richtige antwort",
     " ist die richtige lösung",
     " ist die richtige",
@@ -46,8 +46,23 @@ const RIGHT: [&str; 42] = [
     "を選択",
     "를 선택",
     "을 선택",
+    "번이 정답",
+    "번이 맞",
+    "가 맞",
+    "이 맞",
     "가 정답",
     "이 정답",
+];
+/// What follows a label behind its verb: "Somit ist C die richtige Antwort".
+const INVERTED: [(&str, &[&str]); 8] = [
+    (" die richtige antwort", &["ist", "also", "somit", "daher"]),
+    (" die richtige lösung", &["ist", "also", "somit", "daher"]),
+    (" die korrekte antwort", &["ist", "also", "somit", "daher"]),
+    (" la bonne réponse", &["est", "donc"]),
+    (" la réponse correcte", &["est", "donc"]),
+    (" het juiste antwoord", &["is", "dus"]),
+    (" la respuesta correcta", &["es", "entonces"]),
+    (" a resposta correta", &["é"]),
 ];
 /// What takes that back behind it.
 const DENIED: [&str; 12] =
@@ -68,7 +83,16 @@ pub(crate) fn told(labels: Alphabet, text: &str) -> Option<(usize, char)> {
         return None;
     }
     let right = RIGHT.iter().flat_map(|phrase| lower.rmatch_indices(phrase).take(4));
-    right.filter_map(|(at, phrase)| label_before(labels, text, &lower, at, phrase.len())).max()
+    let right = right.filter_map(|(at, phrase)| label_before(labels, text, &lower, at, phrase.len()));
+    let inverted = INVERTED.iter().flat_map(|(phrase, verbs)| {
+        lower.rmatch_indices(phrase).take(4).map(|(at, phrase)| (at, phrase.len(), *verbs))
+    });
+    let inverted = inverted.filter_map(|(at, length, verbs)| {
+        let (place, label) = label_before(labels, text, &lower, at, length)?;
+        let mut words = lower[..place].split(|char: char| !char.is_alphanumeric());
+        words.rfind(|word| !word.is_empty()).filter(|word| verbs.contains(word)).map(|_| (place, label))
+    });
+    right.chain(inverted).max()
 }
 
 fn label_before(

@@ -137,14 +137,16 @@ pub(crate) const WRONG: [&str; 15] = [
     "sbagliata",
 ];
 /// Verbs that choose the label behind them.
-pub(crate) const CHOOSING: [&str; 27] = [
+pub(crate) const CHOOSING: [&str; 29] = [
+    "choisir",
+    "wählen",
+    "elegir",
+    "escolher",
+    "scegliere",
     "scelgo",
-    "scegliamo",
     "выбираю",
-    "выбираем",
     "обираю",
     "kies",
-    "kiezen",
     "wybieram",
     "väljer",
     "seçiyorum",

@@ -362,6 +362,10 @@ fn sentences_of_other_languages_call_a_label_right() {
             "B를 선택합니다.",
             "Выбираю B.",
             "Scelgo B.",
+            "그러므로 B번이 정답이다.",
+            "Somit ist B die richtige Antwort.",
+            "Il faut choisir l'option B.",
+            "Jupiter is the largest planet.\n\n**B) Jupiter**",
         ],
     );
     check(
@@ -370,6 +374,9 @@ fn sentences_of_other_languages_call_a_label_right() {
         &[
             "Bが正解ではありません。",
             "Bが正解とは限らない。",
+            "Somit ist B nicht die richtige Antwort.",
+            "**B) Mars** is smaller.\n\n**C) Jupiter**",
+            "**A) Mars**\n**B) Venus**",
             "B ist nicht die richtige Antwort.",
             "Nicht B ist die richtige Antwort.",
             "Wenn B die richtige Antwort ist, dann auch C.",
