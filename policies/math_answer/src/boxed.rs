@@ -5,7 +5,8 @@ use exgrpo_guest_sdk::response::{Boxed, is_unspaced};
 use crate::spans::{MAX_ANSWER, percent_behind};
 
 /// Words that join two boxes, and those that may stand with them: "for part (a), and for part (b)".
-const JOINTS: [&str; 22] = [
+const JOINTS: [&str; 23] = [
+    "well",
     "and",
     "or",
     "part",
@@ -29,7 +30,8 @@ const JOINTS: [&str; 22] = [
     "oder",
     "ou",
 ];
-const BESIDES: [&str; 38] = [
+const BESIDES: [&str; 39] = [
+    "as",
     "also",
     "then",
     "finally",
@@ -202,6 +204,7 @@ mod tests {
         assert_eq!(joined("$\\boxed{2}$ and $\\boxed{3}$"), "2, 3");
         assert_eq!(joined("\\boxed{2} \\quad \\text{and} \\quad \\boxed{3}"), "2, 3");
         assert_eq!(joined("\\boxed{2}\\qquad\\boxed{3}"), "2, 3");
+        assert_eq!(joined("$\\boxed{2}$ as well as $\\boxed{3}$"), "2, 3");
         assert_eq!(joined("\\boxed{2} for part (a) and \\boxed{3} for part (b)"), "2, 3");
         assert_eq!(joined("$\\boxed{2}$ for part (a). For part (b), $\\boxed{3}$"), "2, 3");
         assert_eq!(joined("$x=\\boxed{2}$ and $y = \\boxed{3}$"), "2, 3");

@@ -60,9 +60,37 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
         let boxes = boxed::all(text, &boxes).unwrap_or_default();
         return Candidates { answers, boxes, is_prose: false, is_revised };
     }
-    let is_prose = finished && !has_open_box(text);
+    let is_prose = finished && !has_open_box(text) && !gives_up(text);
     let answers = if is_prose { without_box(&results(text)) } else { Vec::new() };
     Candidates { answers, is_prose, ..Candidates::default() }
+}
+
+/// Whether a response ends in an empty box and says before it that it has no answer.
+fn gives_up(text: &str) -> bool {
+    const SAID: [&str; 14] = [
+        "i cannot give",
+        "i can't give",
+        "i could not",
+        "i couldn't",
+        "i was not able",
+        "i wasn't able",
+        "i am not able",
+        "i'm not able",
+        "i am unable",
+        "i was unable",
+        "i do not know",
+        "i don't know",
+        "we could not",
+        "we were not able",
+    ];
+    let before = text.trim_end_matches(['$', ' ', '\n', '.', '*', ']', '\\', ')']);
+    let Some(before) = before.strip_suffix("\\boxed{}") else { return false };
+    let mut from = before.len().saturating_sub(MAX_ANSWER);
+    while !before.is_char_boundary(from) {
+        from += 1;
+    }
+    let said = before[from..].to_lowercase().replace('’', "'");
+    SAID.iter().any(|phrase| said.contains(phrase))
 }
 
 /// The boxes of a text that hold something and aren't denied.

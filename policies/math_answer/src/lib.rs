@@ -56,6 +56,7 @@ mod separation;
 mod series;
 mod spans;
 mod statement;
+mod together;
 mod units;
 mod words;
 mod worked_out;
@@ -139,14 +140,17 @@ impl MathAnswer {
         let response = plain::plain(response);
         let response = proof_marks::without_proof_marks(&response);
         let found = extract::candidates_behind_thoughts(&response, request.finished);
+        if let Some((values, is_same)) = together::assigned_parts(&request.reference, &response, &found) {
+            return Some((values, Some(is_same)));
+        }
         if let Some(parts) = parts
-            && let Some(values) = parts_of(parts, extract::behind_thoughts(&response), &found)
+            && let Some(values) = together::parts_of(parts, extract::behind_thoughts(&response), &found)
         {
             let is_same = parts::are_same(parts, &values);
             return Some((values.join(", "), Some(is_same)));
         }
         if let Some(gold) = gold
-            && let Some(together) = all_boxes(gold, &found.boxes)
+            && let Some(together) = together::all_boxes(gold, &found.boxes)
         {
             return Some((together, Some(true)));
         }
@@ -225,34 +229,6 @@ impl MathAnswer {
         }
         Some((last?, Some(false)))
     }
-}
-
-/// The values of a response by the names of the gold answer's parts: in boxes of their own, or in its answer.
-fn parts_of(parts: &[parts::Part], response: &str, found: &extract::Candidates) -> Option<Vec<String>> {
-    let in_boxes = if found.is_prose || found.is_revised {
-        None
-    } else {
-        parts::boxed(parts, response, &extract::boxes(response))
-    };
-    in_boxes.or_else(|| parts::values(parts, found.answers.first()?))
-}
-
-/// All boxes as one list, where that is the gold answer: as many as the set that it is, or each with a name of its own.
-fn all_boxes(gold: &Expr, boxes: &[String]) -> Option<String> {
-    let count = match gold {
-        Expr::Set(items) | Expr::Bracketed(_, items, _) => items.len(),
-        // `(x, y) = (1, 2)`
-        Expr::Relation(first, _) if matches!(first.as_ref(), Expr::Bracketed(..)) => boxes.len(),
-        _ => return None,
-    };
-    if count != boxes.len() || count < 2 {
-        return None;
-    }
-    let together = boxes.join(", ");
-    let answer = parser::parse(&together).ok()?;
-    let Expr::Set(items) = &answer else { return None };
-    let is_list = matches!(gold, Expr::Set(_)) || compare::are_named_apart(items);
-    (is_list && compare::equivalent(gold, &answer) == Some(true)).then_some(together)
 }
 
 /// Whether an answer is the gold answer in any way that both can be read: a comma in the gold answer may be decimal.

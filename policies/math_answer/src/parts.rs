@@ -43,6 +43,30 @@ const SHORT: [(&str, &str); 6] = [
 /// A name and its value.
 pub(crate) type Part = (String, String);
 
+/// The boxes of a text by the names before them, `x = \boxed{3}`, where each has one, and each another one.
+pub(crate) fn assigned(text: &str, boxes: &[Boxed<'_>]) -> Option<Vec<Part>> {
+    if !(2..=MAX_PARTS).contains(&boxes.len()) {
+        return None;
+    }
+    let mut parts: Vec<Part> = Vec::new();
+    for boxed in boxes {
+        let before = text.get(..boxed.range.start)?.trim_end_matches([' ', '$', '{', '&']);
+        let before = before.strip_suffix('=')?.trim_end_matches([' ', '$', '&']);
+        let start = before.rfind(|char: char| !(char.is_ascii_alphanumeric() || char == '_'));
+        let name = &before[start.map_or(0, |at| at + 1)..];
+        let is_new = parts.iter().all(|(other, _)| other != name);
+        // A number before `=` is a term of an equation, as is what an operator joins.
+        let is_term =
+            before[..before.len() - name.len()].trim_end().ends_with(['+', '-', '*', '/', '^', '=']);
+        let is_name = name.starts_with(|char: char| char.is_ascii_alphabetic()) && name.len() <= 8;
+        if !is_new || is_term || !is_name {
+            return None;
+        }
+        parts.push((name.to_owned(), boxed.content.to_owned()));
+    }
+    Some(parts)
+}
+
 /// The parts of an answer that names at least two, each by another name.
 pub(crate) fn named(text: &str) -> Option<Vec<Part>> {
     let is_worked = text.matches("\\boxed").count() >= 2;
@@ -219,6 +243,20 @@ fn names(text: &str) -> Vec<(usize, usize, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn boxes_have_the_names_before_them() {
+        let shown = |text: &str| assigned(text, &exgrpo_guest_sdk::response::boxes(text));
+        let pair = |first: &str, second: &str| (first.to_owned(), second.to_owned());
+        assert_eq!(
+            shown("$\\ell = \\boxed{8}$\n\nWidth: $w=\\boxed{29}$"),
+            Some(vec![pair("ell", "8"), pair("w", "29")])
+        );
+        for text in ["x=\\boxed{1}, x=\\boxed{2}", "\\boxed{1}, y=\\boxed{2}", "x+y=\\boxed{1}, y=\\boxed{2}"]
+        {
+            assert_eq!(shown(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn parts_have_names_and_values() {
