@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::say_reading;
 use super::{print, say};
 use crate::config::Config;
 use crate::dataset::Mapping;
@@ -83,6 +84,7 @@ impl EvalArgs {
 
 pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
+    say_reading(Path::new(&config.model.path));
     let source = ModelSource::read(&config.model.path)?;
     super::tell_notes(&source);
     let mut policies = run::load_policies(&config)?;

@@ -7,6 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::output::say_reading;
 use super::restart::without_spinning_pool;
 use super::{print, say};
 use crate::bounded;
@@ -41,6 +42,7 @@ impl ModelArgs {
         if config.model.engine == Engine::Candle {
             without_spinning_pool();
         }
+        say_reading(Path::new(&config.model.path));
         let source = ModelSource::read(&config.model.path)?;
         super::tell_notes(&source);
         Ok((config, source))
@@ -265,6 +267,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     if args.out.exists() {
         bail!("{} is there already\nhint: name a directory that is not", args.out.display());
     }
+    say_reading(Path::new(&args.model));
     let source = ModelSource::read(&args.model)?;
     super::tell_notes(&source);
     let config = Config::default();

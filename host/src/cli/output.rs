@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
 use anyhow::Context;
 
@@ -74,6 +75,21 @@ fn without_backtrace(error: &candle_core::Error) -> String {
         Error::Context { inner, context } => format!("{context}: {}", without_backtrace(inner)),
         Error::WithPath { inner, path } => format!("{}: {}", path.display(), without_backtrace(inner)),
         other => other.to_string(),
+    }
+}
+
+/// Says that the model at `path` is read where that takes a while; not before an error that comes at once.
+pub(super) fn say_reading(path: &Path) {
+    const LARGE: u64 = 50 << 20;
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    // A run's weights are in its latest checkpoint.
+    let latest = entries(&path.join("checkpoints")).map(|entry| entry.path()).max();
+    let folders = [Some(path.to_owned()), latest].into_iter().flatten();
+    let files = folders.flat_map(|folder| entries(&folder).map(|entry| size(&entry.path())));
+    let bytes = size(path) + files.sum::<u64>();
+    if bytes > LARGE {
+        say(&format!("reading {} ({} MB)", path.display(), bytes >> 20));
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args;
 
-use super::output::describe;
+use super::output::{describe, say_reading};
 use super::progress::Reporter;
 use super::restart::without_spinning_pool;
 use super::{print, say};
@@ -108,6 +108,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let mut run = match &args.resume {
         Some(root) => {
             Run::recorded_engine(root).map(prepare);
+            say_reading(root);
             match args.start_over {
                 true => Run::start_over(root, args.steps)?,
                 false => Run::resume(root, args.steps)?,
@@ -116,7 +117,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         None => {
             let config = args.resolve()?;
             prepare(config.model.engine);
-            say_reading(&config.model.path);
+            say_reading(Path::new(&config.model.path));
             Run::create(config, args.out.as_deref())?
         }
     };
@@ -171,18 +172,6 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         run.dir().display()
     ));
     Ok(ExitCode::from(INTERRUPTED))
-}
-
-/// Says that a model is read where that takes a while; not before an error that comes at once.
-fn say_reading(path: &str) {
-    const LARGE: u64 = 50 << 20;
-    let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let path = Path::new(path);
-    let files = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let bytes = size(path) + files.map(|file| size(&file.path())).sum::<u64>();
-    if bytes > LARGE {
-        say(&format!("reading {} ({} MB)", path.display(), bytes >> 20));
-    }
 }
 
 fn summarize(run: &Run, summary: &Summary, seconds: f64) {
