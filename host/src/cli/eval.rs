@@ -89,6 +89,7 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     super::tell_notes(&source);
     let mut policies = run::load_policies(&config)?;
     super::check_verifier(&policies, args.verifier.as_deref())?;
+    super::warn_of_builtin_verifier(&policies, args.dataset.iter().map(|name| &**name));
     let prompt = prompt::effective(&config.prompt, &source);
     if *prompt != config.prompt {
         say(

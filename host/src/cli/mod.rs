@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Parser, Subcommand};
 
+use crate::dataset::EMBEDDED;
 use crate::escape;
 use crate::guest::{PolicySet, compile};
 use crate::journal::{BUILTIN, Slot};
@@ -139,6 +140,16 @@ fn check_keys(items: &[String], who: &str, used: &[&str], flags: &[(&str, &str)]
         }
     }
     Ok(())
+}
+
+/// Warns where the built-in verifier would judge answers to questions of somebody's own.
+fn warn_of_builtin_verifier<'a>(policies: &PolicySet, mut datasets: impl Iterator<Item = &'a str>) {
+    if policies.digest(Slot::Verifier) == BUILTIN && datasets.any(|name| !name.starts_with(EMBEDDED)) {
+        output::say(
+            "warning: no verifier was given; the built-in one compares an answer with what follows the last `;`\n\
+             hint: policies/gsm8k.wasm reads numbers, math_answer.wasm mathematics, multiple_choice.wasm letters",
+        );
+    }
 }
 
 /// Refuses a policy that was given as the verifier and is none.

@@ -53,6 +53,7 @@ impl Reporter {
         if !built_in.is_empty() {
             say(&format!("built in: {}", built_in.join(", ")));
         }
+        super::warn_of_builtin_verifier(run.policies(), std::iter::once(&*run.config().dataset.train));
         if !run.extra_columns().is_empty() {
             let names: Vec<String> = run.extra_columns().iter().map(|name| format!("{name:?}")).collect();
             say(&format!("policies see of the dataset: {}", foreign(&names.join(", "))));
