@@ -139,7 +139,6 @@ fn said(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     }
 }
 
-/// What the words before a label say: "I choose", "it is", "not", "we rule out option".
 /// Whether a sentence only supposes: "If it had asked for the opposite, A would be correct."
 fn is_supposed(words: &Words, index: usize) -> bool {
     let sentence = (0..index).rev().take(MAX_SENTENCE).take_while(|at| !words.ends_sentence(*at));
@@ -155,6 +154,7 @@ fn is_supposed(words: &Words, index: usize) -> bool {
     sentence.clone().any(opens) && sentence.chain(behind).any(is_unreal)
 }
 
+/// What the words before a label say: "I choose", "it is", "not", "we rule out option".
 fn said_before(labels: Alphabet, words: &Words, index: usize) -> Option<Said> {
     let ends = words.ends_clause(index);
     let has_reason = words.goes_on(index) && words.is(index + 1, &REASONS);
