@@ -50,7 +50,7 @@ export NVIDIA_TF32_OVERRIDE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/cuda}
 rustup target add wasm32-unknown-unknown > /dev/null
 # One choice of packages, so that dependencies are compiled once. The integration tests bring the host's binary.
-tests=(cargo test --release --locked --package exgrpo-engine --package exgrpo-host --package exgrpo-tests)
+tests=(cargo test --release --locked --package exgrpo-engine --package exgrpo-models --package exgrpo-train --package exgrpo-host --package exgrpo-tests)
 tests+=(--features exgrpo-host/cuda,exgrpo-tests/cuda)
 host="$CARGO_TARGET_DIR/release/host-under-test"
 

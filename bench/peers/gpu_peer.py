@@ -1,4 +1,4 @@
-"""The GRPO step of host/benches/gpu_step.rs by PyTorch and transformers on the same GPU: the same shapes, random weights,
+"""The GRPO step of host/engine/benches/gpu_step.rs by PyTorch and transformers on the same GPU: the same shapes, random weights,
 nothing stops early. One line of JSON on stdout; the card's own rates with --rates; a table of kernels with --profile.
 
 The model is in bf16 with attention by scaled_dot_product_attention; gradients are bf16, master weights and moments f32,

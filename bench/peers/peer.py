@@ -22,7 +22,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 GROUP_SIZE = 8
 
-# The shapes of host/benches: network, questions, prompt tokens, new tokens.
+# The shapes of host/engine/benches: network, questions, prompt tokens, new tokens.
 SHAPES = {
     "small": (
         dict(

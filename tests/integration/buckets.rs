@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use exgrpo_host::guest::{GuestConfig, Loader, PolicySet, PolicySource, Probe};
+use exgrpo_policy::{GuestConfig, Loader, PolicySet, PolicySource, Probe};
 use serde_json::Value;
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use exgrpo_host::log::{DecisionRow, EventRow, ExperienceRow, MetricsRow, ProblemRow, read};
-use exgrpo_host::rundir::RunDir;
+use exgrpo_core::rundir::RunDir;
+use exgrpo_log::{DecisionRow, EventRow, ExperienceRow, MetricsRow, ProblemRow, read};
 
 /// All rows of a run, clocks and durations zeroed, and the bytes of its latest weights.
 #[derive(Debug, PartialEq)]

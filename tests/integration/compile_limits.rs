@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use exgrpo_host::guest::{GuestConfig, Loader, PolicySource, Probe, Reject};
+use exgrpo_policy::{GuestConfig, Loader, PolicySource, Probe, Reject};
 
 use crate::modules;
 use crate::process::start_with;

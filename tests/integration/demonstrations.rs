@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use exgrpo_host::config::{Clip, Config};
-use exgrpo_host::run::Run;
-use exgrpo_host::types::Origin;
+use exgrpo_core::types::Origin;
+use exgrpo_train::config::{Clip, Config};
+use exgrpo_train::run::Run;
 
 use crate::runs::{finish, small};
 

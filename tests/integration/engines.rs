@@ -10,9 +10,9 @@
 //! at the eighth. Accuracies of a step are up to 2.7 standard errors apart, those of ten steps 0.6. Where nothing is
 //! learnt (lr = 1e-9), ten steps are 10 standard errors away.
 
-use exgrpo_host::config::{Config, Engine};
-use exgrpo_host::log::ExperienceRow;
-use exgrpo_host::types::Origin;
+use exgrpo_core::types::Origin;
+use exgrpo_log::ExperienceRow;
+use exgrpo_train::config::{Config, Engine};
 
 use crate::compare::Leavings;
 use crate::runs::finish;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use exgrpo_host::columns::TrajectoryColumns;
-use exgrpo_host::guest::{GuestConfig, Loader, PolicySet, PolicySource, Probe, Reject, VerifyRequest};
-use exgrpo_host::journal::{EventKind, Slot};
-use exgrpo_host::types::Verdict;
+use exgrpo_core::columns::TrajectoryColumns;
+use exgrpo_core::journal::{EventKind, Slot};
+use exgrpo_core::types::Verdict;
+use exgrpo_policy::{GuestConfig, Loader, PolicySet, PolicySource, Probe, Reject, VerifyRequest};
 
 fn config() -> GuestConfig {
     GuestConfig {
@@ -308,7 +308,7 @@ fn a_row_has_its_own_fuel_and_the_same_verdict_alone_as_in_company() {
         [(needed + needed / 100, Verdict::Incorrect), (needed - needed / 100, Verdict::OutOfBudget)]
     {
         let mut set = hostile_set(&GuestConfig { fuel_per_request, ..config() }, "work", 50_000);
-        let verdicts = |results: Vec<exgrpo_host::guest::VerifyResult>| -> Vec<Verdict> {
+        let verdicts = |results: Vec<exgrpo_policy::VerifyResult>| -> Vec<Verdict> {
             results.into_iter().map(|result| result.verdict).collect()
         };
         let together = verdicts(set.verify(1, &requests).unwrap().answer);
@@ -350,7 +350,7 @@ fn cost_of_policies() {
         256
     ];
     let rows = 1_000;
-    let problems = exgrpo_host::columns::ProblemColumns {
+    let problems = exgrpo_core::columns::ProblemColumns {
         id: (0..rows).collect(),
         num_success: (0..rows as u32).map(|row| row % 9).collect(),
         group_size: vec![8; rows as usize],

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use exgrpo_host::guest::{GuestConfig, Loader, PolicySource, Probe};
-use exgrpo_host::journal::EventKind;
+use exgrpo_core::journal::EventKind;
+use exgrpo_policy::{GuestConfig, Loader, PolicySource, Probe};
 
 use crate::compare::Leavings;
 use crate::process::{host, start_with};

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use exgrpo_host::columns::ProblemColumns;
-use exgrpo_host::guest::{Candidate, GuestConfig, Loader, PolicySet, PolicySource, Probe, Reject};
-use exgrpo_host::journal::{BUILTIN, Event, EventKind, Slot};
-use exgrpo_host::log::{DecisionRow, read};
+use exgrpo_core::columns::ProblemColumns;
+use exgrpo_core::journal::{BUILTIN, Event, EventKind, Slot};
+use exgrpo_log::{DecisionRow, read};
+use exgrpo_policy::{Candidate, GuestConfig, Loader, PolicySet, PolicySource, Probe, Reject};
 
 use crate::runs::{finish, small};
 
@@ -204,7 +204,7 @@ fn rows_name_who_answered_also_after_a_fault() {
     let policies = [exgrpo_tests::guest("counter"), exgrpo_tests::policy("exact_answer")];
     let mut config = small(&policies, 6);
     config.policy.params.insert("panic_from".to_owned(), 3.into());
-    config.guest.failure = exgrpo_host::guest::FailureRule::KeepLastGood;
+    config.guest.failure = exgrpo_policy::FailureRule::KeepLastGood;
     let leavings = finish(config, dir.path());
     let decisions: Vec<DecisionRow> = read::rows(dir.path()).unwrap();
     let answered = |step: u32, function: &str| {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use exgrpo_host::columns::{ProblemColumns, TrajectoryColumns};
-use exgrpo_host::guest::{
+use exgrpo_core::columns::{ProblemColumns, TrajectoryColumns};
+use exgrpo_core::journal::{BUILTIN, EventKind, Slot};
+use exgrpo_policy::{
     Candidate, FailureRule, GuestConfig, Loader, PolicySet, PolicySetError, PolicySource, Probe, Reject,
     Stop, VerifyRequest,
 };
-use exgrpo_host::journal::{BUILTIN, EventKind, Slot};
 
 fn loader(failure: FailureRule, params: &[(&str, &str)]) -> Loader {
     let params: BTreeMap<String, String> =
@@ -191,7 +191,7 @@ fn state_outlives_checkpoints_faults_and_swaps() {
 
     let snapshots = set.snapshot();
     let json = serde_json::to_string(&snapshots).unwrap();
-    assert_eq!(serde_json::from_str::<Vec<exgrpo_host::guest::PolicySnapshot>>(&json).unwrap(), snapshots);
+    assert_eq!(serde_json::from_str::<Vec<exgrpo_policy::PolicySnapshot>>(&json).unwrap(), snapshots);
     let bytes = source(&counter, None, 0).bytes;
     let pairs = snapshots.into_iter().map(|snapshot| (snapshot, Arc::clone(&bytes))).collect();
     let mut restored = PolicySet::restore(&until_5, pairs, &[]).unwrap();

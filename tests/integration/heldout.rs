@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use exgrpo_host::config::Config;
-use exgrpo_host::log::MetricsRow;
-use exgrpo_host::run::Run;
+use exgrpo_log::MetricsRow;
+use exgrpo_train::config::Config;
+use exgrpo_train::run::Run;
 
 use crate::runs::{finish, small};
 

@@ -21,15 +21,13 @@ fn refusal(output: Output) -> String {
 
 /// What the embedded model's directory would be.
 fn model(folder: &Path, edit: impl FnOnce(&mut serde_json::Value)) {
-    let mut tokenizer: serde_json::Value =
-        serde_json::from_slice(exgrpo_host::model_source::EMBEDDED_TOKENIZER).unwrap();
+    let mut tokenizer: serde_json::Value = serde_json::from_slice(exgrpo_models::EMBEDDED_TOKENIZER).unwrap();
     edit(&mut tokenizer);
-    let mut config: serde_json::Value =
-        serde_json::from_slice(exgrpo_host::model_source::EMBEDDED_CONFIG).unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(exgrpo_models::EMBEDDED_CONFIG).unwrap();
     config["eos_token_id"] = 1.into();
     std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
     std::fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
-    let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/assets/arithmetic/model.safetensors");
+    let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/models/assets/arithmetic/model.safetensors");
     std::fs::copy(weights, folder.join("model.safetensors")).unwrap();
 }
 

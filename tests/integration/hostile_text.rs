@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
-use exgrpo_host::escape::is_hidden;
-use exgrpo_host::log::{EventRow, read};
+use exgrpo_core::escape::is_hidden;
+use exgrpo_log::{EventRow, read};
 
 use crate::process::host;
 

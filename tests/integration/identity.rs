@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use exgrpo_host::config::Config;
-use exgrpo_host::model_source::{EMBEDDED_CONFIG, EMBEDDED_TOKENIZER};
-use exgrpo_host::run::Run;
+use exgrpo_models::{EMBEDDED_CONFIG, EMBEDDED_TOKENIZER};
+use exgrpo_train::config::Config;
+use exgrpo_train::run::Run;
 
 use crate::runs::small;
 
 const EMBEDDED_WEIGHTS: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../host/assets/arithmetic/model.safetensors");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../host/models/assets/arithmetic/model.safetensors");
 
 /// A run over files of its own.
 struct Files {

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use exgrpo_host::journal::EventKind;
-use exgrpo_host::log::EventRow;
+use exgrpo_core::journal::EventKind;
+use exgrpo_log::EventRow;
 
 use crate::compare::Leavings;
 use crate::process::{host, start};
@@ -73,10 +73,10 @@ fn an_interrupt_finishes_the_step_and_exits_130() {
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130));
-    let steps = exgrpo_host::log::read::metrics(&out).unwrap().len() as u32;
-    let checkpoints = exgrpo_host::rundir::RunDir::at(&out).checkpoint_steps().unwrap();
+    let steps = exgrpo_log::read::metrics(&out).unwrap().len() as u32;
+    let checkpoints = exgrpo_core::rundir::RunDir::at(&out).checkpoint_steps().unwrap();
     assert_eq!(checkpoints.last(), Some(&steps), "the last step that was logged is in a checkpoint");
-    let events: Vec<EventRow> = exgrpo_host::log::read::rows(&out).unwrap();
+    let events: Vec<EventRow> = exgrpo_log::read::rows(&out).unwrap();
     let written = events.iter().filter(|event| event.kind == EventKind::Checkpoint).map(|event| event.step);
     assert_eq!(written.collect::<Vec<_>>(), (1..=steps).collect::<Vec<_>>(), "and the log says so");
 }

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use exgrpo_host::config::{Config, RunToml};
-use exgrpo_host::model_source::ModelSource;
-use exgrpo_host::rundir::RunDir;
+use exgrpo_core::rundir::RunDir;
+use exgrpo_train::config::{Config, RunToml};
 
 use crate::compare::Leavings;
 use crate::process::{host, start};
@@ -47,7 +46,7 @@ fn a_run_outlives_its_model_and_what_it_trained_is_a_model_again() {
     Leavings::of(&halves).assert_equals(&Leavings::of(&whole));
 
     export(&whole.to_string_lossy(), &at("exported"));
-    let read = |path: &Path| ModelSource::read(&path.to_string_lossy()).unwrap();
+    let read = |path: &Path| exgrpo_train::trained::read(&path.to_string_lossy()).unwrap();
     let (exported, run, base) = (read(&at("exported")), read(&whole), read(Path::new("embedded:arithmetic")));
     assert_eq!(exported.weights, run.weights);
     assert_ne!(exported.weights, base.weights);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use exgrpo_host::log::read;
+use exgrpo_log::read;
 
 use crate::process::{host, start};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use exgrpo_host::log::{ExperienceRow, read};
+use exgrpo_log::{ExperienceRow, read};
 use exgrpo_tests::policy;
 use serde_json::Value;
 

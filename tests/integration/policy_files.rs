@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exgrpo_host::contain::{self, Budget};
-use exgrpo_host::guest::{GuestConfig, Loader, PolicySource, Probe};
+use exgrpo_core::contain::{self, Budget};
+use exgrpo_policy::{GuestConfig, Loader, PolicySource, Probe};
 
 /// Numbers that look random.
 fn numbers() -> impl FnMut(usize) -> usize {

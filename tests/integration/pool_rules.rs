@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use exgrpo_host::config::{Config, Mode};
-use exgrpo_host::log::{ExperienceRow, ProblemChange, ProblemRow};
-use exgrpo_host::types::Origin;
+use exgrpo_core::types::Origin;
+use exgrpo_log::{ExperienceRow, ProblemChange, ProblemRow};
+use exgrpo_train::config::{Config, Mode};
 
 use crate::compare::Leavings;
 use crate::runs::{finish, small};

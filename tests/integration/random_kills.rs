@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use exgrpo_host::config::Config;
-use exgrpo_host::control::REQUESTS;
-use exgrpo_host::journal::EventKind;
-use exgrpo_host::log::{EventRow, read};
-use exgrpo_host::run::Run;
+use exgrpo_core::journal::EventKind;
+use exgrpo_log::{EventRow, read};
+use exgrpo_train::config::Config;
+use exgrpo_train::control::REQUESTS;
+use exgrpo_train::run::Run;
 
 use crate::compare::Leavings;
 use crate::process::{host, start_with};

@@ -1,8 +1,8 @@
 //! Whose probabilities a run compares.
 
-use exgrpo_host::config::RatioOf;
-use exgrpo_host::log::ExperienceRow;
-use exgrpo_host::types::Origin;
+use exgrpo_core::types::Origin;
+use exgrpo_log::ExperienceRow;
+use exgrpo_train::config::RatioOf;
 
 use crate::runs::{finish, small};
 

@@ -14,9 +14,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use exgrpo_host::journal::{EventKind, Slot};
-use exgrpo_host::log::{DecisionRow, EventRow, ExperienceRow, MetricsRow, ProblemRow, read};
-use exgrpo_host::types::Origin;
+use exgrpo_core::journal::{EventKind, Slot};
+use exgrpo_core::types::Origin;
+use exgrpo_log::{DecisionRow, EventRow, ExperienceRow, MetricsRow, ProblemRow, read};
 
 use crate::process::host;
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use exgrpo_host::journal::EventKind;
-use exgrpo_host::log::{EventRow, read};
-use exgrpo_host::pool::ExperiencePool;
-use exgrpo_host::sealed::{self, Format};
+use exgrpo_core::journal::EventKind;
+use exgrpo_core::sealed::{self, Format};
+use exgrpo_log::{EventRow, read};
+use exgrpo_pool::ExperiencePool;
 
 use crate::compare::Leavings;
 use crate::process::{host, start};
@@ -154,7 +154,7 @@ fn without_a_checkpoint_nothing_is_removed_unless_the_user_says_so() {
     let early = whole.copy("early");
     fs::remove_dir_all(early.join("checkpoints")).unwrap();
     fs::create_dir(early.join("checkpoints")).unwrap();
-    for table in exgrpo_host::log::TABLES {
+    for table in exgrpo_log::TABLES {
         for part in read::parts(&early, table).unwrap().into_iter().filter(|part| part.first > 1) {
             fs::remove_file(part.path).unwrap();
         }
@@ -257,7 +257,7 @@ fn checkpoints_come_when_they_are_due_and_the_log_tells_the_truth() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
     run_it(start(&out, "8").args(["--set", "checkpoint.every=3", "--set", "checkpoint.keep=9"]));
-    let steps = exgrpo_host::rundir::RunDir::at(&out).checkpoint_steps().unwrap();
+    let steps = exgrpo_core::rundir::RunDir::at(&out).checkpoint_steps().unwrap();
     assert_eq!(steps, [1, 3, 6, 8], "the first, the multiples, the last");
     let events: Vec<EventRow> = read::rows(&out).unwrap();
     let logged: Vec<u32> =
@@ -279,7 +279,7 @@ fn checkpoints_come_when_they_are_due_and_the_log_tells_the_truth() {
 
 /// Removes the parts of the steps after `last`.
 fn shorten(out: &Path, last: u32) {
-    for table in exgrpo_host::log::TABLES {
+    for table in exgrpo_log::TABLES {
         for part in read::parts(out, table).unwrap().into_iter().filter(|part| part.last > last) {
             fs::remove_file(part.path).unwrap();
         }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use exgrpo_host::config::Config;
-use exgrpo_host::journal::EventKind;
-use exgrpo_host::log::{DecisionRow, EventRow, ExperienceRow, read};
-use exgrpo_host::run::Run;
-use exgrpo_host::types::Origin;
+use exgrpo_core::journal::EventKind;
+use exgrpo_core::types::Origin;
+use exgrpo_log::{DecisionRow, EventRow, ExperienceRow, read};
+use exgrpo_train::config::Config;
+use exgrpo_train::run::Run;
 
 use crate::compare::Leavings;
 

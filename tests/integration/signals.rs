@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use exgrpo_host::journal::EventKind;
-use exgrpo_host::log::{EventRow, read};
-use exgrpo_host::rundir::RunDir;
+use exgrpo_core::journal::EventKind;
+use exgrpo_core::rundir::RunDir;
+use exgrpo_log::{EventRow, read};
 
 use crate::modules;
 use crate::process::{host, start, start_with};

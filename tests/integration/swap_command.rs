@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Child, Output};
 use std::time::Duration;
 
-use exgrpo_host::journal::{EventKind, Slot};
-use exgrpo_host::log::{DecisionRow, EventRow, read};
+use exgrpo_core::journal::{EventKind, Slot};
+use exgrpo_log::{DecisionRow, EventRow, read};
 
 use crate::process::{host, start};
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use exgrpo_host::config::Config;
-use exgrpo_host::control::{Kind, REQUESTS, Request};
-use exgrpo_host::journal::{BUILTIN, EventKind};
-use exgrpo_host::log::{DecisionRow, EventRow, read};
-use exgrpo_host::run::Run;
-use exgrpo_host::rundir::RunDir;
+use exgrpo_core::journal::{BUILTIN, EventKind};
+use exgrpo_core::rundir::RunDir;
+use exgrpo_log::{DecisionRow, EventRow, read};
+use exgrpo_train::config::Config;
+use exgrpo_train::control::{Kind, REQUESTS, Request};
+use exgrpo_train::run::Run;
 
 use crate::compare::Leavings;
 use crate::process::{host, start};
@@ -74,7 +74,7 @@ fn a_run_with_swaps_killed_anywhere_equals_one_that_was_not() {
     assert!(first >= 3 && is_taken);
     let refused = Request::send(&whole, "2", Kind::Policy, b"nonsense").unwrap();
     assert!(!step_until_answered(&mut run, &refused).1);
-    let digest = exgrpo_host::sealed::sha256(b"nonsense");
+    let digest = exgrpo_core::sealed::sha256(b"nonsense");
     assert!(RunDir::at(&whole).policy(&digest).exists(), "what was refused is kept");
     let request = Request::send(&whole, "3", Kind::Slot, b"retirement").unwrap();
     let (second, is_taken) = step_until_answered(&mut run, &request);
@@ -274,7 +274,7 @@ fn whoever_asks_a_run_that_does_not_answer_is_told_what_becomes_of_the_request()
     let request = loop {
         let mut files = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
         // One that is still being written has its ending already.
-        let is_whole = |path: &PathBuf| !exgrpo_host::atomic::is_temp(path);
+        let is_whole = |path: &PathBuf| !exgrpo_core::atomic::is_temp(path);
         if let Some(path) =
             files.find(|path| path.extension().is_some_and(|ending| ending == "slot") && is_whole(path))
         {

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use exgrpo_host::control::{Kind, REQUESTS, Request};
-use exgrpo_host::journal::{BUILTIN, EventKind, Slot};
-use exgrpo_host::log::EventRow;
-use exgrpo_host::run::Run;
-use exgrpo_host::rundir::RunDir;
-use exgrpo_host::sealed;
+use exgrpo_core::journal::{BUILTIN, EventKind, Slot};
+use exgrpo_core::rundir::RunDir;
+use exgrpo_core::sealed;
+use exgrpo_log::EventRow;
+use exgrpo_train::control::{Kind, REQUESTS, Request};
+use exgrpo_train::run::Run;
 
 use crate::swap_durable::{events, every_third, finish, step_until_answered, steps};
 

@@ -1,6 +1,6 @@
 """How far PyTorch's bf16 is from its own f32 on the embedded model: the witness of the GPU engine's bf16.
 
-    python tests/python/bf16_witness.py host/assets/arithmetic > host/tests/golden/bf16_witness.json
+    python tests/python/bf16_witness.py host/models/assets/arithmetic > host/engine/tests/golden/bf16_witness.json
 
 Sequences are made by a formula, so that the test in host/engine/src/gpu/tests.rs makes the same. The model is
 transformers' LlamaForCausalLM, all of it in bf16 (weights and activations), as `model.to(torch.bfloat16)` has it. The

@@ -1,5 +1,5 @@
 //! The host's binary once more, so that these tests can start, kill and resume a process of it.
 
 fn main() -> std::process::ExitCode {
-    exgrpo_host::cli::main()
+    exgrpo_host::main()
 }

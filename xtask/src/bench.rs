@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         "bench",
         "--locked",
         "-p",
-        "exgrpo-host",
+        "exgrpo-engine",
         "--bench",
         "turns",
         "--no-run",
@@ -105,7 +105,7 @@ fn compare((name, our_arguments, peers): &Comparison, options: &Options) -> Resu
     for (label, arguments) in *peers {
         say(&format!("{name}: starting both sides"));
         let mut ours = workspace::cargo();
-        ours.args(["bench", "--quiet", "--locked", "-p", "exgrpo-host", "--bench", "turns", "--"]);
+        ours.args(["bench", "--quiet", "--locked", "-p", "exgrpo-engine", "--bench", "turns", "--"]);
         let mut ours = Side::start(ours.args(our_arguments.split(' ')))?;
         let mut theirs = Command::new(&options.python);
         theirs.current_dir(workspace::root()).arg("bench/peers/peer.py").args(arguments.split(' '));

@@ -94,7 +94,7 @@ fn logits_equal_those_of_candle_transformers() {
 #[test]
 fn token_scores_equal_those_of_the_published_implementation() {
     let golden: serde_json::Value =
-        serde_json::from_str(include_str!("../../../tests/golden/token_scores.json")).unwrap();
+        serde_json::from_str(include_str!("../../tests/golden/token_scores.json")).unwrap();
     let numbers = |key: &str| -> Vec<Vec<f32>> { serde_json::from_value(golden[key].clone()).unwrap() };
     let logits: Vec<Vec<Vec<f32>>> = serde_json::from_value(golden["logits"].clone()).unwrap();
     let labels: Vec<Vec<u32>> = serde_json::from_value(golden["labels"].clone()).unwrap();

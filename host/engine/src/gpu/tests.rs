@@ -217,10 +217,10 @@ fn apart(a: &[f32], b: &[f32]) -> f64 {
 #[test]
 fn bf16_is_as_close_to_f32_as_pytorchs() {
     let witness: serde_json::Value =
-        serde_json::from_str(include_str!("../../../tests/golden/bf16_witness.json")).unwrap();
+        serde_json::from_str(include_str!("../../tests/golden/bf16_witness.json")).unwrap();
     let config: ModelConfig =
-        serde_json::from_str(include_str!("../../../assets/arithmetic/config.json")).unwrap();
-    let embedded = include_bytes!("../../../assets/arithmetic/model.safetensors");
+        serde_json::from_str(include_str!("../../../models/assets/arithmetic/config.json")).unwrap();
+    let embedded = include_bytes!("../../../models/assets/arithmetic/model.safetensors");
     let weights = Weights::from_bytes(embedded, "model.safetensors", &config).unwrap();
     let vocab = config.vocab_size;
     let texts: Vec<Vec<u32>> = (0..8)

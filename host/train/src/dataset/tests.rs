@@ -1,0 +1,147 @@
+use super::*;
+use exgrpo_models::EMBEDDED_TOKENIZER;
+use exgrpo_models::tokenizer::Tokenizer;
+
+fn parse(text: &str) -> anyhow::Result<Dataset> {
+    let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded")?;
+    let mapping = Mapping { max_prompt_tokens: 8, ..Mapping::default() };
+    reader::collect(table::of_text(text), "rows.jsonl", &mapping, &Prompts::plain(&tokenizer, 0))
+}
+
+#[test]
+fn rows_keep_their_numeric_fields_as_columns() {
+    let dataset = parse(
+        "{\"question\":\"1+2=\",\"answer\":\"3\",\"grade\":1}\n\n\
+         {\"question\":\"2+2=\",\"answer\":\"4\",\"topic\":\"sums\"}\n\
+         {\"question\":\"2+3=\",\"answer\":\"5\",\"grade\":2}\n",
+    )
+    .unwrap();
+    assert_eq!(dataset.len(), 3);
+    assert_eq!(dataset.extra_names, ["grade"]);
+    assert_eq!(dataset.extra[0][0], 1.0);
+    assert!(dataset.extra[0][1].is_nan());
+    assert_eq!(dataset.extra[0][2], 2.0);
+}
+
+#[test]
+fn a_gold_answer_reaches_no_policy_by_whatever_path_it_was_named() {
+    let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded").unwrap();
+    let read = |row: &dyn Fn(usize) -> serde_json::Value, answer: Option<&str>| {
+        let text: String = (1..=9).map(|number| format!("{}\n", row(number))).collect();
+        let columns = Columns { answer: answer.map(str::to_owned), ..Columns::default() };
+        let mapping = Mapping { columns, ..Mapping::default() };
+        let prompts = Prompts::plain(&tokenizer, 0);
+        let dataset = reader::collect(table::of_text(&text), "rows.jsonl", &mapping, &prompts).unwrap();
+        assert_eq!(dataset.len(), 9);
+        dataset
+    };
+    let question = |number: usize| format!("{number}+1=");
+    let gold = |number: usize| (number * 7 + 3) % 10;
+    let plain = |n: usize| serde_json::json!({"question": question(n), "gold": gold(n), "grade": n % 3});
+    let nested = |n: usize| serde_json::json!({"question": question(n), "meta": {"gold": gold(n)}, "copy": gold(n), "grade": n % 3});
+    let verl = |n: usize| {
+        serde_json::json!({
+            "prompt": [{"role": "user", "content": question(n)}], "grade": n % 3, "copy": gold(n) as f64,
+            "reward_model": {"ground_truth": gold(n).to_string()}, "extra_info": {"index": n, "answer": gold(n)}
+        })
+    };
+    let choices = |n: usize| {
+        serde_json::json!({
+            "question": question(n), "choices": ["1", "2", "3"], "answer": n * n % 3, "right": n * n % 3, "grade": n % 2
+        })
+    };
+    let math = |n: usize| serde_json::json!({"problem": question(n), "answer": gold(n), "solution": gold(n), "grade": n % 3});
+    for (dataset, kept_back) in [
+        (read(&plain, Some("gold")), vec!["gold"]),
+        (read(&nested, Some("meta.gold")), vec!["copy"]),
+        (read(&verl, None), vec!["copy"]),
+        (read(&math, None), vec!["answer", "solution"]),
+    ] {
+        assert_eq!(dataset.extra_names, ["grade"]);
+        assert_eq!(dataset.extra[0][..3], [1.0, 2.0, 0.0]);
+        let mut names: Vec<&str> = dataset.kept_back.iter().map(|kept| kept.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, kept_back);
+    }
+    // Lettered choices need a tokenizer that knows letters: the layout alone is read here.
+    let contents: Vec<layout::Content> = (1..=9)
+        .map(|n| {
+            let row = table::row_of_json(&choices(n).to_string()).unwrap();
+            layout::read(&row, Layout::of(&row), false, &Columns::default()).unwrap()
+        })
+        .collect();
+    let answers: Vec<&str> = contents.iter().map(|content| content.answer.as_str()).collect();
+    let mut names: Vec<String> = ["answer", "right", "grade"].map(str::to_owned).to_vec();
+    let column = |name: &str| (1..=9).map(|n| choices(n)[name].as_f64().unwrap() as f32).collect::<Vec<_>>();
+    let mut columns = names.iter().map(|name| column(name)).collect();
+    extra::keep_back(&mut names, &mut columns, &Columns::default(), &answers);
+    assert_eq!(names, ["grade"]);
+}
+
+#[test]
+fn rows_that_cannot_be_used_are_counted_by_reason() {
+    let good = "{\"question\":\"1+2=\",\"answer\":\"3\"}\n";
+    let bad = [
+        ("{\"question\":\"2+2=\"}\n", "no answer"),
+        (
+            "{\"question\":\"11+22+33=\",\"answer\":\"66\"}\n",
+            "max_prompt_tokens = 8 (first: row 3: 9 tokens)",
+        ),
+        ("{\"question\":\"1?\",\"answer\":\"3\"}\n", "not in the tokenizer's vocabulary"),
+        (good, "the same question and answer"),
+        ("{\"question\":\n", "not readable"),
+    ];
+    let text: String = std::iter::once(good).chain(bad.iter().map(|(row, _)| *row)).collect();
+    let dataset = parse(&text).unwrap();
+    assert_eq!((dataset.len(), dataset.unusable.len()), (1, bad.len()));
+    for (_, reason) in bad {
+        assert!(dataset.unusable.to_string().contains(reason), "{}", dataset.unusable);
+    }
+    for text in [bad[0].0, "\n"] {
+        let error = format!("{:#}", parse(text).unwrap_err());
+        assert!(error.contains("no row that can be used") && error.contains("hint: "), "{error}");
+    }
+}
+
+#[test]
+fn jsonl_json_and_parquet_hold_the_same_rows() {
+    let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    std::fs::write(
+        at("a.jsonl"),
+        "{\"question\":\"1+2=\",\"answer\":\"3\"}\n{\"question\":\"2+2=\",\"answer\":\"4\"}",
+    )
+    .unwrap();
+    std::fs::write(
+        at("a.json"),
+        "[{\"question\":\"1+2=\",\"answer\":\"3\"},{\"question\":\"2+2=\",\"answer\":\"4\"}]",
+    )
+    .unwrap();
+    let column = |values: [&str; 2]| -> arrow::array::ArrayRef {
+        std::sync::Arc::new(arrow::array::StringArray::from(values.to_vec()))
+    };
+    let batch = arrow::array::RecordBatch::try_from_iter([
+        ("question", column(["1+2=", "2+2="])),
+        ("answer", column(["3", "4"])),
+    ])
+    .unwrap();
+    let file = std::fs::File::create(at("a.parquet")).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let prompts = Prompts::plain(&tokenizer, 0);
+    let read = |name: &str| Dataset::read(&at(name), &Mapping::default(), &prompts);
+    let expected = read("a.jsonl").unwrap().questions;
+    assert_eq!(expected.len(), 2);
+    assert_eq!(read("a.json").unwrap().questions, expected);
+    assert_eq!(read("a.parquet").unwrap().questions, expected);
+
+    let whole = std::fs::read(at("a.parquet")).unwrap();
+    std::fs::write(at("cut.parquet"), &whole[..whole.len() / 2]).unwrap();
+    for (name, expected) in [("cut.parquet", "no readable Parquet"), ("nowhere.jsonl", "can't read dataset")]
+    {
+        let error = format!("{:#}", read(name).unwrap_err());
+        assert!(error.contains(expected) && error.contains(name), "{error}");
+    }
+}
