@@ -19,6 +19,17 @@ pub enum Level {
     Hard,
 }
 
+impl Level {
+    /// The word used in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Easy => "easy",
+            Self::Medium => "medium",
+            Self::Hard => "hard",
+        }
+    }
+}
+
 /// A bucket of questions of about the same difficulty.
 ///
 /// ```
@@ -97,6 +108,17 @@ pub enum Decision {
     Retire,
     /// Take it back.
     Revive,
+}
+
+impl Decision {
+    /// The word used in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Retire => "retire",
+            Self::Revive => "revive",
+        }
+    }
 }
 
 /// Slot `retirement`: which questions leave the pool, and which come back.

@@ -102,6 +102,7 @@
     reason = "the guide's code is a whole library; tests/guide.rs runs its test"
 )]
 
+pub mod baseline;
 pub mod log;
 pub mod paper;
 pub mod parameters;

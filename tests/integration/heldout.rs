@@ -54,7 +54,7 @@ fn the_accuracy_before_training_is_remembered_over_a_kill() {
     let out = dir.path().join("run");
     let mut run = Run::create(config(dir.path()), Some(&out)).unwrap();
     assert_eq!(run.heldout_before(), None);
-    let before = run.step().unwrap().metrics.get("heldout/before");
+    let before = run.step().unwrap().metrics.get(exgrpo_log::metric::HELDOUT_BEFORE);
     assert!(before.is_some_and(|share| share > 0.0) && run.heldout_before() == before, "{before:?}");
     drop(run);
     assert_eq!(Run::resume(&out, None).unwrap().heldout_before(), before);

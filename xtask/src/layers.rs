@@ -15,8 +15,9 @@ struct Layer {
     reaches: &'static [&'static str],
 }
 
-const LAYERS: [Layer; 9] = [
-    Layer { package: "exgrpo-core", ours: &[], names: &[], reaches: &[] },
+const LAYERS: [Layer; 10] = [
+    Layer { package: "exgrpo-guest-sdk", ours: &[], names: &[], reaches: &[] },
+    Layer { package: "exgrpo-core", ours: &["exgrpo-guest-sdk"], names: &[], reaches: &[] },
     Layer { package: "exgrpo-pool", ours: &["exgrpo-core"], names: &[], reaches: &[] },
     Layer {
         package: "exgrpo-log",
@@ -24,7 +25,12 @@ const LAYERS: [Layer; 9] = [
         names: &["arrow", "parquet"],
         reaches: &["arrow", "parquet"],
     },
-    Layer { package: "exgrpo-policy", ours: &["exgrpo-core"], names: &["wasmtime"], reaches: &["wasmtime"] },
+    Layer {
+        package: "exgrpo-policy",
+        ours: &["exgrpo-core", "exgrpo-guest-sdk"],
+        names: &["wasmtime"],
+        reaches: &["wasmtime"],
+    },
     // candle-core itself brings tokenizers along.
     Layer {
         package: "exgrpo-engine",

@@ -11,8 +11,8 @@ use exgrpo_core::rng::Streams;
 use exgrpo_engine::{Actor, ModelConfig, Precision, Weights};
 use exgrpo_models::tokenizer::Tokenizer;
 use exgrpo_models::{EMBEDDED_CONFIG, EMBEDDED_TOKENIZER};
-use exgrpo_train::pretrain::{Pretraining, random_weights, successes};
-use exgrpo_train::task::arithmetic::{self, Habits, Row};
+use exgrpo_train::default_task::arithmetic::{self, Habits, Row};
+use exgrpo_train::default_task::pretrain::{Pretraining, random_weights, successes};
 
 /// Arguments of `dataset`.
 #[derive(Debug, Args)]
@@ -105,7 +105,7 @@ pub(super) fn pretrain(args: &PretrainArgs) -> anyhow::Result<()> {
     let pretraining =
         Pretraining { steps: args.steps, batch: args.batch, lr: args.lr, habits, seed: args.seed };
     let begin = std::time::Instant::now();
-    exgrpo_train::pretrain::run(&mut actor, &tokenizer, &pretraining, &questions, |report| {
+    exgrpo_train::default_task::pretrain::run(&mut actor, &tokenizer, &pretraining, &questions, |report| {
         if report.step.is_multiple_of(50) || report.step == args.steps {
             let seconds = begin.elapsed().as_secs_f64();
             super::say(&format!("step {:5}  loss {:.4}  {seconds:.0} s", report.step, report.loss));

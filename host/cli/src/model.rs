@@ -14,7 +14,7 @@ use exgrpo_core::bounded;
 use exgrpo_core::escape;
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::TokenId;
-use exgrpo_engine::{Actor, SampleRequest, Sampling, ScoreGrads, Sequence, WEIGHTS_FILE, Weights};
+use exgrpo_engine::{Actor, SampleRequest, SamplingParams, ScoreGrads, Sequence, WEIGHTS_FILE, Weights};
 use exgrpo_models::prompt::Prompts;
 use exgrpo_models::{Message, ModelSource};
 use exgrpo_train::config::{Config, Engine};
@@ -126,7 +126,7 @@ pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
                 let stream = |sample| streams.stream("generate", index as u64, sample);
                 SampleRequest { prompt, streams: (0..args.samples).map(stream).collect() }
             });
-            let sampling = Sampling {
+            let sampling = SamplingParams {
                 temperature: args.temperature,
                 score_temperature: 1.0,
                 top_p: args.top_p,

@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::say;
 use exgrpo_core::escape::{entry, foreign, lines};
 use exgrpo_core::journal::Slot;
+use exgrpo_core::types::Origin;
+use exgrpo_log::metric::{self, Metric};
 use exgrpo_train::run::{Run, StepReport};
 
 /// Without a terminal every so many steps get a line.
@@ -127,16 +129,16 @@ impl Reporter {
 }
 
 fn describe(report: &StepReport) -> String {
-    let get = |key: &str| report.metrics.get(key).unwrap_or_default();
+    let get = |metric: Metric| report.metrics.get(metric).unwrap_or_default();
     let buckets: Vec<String> =
-        (0..).map_while(|k| report.metrics.get(&format!("pool/bucket_{k}"))).map(|n| n.to_string()).collect();
+        (0..).map_while(|k| report.metrics.get(metric::POOL_BUCKET.of(k))).map(|n| n.to_string()).collect();
     format!(
         "correct {:.3}  pool {} [{}]  retired {}  replay {:.0} %  {:.0} tok/s",
-        get("rollout/correct/fresh"),
-        get("pool/questions"),
+        get(metric::CORRECT_OF.of(Origin::Fresh)),
+        get(metric::POOL_QUESTIONS),
         buckets.join(" "),
-        get("pool/retired"),
-        100.0 * get("replay/share"),
-        get("time/tokens_per_s")
+        get(metric::POOL_RETIRED),
+        100.0 * get(metric::REPLAY_SHARE),
+        get(metric::TOKENS_PER_S)
     )
 }

@@ -13,6 +13,7 @@ use super::restart::without_spinning_pool;
 use super::{print, say};
 use exgrpo_core::escape::quoted;
 use exgrpo_core::signals::{self, INTERRUPTED};
+use exgrpo_log::metric;
 use exgrpo_train::config::{Config, Engine};
 use exgrpo_train::run::{Run, Summary};
 
@@ -184,12 +185,12 @@ fn summarize(run: &Run, summary: &Summary, seconds: f64) {
         summary.tokens / summary.step_s.max(1e-9),
     ));
     if let Some(last) = &summary.last {
-        let get = |key| last.get(key).unwrap_or_default();
+        let get = |metric| last.get(metric).unwrap_or_default();
         say(&format!(
             "pool: {} questions with {} trajectories, {} retired",
-            get("pool/questions"),
-            get("pool/experiences"),
-            get("pool/retired")
+            get(metric::POOL_QUESTIONS),
+            get(metric::POOL_EXPERIENCES),
+            get(metric::POOL_RETIRED)
         ));
     }
     say(&format!(

@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use exgrpo_core::types::Completion;
 use exgrpo_engine::{
-    Actor, AdamW, ModelConfig, NamedTensor, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence,
-    Weights,
+    Actor, AdamW, ModelConfig, NamedTensor, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores,
+    Sequence, Weights,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -149,7 +149,7 @@ fn sample(
     new: usize,
     round: usize,
 ) -> Vec<Vec<Completion>> {
-    let sampling = Sampling {
+    let sampling = SamplingParams {
         temperature: 1.0,
         score_temperature: 1.0,
         top_p: 1.0,

@@ -10,7 +10,7 @@ use super::cpu::CpuActor;
 use super::gpu::GpuActor;
 use super::optim::Update;
 use super::{
-    AdamW, DeviceMemory, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence,
+    AdamW, DeviceMemory, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence,
     TensorFileError, Weights,
 };
 use exgrpo_core::types::{Completion, TokenId};
@@ -32,7 +32,7 @@ pub(super) trait Engine: Send {
     fn sample(
         &self,
         requests: Vec<SampleRequest<'_>>,
-        sampling: &Sampling,
+        sampling: &SamplingParams,
     ) -> anyhow::Result<Vec<Vec<Completion>>>;
     fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>>;
     fn weights(&self) -> anyhow::Result<Weights>;
@@ -183,7 +183,7 @@ impl Actor {
     pub fn sample(
         &self,
         requests: Vec<SampleRequest<'_>>,
-        sampling: &Sampling,
+        sampling: &SamplingParams,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         self.0.sample(requests, sampling)
     }

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use super::config::ModelConfig;
-use super::{SampleRequest, Sampling, ScoreGrads, Scores, Sequence};
+use super::{SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence};
 use exgrpo_core::types::TokenId;
 
 /// Splits sequences of the given lengths into micro-batches: indices, shortest sequences first, so that padding is
@@ -40,9 +40,9 @@ pub(super) fn check_sequences(config: &ModelConfig, batch: &[Sequence<'_>]) -> a
 pub(super) fn check_requests(
     config: &ModelConfig,
     requests: &[SampleRequest<'_>],
-    sampling: &Sampling,
+    sampling: &SamplingParams,
 ) -> anyhow::Result<()> {
-    let Sampling { temperature, score_temperature, top_p, max_new_tokens, .. } = *sampling;
+    let SamplingParams { temperature, score_temperature, top_p, max_new_tokens, .. } = *sampling;
     check_temperature(score_temperature)?;
     ensure!(
         temperature.is_finite() && temperature >= 0.0,

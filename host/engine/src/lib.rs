@@ -83,7 +83,7 @@ pub struct ScoreGrads {
 
 /// How completions are sampled.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sampling {
+pub struct SamplingParams {
     /// Divides the logits before sampling; 0 picks the likeliest token.
     pub temperature: f32,
     /// Temperature of the distribution over the whole vocabulary that log-probs and entropies are recorded of, above 0.

@@ -3,7 +3,7 @@
 use anyhow::{bail, ensure};
 use rand_chacha::ChaCha8Rng;
 
-use super::Sampling;
+use super::SamplingParams;
 use super::cpu::{finite_max, softmax_weights, sum_f64};
 use super::weights::unit_interval;
 use exgrpo_core::types::{Completion, TokenId};
@@ -27,7 +27,7 @@ impl Drawing {
         logits: &[f32],
         log_sum: f32,
         entropy: f32,
-        sampling: &Sampling,
+        sampling: &SamplingParams,
         weights: &mut Vec<f32>,
     ) -> anyhow::Result<bool> {
         let id = pick(logits, sampling, &mut self.stream, weights)?;
@@ -36,12 +36,12 @@ impl Drawing {
     }
 
     /// Draws the next token from the softmax of `logits`, `[V]`; true when the completion ends with it.
-    pub(super) fn push(&mut self, logits: &[f32], sampling: &Sampling) -> anyhow::Result<bool> {
+    pub(super) fn push(&mut self, logits: &[f32], sampling: &SamplingParams) -> anyhow::Result<bool> {
         let draw = draw(logits, sampling, &mut self.stream)?;
         Ok(self.record(draw, sampling))
     }
 
-    fn record(&mut self, draw: Draw, sampling: &Sampling) -> bool {
+    fn record(&mut self, draw: Draw, sampling: &SamplingParams) -> bool {
         self.completion.ids.push(draw.id);
         self.completion.logprobs.push(draw.logprob);
         self.completion.entropies.push(draw.entropy);
@@ -59,7 +59,7 @@ struct Draw {
     entropy: f32,
 }
 
-fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow::Result<Draw> {
+fn draw(logits: &[f32], sampling: &SamplingParams, stream: &mut ChaCha8Rng) -> anyhow::Result<Draw> {
     let id = pick(logits, sampling, stream, &mut Vec::new())?;
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (mut sum, mut weighted) = (0.0f64, 0.0f64);
@@ -81,7 +81,7 @@ fn draw(logits: &[f32], sampling: &Sampling, stream: &mut ChaCha8Rng) -> anyhow:
 /// Takes one 64-bit number from `stream` unless the temperature is 0.
 fn pick(
     logits: &[f32],
-    sampling: &Sampling,
+    sampling: &SamplingParams,
     stream: &mut ChaCha8Rng,
     weights: &mut Vec<f32>,
 ) -> anyhow::Result<usize> {

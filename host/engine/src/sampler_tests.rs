@@ -3,8 +3,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
 
-fn sampling(temperature: f32, top_p: f32) -> Sampling {
-    Sampling { temperature, score_temperature: 1.0, top_p, max_new_tokens: 1, stop_ids: vec![] }
+fn sampling(temperature: f32, top_p: f32) -> SamplingParams {
+    SamplingParams { temperature, score_temperature: 1.0, top_p, max_new_tokens: 1, stop_ids: vec![] }
 }
 
 fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {

@@ -7,6 +7,7 @@
 //! of `metrics` before, so that what is missing, damaged or of another run is noticed when the run is resumed.
 
 mod evaluations;
+pub mod metric;
 pub mod metrics;
 pub mod parquet_footer;
 pub mod part;
@@ -29,6 +30,7 @@ use exgrpo_core::atomic::{self, AtomicError};
 use exgrpo_core::rundir::RunDirError;
 
 pub use evaluations::{EvaluationRow, write_part};
+pub use metric::Metric;
 pub use metrics::MetricsRow;
 pub use rows::{DecisionRow, EventRow, ExperienceRow, ProblemChange, ProblemRow};
 pub use run_log::{Begin, RunLog};

@@ -55,17 +55,7 @@ pub use snapshot::PolicySnapshot;
 pub use store::LogLine;
 
 /// One response to be verified.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct VerifyRequest {
-    /// The question's text.
-    pub prompt: String,
-    /// Gold answer as the dataset gives it.
-    pub reference: String,
-    /// Decoded completion.
-    pub response: String,
-    /// False when generation stopped at the length limit.
-    pub finished: bool,
-}
+pub use exgrpo_guest_sdk::Request as VerifyRequest;
 
 /// What came of one [`VerifyRequest`].
 #[derive(Debug, Clone, PartialEq)]

@@ -164,6 +164,13 @@ impl ExperiencePool {
         &self.experiences[row as usize]
     }
 
+    /// The trajectory `id` of the question in `row`, if it is stored.
+    pub fn experience(&self, row: u32, id: u64) -> Option<&Experience> {
+        // Ids rise in the order of storing.
+        let stored = self.experiences(row);
+        stored.binary_search_by_key(&id, |experience| experience.id).ok().map(|index| &stored[index])
+    }
+
     /// Number of questions known, in the pool or not.
     pub fn num_questions(&self) -> usize {
         self.problems.len()

@@ -179,6 +179,9 @@ fn read_experiences(
             if length[index] == 0 || step[index] == 0 {
                 bail!("experience {} has no tokens or no step", id[index]);
             }
+            if of_question.last().is_some_and(|before: &Experience| before.id > id[index]) {
+                bail!("experience {} stands after a later one of its question", id[index]);
+            }
             of_question.push(Experience {
                 id: id[index],
                 step: step[index],

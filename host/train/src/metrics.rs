@@ -1,149 +1,73 @@
-//! A step's metrics: one number a key, `stage/what[/origin]`. Definitions stand in `log::metrics`.
+//! A step's metrics, gathered from what its stages answered. Keys and definitions stand in [`exgrpo_log::metric`].
 
 use std::collections::BTreeMap;
 
-use crate::batch::DropReason;
 use crate::config::ReplaySection;
-use crate::update::UpdateReport;
+use crate::stages::batch::DropReason;
+use crate::stages::update::UpdateReport;
 use exgrpo_core::types::{Origin, Rollout, RolloutGroup, Verdict};
+use exgrpo_log::metric::{self, Metric};
 use exgrpo_pool::ExperiencePool;
-
-/// Metrics that every run has, whatever its group size.
-const KEYS: &[&str] = &[
-    "advantage/mean",
-    "batch/dropped/out-of-budget",
-    "batch/dropped/unscorable",
-    "batch/dropped/zero-advantage",
-    "batch/not_wholly_scored",
-    "batch/solve_all",
-    "batch/solve_none",
-    "dataset/epoch",
-    "guest/faults",
-    "guest/fuel",
-    "heldout/accuracy",
-    "heldout/before",
-    "objective/approximate_kl/demonstrated",
-    "objective/approximate_kl/fresh",
-    "objective/approximate_kl/replayed",
-    "objective/clip_fraction/fresh",
-    "objective/dropped_tokens",
-    "objective/entropy",
-    "objective/loss",
-    "objective/loss/demonstrated",
-    "objective/loss/fresh",
-    "objective/loss/replayed",
-    "objective/ratio_max/demonstrated",
-    "objective/ratio_max/fresh",
-    "objective/ratio_max/replayed",
-    "objective/ratio_mean/demonstrated",
-    "objective/ratio_mean/fresh",
-    "objective/ratio_mean/replayed",
-    "objective/ratio_variance/demonstrated",
-    "objective/ratio_variance/fresh",
-    "objective/ratio_variance/replayed",
-    "objective/tokens",
-    "optim/grad_norm",
-    "optim/skipped",
-    "pool/bucket_other",
-    "pool/experiences",
-    "pool/questions",
-    "pool/retired",
-    "replay/age_mean",
-    "replay/below_min_reward",
-    "replay/groups",
-    "replay/is_mixed",
-    "replay/ratio",
-    "replay/share",
-    "reward/mean",
-    "reward/mean/demonstrated",
-    "reward/mean/fresh",
-    "reward/mean/replayed",
-    "rollout/correct",
-    "rollout/correct/demonstrated",
-    "rollout/correct/fresh",
-    "rollout/correct/replayed",
-    "rollout/entropy/demonstrated",
-    "rollout/entropy/fresh",
-    "rollout/entropy/replayed",
-    "rollout/finished",
-    "rollout/length/demonstrated",
-    "rollout/length/fresh",
-    "rollout/length/replayed",
-    "rollout/tokens",
-    "time/checkpoint_s",
-    "time/guest_s",
-    "time/rollout_s",
-    "time/select_s",
-    "time/step_s",
-    "time/tokens_per_s",
-    "time/update_s",
-    "time/verify_s",
-];
-
-/// All keys of a run: the fixed ones and one `pool/bucket_<k>` for each number of successes.
-pub fn keys(group_size: u32) -> Vec<String> {
-    let buckets = (0..=group_size).map(bucket_key);
-    KEYS.iter().map(|key| (*key).to_owned()).chain(buckets).collect()
-}
-
-fn bucket_key(bucket: u32) -> String {
-    format!("pool/bucket_{bucket}")
-}
 
 /// Metrics collected over a step. A key that is never set is null in the log.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Metrics {
-    values: BTreeMap<String, f64>,
+    values: BTreeMap<Metric, f64>,
 }
 
 impl Metrics {
     /// Sets one value; NaN means there is none.
-    pub fn set(&mut self, key: &str, value: f64) {
-        self.values.insert(key.to_owned(), value);
+    pub fn set(&mut self, metric: Metric, value: f64) {
+        self.values.insert(metric, value);
     }
 
-    /// The value of `key`, when it was set to a number.
-    pub fn get(&self, key: &str) -> Option<f64> {
-        self.values.get(key).copied().filter(|value| !value.is_nan())
+    /// The value of `metric`, when it was set to a number.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.values.get(&metric).copied().filter(|value| !value.is_nan())
     }
 
     /// Keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.values.iter().map(|(key, &value)| (key.as_str(), value))
+        self.values.iter().map(|(metric, &value)| (metric.key(), value))
     }
 
     /// What the rollouts of a step say.
     pub fn set_rollouts(&mut self, groups: &[RolloutGroup], step: u32, replay: &ReplaySection) {
         let all = || groups.iter().flat_map(|group| &group.rollouts);
         let of = |origin: Origin| all().filter(move |rollout| rollout.origin == origin);
-        self.set("reward/mean", mean(all().filter(is_scored).map(|r| f64::from(r.reward))));
-        self.set("rollout/correct", mean(all().map(is_correct)));
-        self.set("advantage/mean", mean(all().filter(is_scored).map(|r| f64::from(r.advantage))));
+        self.set(metric::REWARD_MEAN, mean(all().filter(is_scored).map(|r| f64::from(r.reward))));
+        self.set(metric::CORRECT, mean(all().map(is_correct)));
+        self.set(metric::ADVANTAGE_MEAN, mean(all().filter(is_scored).map(|r| f64::from(r.advantage))));
         for origin in Origin::ALL {
-            let name = origin.as_str();
             let lengths = of(origin).map(|r| r.completion.ids.len() as f64);
             let rewards = of(origin).filter(is_scored).map(|r| f64::from(r.reward));
             let entropies = of(origin).map(|r| f64::from(r.completion.mean_entropy()));
-            self.set(&format!("reward/mean/{name}"), mean(rewards));
-            self.set(&format!("rollout/correct/{name}"), mean(of(origin).map(is_correct)));
-            self.set(&format!("rollout/length/{name}"), mean(lengths));
-            self.set(&format!("rollout/entropy/{name}"), mean(entropies));
+            self.set(metric::REWARD_MEAN_OF.of(origin), mean(rewards));
+            self.set(metric::CORRECT_OF.of(origin), mean(of(origin).map(is_correct)));
+            self.set(metric::LENGTH_OF.of(origin), mean(lengths));
+            self.set(metric::ENTROPY_OF.of(origin), mean(entropies));
         }
         let fresh_tokens: usize = of(Origin::Fresh).map(|r| r.completion.ids.len()).sum();
-        self.set("rollout/tokens", fresh_tokens as f64);
+        self.set(metric::SAMPLED_TOKENS, fresh_tokens as f64);
         self.set(
-            "rollout/finished",
+            metric::FINISHED,
             mean(of(Origin::Fresh).map(|r| f64::from(u8::from(r.completion.finished)))),
         );
-        self.set("replay/groups", groups.iter().filter(|group| group.drawn_from.is_some()).count() as f64);
-        self.set("replay/share", of(Origin::Replayed).count() as f64 / all().count() as f64);
-        self.set("replay/age_mean", mean(of(Origin::Replayed).map(|r| f64::from(step - r.sampled_step))));
+        self.set(
+            metric::REPLAY_GROUPS,
+            groups.iter().filter(|group| group.drawn_from.is_some()).count() as f64,
+        );
+        self.set(metric::REPLAY_SHARE, of(Origin::Replayed).count() as f64 / all().count() as f64);
+        self.set(
+            metric::REPLAY_AGE_MEAN,
+            mean(of(Origin::Replayed).map(|r| f64::from(step - r.sampled_step))),
+        );
         let spurned = all().filter(|rollout| replay.spurns(rollout)).count();
-        self.set("replay/below_min_reward", spurned as f64);
+        self.set(metric::BELOW_MIN_REWARD, spurned as f64);
         let groups_of = |test: fn(&RolloutGroup) -> bool| groups.iter().filter(|g| test(g)).count() as f64;
-        self.set("batch/solve_all", groups_of(|group| all_are(group, Verdict::Correct)));
-        self.set("batch/solve_none", groups_of(|group| all_are(group, Verdict::Incorrect)));
-        self.set("batch/not_wholly_scored", groups_of(|group| group.num_unscored() > 0));
+        self.set(metric::SOLVE_ALL, groups_of(|group| all_are(group, Verdict::Correct)));
+        self.set(metric::SOLVE_NONE, groups_of(|group| all_are(group, Verdict::Incorrect)));
+        self.set(metric::NOT_WHOLLY_SCORED, groups_of(|group| group.num_unscored() > 0));
     }
 
     /// What the pool looks like after a step.
@@ -151,40 +75,45 @@ impl Metrics {
         let counts = pool.counts();
         for bucket in 0..=group_size {
             let count = counts.get(bucket as usize).copied().unwrap_or_default();
-            self.set(&bucket_key(bucket), f64::from(count));
+            self.set(metric::POOL_BUCKET.of(bucket), f64::from(count));
         }
         let other: u32 = counts.iter().skip(group_size as usize + 1).sum();
-        self.set("pool/bucket_other", f64::from(other));
-        self.set("pool/questions", pool.num_drawable() as f64);
-        self.set("pool/experiences", pool.num_experiences() as f64);
-        self.set("pool/retired", pool.num_retired() as f64);
+        self.set(metric::POOL_BUCKET_OTHER, f64::from(other));
+        self.set(metric::POOL_QUESTIONS, pool.num_drawable() as f64);
+        self.set(metric::POOL_EXPERIENCES, pool.num_experiences() as f64);
+        self.set(metric::POOL_RETIRED, pool.num_retired() as f64);
+    }
+
+    /// What was left out of the loss, by reason.
+    pub fn set_dropped(&mut self, dropped: &[Option<DropReason>]) {
+        for (reason, metric) in [
+            (DropReason::Unscorable, metric::DROPPED_UNSCORABLE),
+            (DropReason::OutOfBudget, metric::DROPPED_OUT_OF_BUDGET),
+            (DropReason::ZeroAdvantage, metric::DROPPED_ZERO_ADVANTAGE),
+        ] {
+            let count = dropped.iter().filter(|dropped| **dropped == Some(reason)).count();
+            self.set(metric, count as f64);
+        }
     }
 
     /// What the updates of a step did.
-    pub fn set_update(&mut self, report: &UpdateReport, dropped: &[Option<DropReason>]) {
-        for reason in [DropReason::Unscorable, DropReason::OutOfBudget, DropReason::ZeroAdvantage] {
-            let count = dropped.iter().filter(|dropped| **dropped == Some(reason)).count();
-            self.set(&format!("batch/dropped/{}", reason.as_str()), count as f64);
-        }
+    pub fn set_update(&mut self, report: &UpdateReport) {
         let stats = &report.stats;
-        for (name, of) in Origin::ALL.map(|origin| (origin.as_str(), stats.of(origin))) {
+        for (origin, of) in Origin::ALL.map(|origin| (origin, stats.of(origin))) {
             let has_tokens = of.num_tokens > 0;
-            self.set(&format!("objective/loss/{name}"), if has_tokens { of.loss } else { f64::NAN });
-            self.set(&format!("objective/ratio_mean/{name}"), of.ratio_mean());
-            self.set(&format!("objective/ratio_variance/{name}"), of.ratio_variance());
-            self.set(
-                &format!("objective/ratio_max/{name}"),
-                if has_tokens { of.ratio_max } else { f64::NAN },
-            );
-            self.set(&format!("objective/approximate_kl/{name}"), of.approximate_kl());
+            self.set(metric::LOSS_OF.of(origin), if has_tokens { of.loss } else { f64::NAN });
+            self.set(metric::RATIO_MEAN.of(origin), of.ratio_mean());
+            self.set(metric::RATIO_VARIANCE.of(origin), of.ratio_variance());
+            self.set(metric::RATIO_MAX.of(origin), if has_tokens { of.ratio_max } else { f64::NAN });
+            self.set(metric::APPROXIMATE_KL.of(origin), of.approximate_kl());
         }
-        self.set("objective/clip_fraction/fresh", stats.fresh.clip_fraction());
-        self.set("objective/loss", stats.loss());
-        self.set("objective/entropy", stats.entropy_sum / report.num_computed_tokens as f64);
-        self.set("objective/tokens", report.num_tokens as f64);
-        self.set("objective/dropped_tokens", stats.all().num_dropped as f64);
-        self.set("optim/grad_norm", mean(report.grad_norms.iter().copied()));
-        self.set("optim/skipped", f64::from(report.num_skipped));
+        self.set(metric::CLIP_FRACTION_FRESH, stats.fresh.clip_fraction());
+        self.set(metric::LOSS, stats.loss());
+        self.set(metric::ENTROPY, stats.entropy_sum / report.num_computed_tokens as f64);
+        self.set(metric::TOKENS, report.num_tokens as f64);
+        self.set(metric::DROPPED_TOKENS, stats.all().num_dropped as f64);
+        self.set(metric::GRAD_NORM, mean(report.grad_norms.iter().copied()));
+        self.set(metric::SKIPPED, f64::from(report.num_skipped));
     }
 }
 
@@ -233,22 +162,22 @@ mod tests {
         let mut metrics = Metrics::default();
         metrics.set_rollouts(&groups, 3, &ReplaySection::default());
         for (key, expected) in [
-            ("rollout/correct", 5.0 / 12.0),
-            ("rollout/correct/fresh", 3.0 / 10.0),
-            ("rollout/correct/replayed", 1.0),
-            ("rollout/correct/demonstrated", 1.0),
-            ("advantage/mean", 0.5 / 10.0),
-            ("reward/mean", 4.75 / 10.0),
-            ("reward/mean/fresh", 2.75 / 8.0),
-            ("batch/solve_all", 1.0),
-            ("batch/solve_none", 1.0),
-            ("batch/not_wholly_scored", 1.0),
-            ("replay/below_min_reward", 1.0),
+            (metric::CORRECT, 5.0 / 12.0),
+            (metric::CORRECT_OF.of(Origin::Fresh), 3.0 / 10.0),
+            (metric::CORRECT_OF.of(Origin::Replayed), 1.0),
+            (metric::CORRECT_OF.of(Origin::Demonstrated), 1.0),
+            (metric::ADVANTAGE_MEAN, 0.5 / 10.0),
+            (metric::REWARD_MEAN, 4.75 / 10.0),
+            (metric::REWARD_MEAN_OF.of(Origin::Fresh), 2.75 / 8.0),
+            (metric::SOLVE_ALL, 1.0),
+            (metric::SOLVE_NONE, 1.0),
+            (metric::NOT_WHOLLY_SCORED, 1.0),
+            (metric::BELOW_MIN_REWARD, 1.0),
         ] {
-            let have = metrics.get(key).unwrap_or(f64::NAN);
+            let have = metrics.get(key.clone()).unwrap_or(f64::NAN);
             assert!((have - expected).abs() < 1e-12, "{key}: {have} instead of {expected}");
         }
-        metrics.set("optim/grad_norm", f64::NAN);
-        assert_eq!(metrics.get("optim/grad_norm"), None, "there is none");
+        metrics.set(metric::GRAD_NORM, f64::NAN);
+        assert_eq!(metrics.get(metric::GRAD_NORM), None, "there is none");
     }
 }

@@ -4,7 +4,7 @@
 //! behind the last `;` is the answer (all of it without one). It is right when it is the same integer as the gold
 //! answer, of whatever length: an optional `+` or `-` and decimal digits, leading zeros and the sign of zero ignored.
 
-use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier};
+use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, baseline};
 
 /// Accepts the right integer.
 #[derive(Debug)]
@@ -20,31 +20,7 @@ impl Policy for ExactAnswer {
 
 impl Verifier for ExactAnswer {
     fn verify(&self, request: &Request) -> Result<Verdict> {
-        let Some(gold) = Integer::parse(&request.reference) else { return Ok(Verdict::unscorable()) };
-        let answer = request.response.rsplit(';').next().unwrap_or_default().trim();
-        // A response that was cut may end in the middle of a number.
-        let is_right = request.finished && Integer::parse(answer) == Some(gold);
-        let verdict = if is_right { Verdict::correct() } else { Verdict::incorrect() };
-        Ok(verdict.with_answer(answer))
-    }
-}
-
-/// An integer of any length: its sign, and its digits without leading zeros. Zero has no digits and no sign.
-#[derive(Debug, PartialEq, Eq)]
-struct Integer<'a> {
-    is_negative: bool,
-    digits: &'a str,
-}
-
-impl<'a> Integer<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let text = text.trim();
-        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let digits = digits.trim_start_matches('0');
-        Some(Self { is_negative: text.starts_with('-') && !digits.is_empty(), digits })
+        Ok(baseline::exact_integer(request))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The on-policy baseline: all questions come fresh from the dataset, none is replayed and none retires.
 
-use exgrpo_guest_sdk::{Decision, Policy, ProblemColumns, Result, Retirement, Sampling};
+use exgrpo_guest_sdk::{Decision, Policy, ProblemColumns, Result, Retirement, Sampling, baseline};
 
 /// No replay at all.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl Policy for OnPolicy {
 impl Sampling for OnPolicy {
     /// Nothing is drawn, so all buckets are alike.
     fn bucket_weights(&self, counts: &[u32], _group_size: u32, _step: u32) -> Result<Vec<f32>> {
-        Ok(vec![1.0; counts.len()])
+        Ok(baseline::equal_weights(counts))
     }
 
     fn replay_ratio(&self, _step: u32, _batch: u32, _pass_rate: f32, _configured: f32) -> Result<f32> {
@@ -27,7 +27,7 @@ impl Sampling for OnPolicy {
 
 impl Retirement for OnPolicy {
     fn decide(&self, problems: &ProblemColumns, _step: u32) -> Result<Vec<Decision>> {
-        Ok(vec![Decision::Keep; problems.len()])
+        Ok(baseline::keep(problems))
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use exgrpo_core::types::{Completion, TokenId};
 use exgrpo_engine::{
-    Actor, AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights, cpu,
+    Actor, AdamW, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence,
+    Weights, cpu,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -100,7 +101,7 @@ impl Shape {
         prompts: &[Vec<TokenId>],
         members: usize,
     ) -> Vec<Vec<Completion>> {
-        let sampling = Sampling {
+        let sampling = SamplingParams {
             temperature: 1.0,
             score_temperature: 1.0,
             top_p: 1.0,

@@ -20,7 +20,7 @@ fn bad_input_is_an_error_that_says_what_is_wrong() {
         let batch = [Sequence { prompt: &[1], completion: &[2] }];
         let error = actor.accumulate(&batch, &mut |_| ScoreGrads::default()).unwrap_err().to_string();
         assert!(error.contains("0 derivatives"), "{case}: {error}");
-        let sample = |prompt: &[TokenId], edit: &dyn Fn(&mut Sampling)| {
+        let sample = |prompt: &[TokenId], edit: &dyn Fn(&mut SamplingParams)| {
             let mut sampling = sampling();
             edit(&mut sampling);
             let request = SampleRequest { prompt, streams: vec![ChaCha8Rng::seed_from_u64(0)] };

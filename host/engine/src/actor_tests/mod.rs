@@ -180,8 +180,8 @@ fn close(got: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     }
 }
 
-fn sampling() -> Sampling {
-    Sampling {
+fn sampling() -> SamplingParams {
+    SamplingParams {
         temperature: 0.9,
         score_temperature: 1.0,
         top_p: 0.95,

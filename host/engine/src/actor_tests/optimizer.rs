@@ -116,7 +116,7 @@ fn training_raises_the_score_of_what_it_is_told_to() {
         let after: f32 = actor.score(&sequences(&batch)).unwrap().logprobs.iter().sum();
         assert!(after > before / 4.0, "{case}: {before} became {after}");
         let request = SampleRequest { prompt: &batch[2].0, streams: vec![ChaCha8Rng::seed_from_u64(0)] };
-        let greedy = Sampling {
+        let greedy = SamplingParams {
             temperature: 0.0,
             score_temperature: 1.0,
             top_p: 1.0,

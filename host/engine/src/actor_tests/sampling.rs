@@ -49,8 +49,8 @@ fn sampled_tokens_score_as_recorded_at_the_temperature_of_scores() {
     for (case, config, _, mut actor) in cases() {
         let mut stream = ChaCha8Rng::seed_from_u64(8);
         let prompts: Vec<_> = [4, 1, 9].map(|len| tokens(&mut stream, len, config.vocab_size)).to_vec();
-        let plain = Sampling { temperature: 0.7, top_p: 1.0, ..sampling() };
-        let scored = Sampling { score_temperature: 0.7, ..plain.clone() };
+        let plain = SamplingParams { temperature: 0.7, top_p: 1.0, ..sampling() };
+        let scored = SamplingParams { score_temperature: 0.7, ..plain.clone() };
         let unscored = actor.sample(requests(&prompts, 4), &plain).unwrap();
         let mut apart = 0f32;
         for (index, group) in actor.sample(requests(&prompts, 4), &scored).unwrap().iter().enumerate() {

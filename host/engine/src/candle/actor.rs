@@ -14,7 +14,7 @@ use crate::actor::Engine;
 use crate::batch::{check_grads, check_requests, check_sequences, micro_batches};
 use crate::optim::{OptimState, Update, clip_factor};
 use crate::{
-    AdamW, ModelConfig, NamedTensor, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights,
+    AdamW, ModelConfig, NamedTensor, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence, Weights,
 };
 use exgrpo_core::types::{Completion, TokenId};
 
@@ -204,7 +204,7 @@ impl Engine for CandleActor {
     fn sample(
         &self,
         requests: Vec<SampleRequest<'_>>,
-        sampling: &Sampling,
+        sampling: &SamplingParams,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.config, &requests, sampling)?;
         decoder::sample(&self.frozen, &self.config, &self.device, requests, sampling)

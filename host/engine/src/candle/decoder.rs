@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::layers::{Heads, MASKED, Network, is_within};
 use super::rotation::Rotations;
 use crate::sampler::Drawing;
-use crate::{ModelConfig, SampleRequest, Sampling};
+use crate::{ModelConfig, SampleRequest, SamplingParams};
 use exgrpo_core::types::Completion;
 
 /// Most values in the caches of a wave: 1 GiB of f32.
@@ -24,7 +24,7 @@ pub(super) fn sample(
     config: &ModelConfig,
     device: &Device,
     requests: Vec<SampleRequest<'_>>,
-    sampling: &Sampling,
+    sampling: &SamplingParams,
 ) -> anyhow::Result<Vec<Vec<Completion>>> {
     let decoder = Decoder { network, config, device, sampling };
     let waves = decoder.plan(&requests);
@@ -49,7 +49,7 @@ struct Decoder<'a> {
     network: &'a Network,
     config: &'a ModelConfig,
     device: &'a Device,
-    sampling: &'a Sampling,
+    sampling: &'a SamplingParams,
 }
 
 /// A completion in the making.

@@ -16,7 +16,7 @@ use super::panels::{write_column, write_row};
 use super::pass::{Inference, Workspace, embed};
 use super::plan::{Plan, Ropes};
 use crate::sampler::Drawing;
-use crate::{SampleRequest, Sampling};
+use crate::{SampleRequest, SamplingParams};
 use exgrpo_core::types::Completion;
 
 /// Most completions that are decoded together.
@@ -93,7 +93,12 @@ struct Member<'a> {
 
 impl Member<'_> {
     /// Draws a token.
-    fn draw(&mut self, logits: &[f32], sampling: &Sampling, weights: &mut Vec<f32>) -> anyhow::Result<()> {
+    fn draw(
+        &mut self,
+        logits: &[f32],
+        sampling: &SamplingParams,
+        weights: &mut Vec<f32>,
+    ) -> anyhow::Result<()> {
         let RowSums { log_sum, entropy } = match sampling.score_temperature {
             1.0 => RowSums::of(logits),
             temperature => {
@@ -150,7 +155,7 @@ pub(super) fn sample(
     network: &Network,
     workspace: &mut Workspace,
     requests: Vec<SampleRequest<'_>>,
-    sampling: &Sampling,
+    sampling: &SamplingParams,
 ) -> anyhow::Result<Vec<Vec<Completion>>> {
     let mut completions: Vec<Vec<Completion>> =
         requests.iter().map(|request| vec![Completion::default(); request.streams.len()]).collect();
@@ -193,7 +198,7 @@ pub(super) fn sample(
 
 struct Decoder<'a> {
     network: &'a Network,
-    sampling: &'a Sampling,
+    sampling: &'a SamplingParams,
     ropes: Ropes,
     inference: &'a mut Inference,
     /// Caches that wait for a completion.
@@ -208,7 +213,7 @@ impl<'a> Decoder<'a> {
         network: &'a Network,
         Workspace { shared, inference }: &'a mut Workspace,
         ropes: Ropes,
-        sampling: &'a Sampling,
+        sampling: &'a SamplingParams,
         streams: usize,
     ) -> Self {
         // The last token of a completion is never an input.

@@ -34,7 +34,9 @@ use threads::Threads;
 use super::actor::Engine;
 use super::batch::{check_grads, check_requests, check_sequences};
 use super::optim::{OptimState, Update, clip_factor};
-use super::{AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
+use super::{
+    AdamW, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence, Weights,
+};
 use exgrpo_core::types::{Completion, TokenId};
 
 pub(super) use elementwise::{finite_max, softmax_weights, sum_f64};
@@ -187,7 +189,7 @@ impl Engine for CpuActor {
     fn sample(
         &self,
         requests: Vec<SampleRequest<'_>>,
-        sampling: &Sampling,
+        sampling: &SamplingParams,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.network.config, &requests, sampling)?;
         self.with_workspace(|workspace| decoder::sample(&self.network, workspace, requests, sampling))

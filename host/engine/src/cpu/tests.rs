@@ -55,8 +55,14 @@ fn precisions() -> impl Iterator<Item = Precision> {
         .filter(|&of| of == Precision::F32 || kernel::multiplies_pairs())
 }
 
-fn sampling() -> Sampling {
-    Sampling { temperature: 1.0, score_temperature: 1.0, top_p: 0.97, max_new_tokens: 70, stop_ids: vec![5] }
+fn sampling() -> SamplingParams {
+    SamplingParams {
+        temperature: 1.0,
+        score_temperature: 1.0,
+        top_p: 0.97,
+        max_new_tokens: 70,
+        stop_ids: vec![5],
+    }
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -132,7 +138,7 @@ fn same_in_any_company(precision: Precision) {
 fn completions_wait_for_room() {
     let batch = batch();
     let actor = actor(Precision::F32, 0);
-    let wanted = Sampling { max_new_tokens: 6, ..sampling() };
+    let wanted = SamplingParams { max_new_tokens: 6, ..sampling() };
     let mut many = requests(&batch);
     many[1].streams = (0..600).map(ChaCha8Rng::seed_from_u64).collect();
     let completions = actor.sample(many.clone(), &wanted).unwrap();

@@ -10,7 +10,7 @@ use super::ops::{At, Caches, Decode, Device, Draw, Drawn, at};
 use super::padded::Padded;
 use super::sizes::{Wave, padded};
 use super::waves::{prefill, uniforms};
-use crate::{SampleRequest, Sampling};
+use crate::{SampleRequest, SamplingParams};
 use exgrpo_core::types::{Completion, TokenId};
 
 /// Completions that have ended leave once they are this part of the batch.
@@ -60,7 +60,7 @@ impl<D: Device> Network<D> {
     pub(super) fn sample(
         &self,
         requests: &[SampleRequest<'_>],
-        sampling: &Sampling,
+        sampling: &SamplingParams,
     ) -> Result<Vec<Vec<Completion>>> {
         let mut completions: Vec<Vec<Completion>> = vec![Vec::new(); requests.len()];
         for wave in self.waves(requests, sampling.max_new_tokens) {
@@ -72,7 +72,11 @@ impl<D: Device> Network<D> {
         Ok(completions)
     }
 
-    fn decode(&self, requests: &[&SampleRequest<'_>], sampling: &Sampling) -> Result<Vec<Vec<Completion>>> {
+    fn decode(
+        &self,
+        requests: &[&SampleRequest<'_>],
+        sampling: &SamplingParams,
+    ) -> Result<Vec<Vec<Completion>>> {
         let of_slot: Vec<u32> = requests
             .iter()
             .enumerate()
@@ -296,7 +300,7 @@ impl<D: Device> Network<D> {
         wave: &Wave,
         rows: &Rows,
         logit_rows: At<'_, D::Buffer>,
-        sampling: &Sampling,
+        sampling: &SamplingParams,
         work: &Work<D::Buffer>,
     ) -> Result<()> {
         let first = step * wave.slots;

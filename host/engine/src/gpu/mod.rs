@@ -25,7 +25,9 @@ use self::processor::Processor;
 use super::actor::Engine;
 use super::batch::{check_grads, check_requests, check_sequences};
 use super::optim::{OptimState, Update, clip_factor};
-use super::{AdamW, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores, Sequence, Weights};
+use super::{
+    AdamW, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence, Weights,
+};
 use exgrpo_core::types::{Completion, TokenId};
 
 /// An Actor on a device.
@@ -138,7 +140,7 @@ impl<D: Device> Engine for GpuActor<D> {
     fn sample(
         &self,
         requests: Vec<SampleRequest<'_>>,
-        sampling: &Sampling,
+        sampling: &SamplingParams,
     ) -> anyhow::Result<Vec<Vec<Completion>>> {
         check_requests(&self.0.config, &requests, sampling)?;
         roomier(self.0.sample(&requests, sampling), "sample", "rollout.questions or rollout.max_new_tokens")

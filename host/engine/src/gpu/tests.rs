@@ -12,7 +12,7 @@ use super::sizes::{Batch, Wave, Widths, bytes};
 use super::waves::prefill;
 use crate::actor::tests::{configs, lively_weights};
 use crate::{
-    Actor, AdamW, Architecture, ModelConfig, Precision, SampleRequest, Sampling, ScoreGrads, Scores,
+    Actor, AdamW, Architecture, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores,
     Sequence, Weights,
 };
 
@@ -53,8 +53,14 @@ fn requests(prompts: &[Vec<u32>], members: usize) -> Vec<SampleRequest<'_>> {
         .collect()
 }
 
-fn sampling(new: usize) -> Sampling {
-    Sampling { temperature: 1.0, score_temperature: 1.0, top_p: 1.0, max_new_tokens: new, stop_ids: vec![3] }
+fn sampling(new: usize) -> SamplingParams {
+    SamplingParams {
+        temperature: 1.0,
+        score_temperature: 1.0,
+        top_p: 1.0,
+        max_new_tokens: new,
+        stop_ids: vec![3],
+    }
 }
 
 /// The shape of a published model.
@@ -153,7 +159,7 @@ fn passes_ask_for_no_more_operations_than_they_did() {
     let sample = |new: usize| {
         let prompts = prompts.clone();
         move |network: &mut Network<Processor>| {
-            let sampling = Sampling { stop_ids: vec![], ..sampling(new) };
+            let sampling = SamplingParams { stop_ids: vec![], ..sampling(new) };
             drop(network.sample(&requests(&prompts, 4), &sampling).unwrap());
         }
     };

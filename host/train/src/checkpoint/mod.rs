@@ -4,6 +4,7 @@
 //! `state.jsonl` names the other files with their sizes and digests and ends with its own; what policies asked to be
 //! remembered lies beside the checkpoints, by content. Nothing is used before all of it was checked.
 
+mod buckets;
 mod guest_states;
 mod schedule;
 mod state;

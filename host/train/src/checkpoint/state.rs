@@ -37,6 +37,7 @@ pub struct RunState {
     /// Share of correct rollouts in the latest step; `None` before the first.
     pub pass_rate: Option<f32>,
     /// Buckets of the difficulty slot.
+    #[serde(with = "super::buckets")]
     pub buckets: Vec<BucketInfo>,
     /// Fresh questions to come.
     pub queue: QuestionQueue,

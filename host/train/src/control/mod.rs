@@ -2,6 +2,7 @@
 //! loads and probes candidates; the training loop takes what is ready between two steps. Nothing waits for that thread:
 //! it ends with the process, whatever it is at (signals are heard elsewhere, see [`exgrpo_core::signals`]).
 
+pub mod journal;
 mod request;
 mod watcher;
 

@@ -1,18 +1,18 @@
 //! Accuracy on questions that training never sees.
 
-use super::examine::Examiner;
+use super::grade::Grader;
 use super::report::share_correct;
 use crate::config::EvalSection;
 use crate::dataset::Dataset;
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::TokenId;
-use exgrpo_engine::{Actor, Sampling};
+use exgrpo_engine::{Actor, SamplingParams};
 use exgrpo_models::tokenizer::Tokenizer;
 use exgrpo_policy::PolicySet;
 
 /// What an evaluation needs.
 #[derive(Debug)]
-pub struct Evaluation<'a> {
+pub struct HeldOut<'a> {
     /// Samples and temperature.
     pub section: &'a EvalSection,
     /// Held-out questions.
@@ -27,7 +27,7 @@ pub struct Evaluation<'a> {
     pub streams: &'a Streams,
 }
 
-impl Evaluation<'_> {
+impl HeldOut<'_> {
     /// Accuracy of `section.samples` completions of every question, judged in the name of `step`: the mean over questions
     /// of the share correct among those that were scored. NaN when none was.
     ///
@@ -40,10 +40,10 @@ impl Evaluation<'_> {
                 |sample| self.streams.stream("heldout", u64::from(step), index as u64 * samples + sample);
             (question, (0..samples).map(stream).collect())
         });
-        let mut examiner = Examiner {
+        let mut grader = Grader {
             actor,
             tokenizer: self.tokenizer,
-            sampling: Sampling {
+            sampling: SamplingParams {
                 temperature: self.section.temperature,
                 score_temperature: 1.0,
                 top_p: self.section.top_p,
@@ -52,7 +52,7 @@ impl Evaluation<'_> {
             },
             policies,
         };
-        let judged = examiner.examine(asked.collect(), step)?;
+        let judged = grader.grade(asked.collect(), step)?;
         let shares: Vec<f64> = judged
             .iter()
             .filter_map(|judged| share_correct(judged.iter().map(|judged| judged.verdict)))

@@ -1,7 +1,7 @@
 //! Measuring a model on benchmarks: samples k completions of every question, has a verifier judge them, and keeps a
 //! row a completion. What was judged stays judged: an evaluation that was interrupted goes on where it stopped.
 
-mod examine;
+mod grade;
 mod heldout;
 mod parts;
 mod report;
@@ -13,14 +13,14 @@ use std::path::Path;
 use crate::dataset::{Dataset, Mapping};
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::{Question, TokenId};
-use exgrpo_engine::{Actor, Sampling};
+use exgrpo_engine::{Actor, SamplingParams};
 use exgrpo_log::{EvaluationRow, write_part};
 use exgrpo_models::prompt::Prompts;
 use exgrpo_models::tokenizer::Tokenizer;
 use exgrpo_policy::PolicySet;
 
-pub use examine::{Examiner, Judged};
-pub use heldout::Evaluation;
+pub use grade::{Grader, Judged};
+pub use heldout::HeldOut;
 pub use report::{Report, Score};
 pub use settings::Settings;
 
@@ -145,10 +145,10 @@ impl Evaluator<'_> {
             let stream = |sample| streams.stream("eval", question.id, u64::from(sample));
             (*question, samples.map(stream).collect())
         });
-        let mut examiner = Examiner {
+        let mut grader = Grader {
             actor: self.actor,
             tokenizer: self.tokenizer,
-            sampling: Sampling {
+            sampling: SamplingParams {
                 temperature: self.settings.temperature,
                 score_temperature: 1.0,
                 top_p: self.settings.top_p,
@@ -157,7 +157,7 @@ impl Evaluator<'_> {
             },
             policies: self.policies,
         };
-        let judged = examiner.examine(asked.collect(), number)?;
+        let judged = grader.grade(asked.collect(), number)?;
         // Nobody reads the verifier's journal here; it must not grow.
         self.policies.drain(number);
         let mut rows = Vec::new();

@@ -3,6 +3,7 @@
 mod identity;
 mod inputs;
 mod open;
+mod record;
 mod replay_start;
 mod report;
 mod resume;

@@ -16,11 +16,11 @@ use crate::config::{Config, Engine, RunToml};
 use crate::control::{Content, Control};
 use crate::dataset::QuestionQueue;
 use crate::identity::Identity;
-use crate::metrics;
 use exgrpo_core::atomic;
 use exgrpo_core::rng::Streams;
 use exgrpo_core::rundir::{RunDir, RunLock};
 use exgrpo_engine::Actor;
+use exgrpo_log::metric;
 use exgrpo_log::{Begin, RunLog};
 use exgrpo_models::prompt::{self, Prompts};
 use exgrpo_policy::{PolicySet, PolicySource};
@@ -133,7 +133,7 @@ impl Run {
             None => Begin::New,
             Some(found) => Begin::After { step: start.state.step, aside: &found.aside },
         };
-        let keys = metrics::keys(config.rollout.group_size);
+        let keys = metric::keys(config.rollout.group_size);
         let log = RunLog::open(dir.root(), &run_toml.id, keys, begin)?;
         let mut notes = found.map(|found| found.notes).unwrap_or_default();
         notes.extend_from_slice(log.notes());

@@ -7,7 +7,7 @@ use anyhow::bail;
 
 use crate::checkpoint::{self, GuestStates, RunState};
 use crate::config::RunToml;
-use crate::swap_journal;
+use crate::control::journal as swap_journal;
 use exgrpo_core::rundir::{RunDir, RunDirError, RunLock};
 use exgrpo_core::sealed;
 use exgrpo_log::Survey;

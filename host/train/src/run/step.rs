@@ -3,21 +3,23 @@
 use std::time::Instant;
 
 use super::Run;
+use super::record::StepRecord;
 use super::replay_start;
-use super::report::{RolloutRows, StepReport};
+use super::report::StepReport;
 use super::warnings;
 use crate::checkpoint::{Prepared, RunState};
 use crate::config::Clip;
-use crate::curriculum::{self, Outcome};
 use crate::dataset::Dataset;
-use crate::eval::Evaluation;
+use crate::eval::HeldOut;
 use crate::metrics::Metrics;
-use crate::rollout::Sampler;
-use crate::select::{Plan, Selection};
-use crate::{batch, update, verify};
+use crate::stages::curriculum::{self, CurriculumStage};
+use crate::stages::rollout::RolloutStage;
+use crate::stages::select::{Plan, SelectStage};
+use crate::stages::{batch, update, verify};
 use exgrpo_core::journal::{Decision, Event, EventKind};
 use exgrpo_core::signals;
 use exgrpo_core::types::RolloutGroup;
+use exgrpo_log::metric::{self, Metric};
 use exgrpo_policy::{Probe, VerifyRequest};
 use exgrpo_pool::ExperiencePool;
 
@@ -33,75 +35,72 @@ impl Run {
         if step == 1 && self.config.eval.enabled {
             // No step is under way yet, and an evaluation may take many minutes.
             let _not_waited_for = signals::nothing_to_lose();
-            self.progress.heldout_before = Some(self.evaluate(step, "heldout/before", &mut metrics)?);
+            self.progress.heldout_before = Some(self.evaluate(step, metric::HELDOUT_BEFORE, &mut metrics)?);
         }
         let begin = Instant::now();
         self.policies.time_in_guests_us();
 
-        let plan = timed(&mut metrics, "time/select_s", || self.select(step))?;
-        let mut groups = timed(&mut metrics, "time/rollout_s", || self.rollout(step, &plan))?;
-        let verified_by = timed(&mut metrics, "time/verify_s", || {
+        let plan = timed(&mut metrics, metric::SELECT_S, || self.select(step))?;
+        let mut groups = timed(&mut metrics, metric::ROLLOUT_S, || self.rollout(step, &plan))?;
+        let verified_by = timed(&mut metrics, metric::VERIFY_S, || {
             let advantage = self.config.objective.advantage;
             verify::score(&mut self.policies, &self.dataset, step, advantage, &mut groups)
         })?;
-        let outcome = Outcome {
+        let curriculum = CurriculumStage {
             config: &self.config,
             dataset: &self.dataset,
             step,
             weights_version: self.progress.weights_version,
             is_mixed: plan.is_mixed,
         };
-        changes.extend(outcome.absorb(&groups, &mut self.pool, &mut self.policies)?);
+        changes.extend(curriculum.absorb(&groups, &mut self.pool, &mut self.policies)?);
         let batch = batch::assemble(&groups, &self.dataset, &self.config.objective);
         let clip = match self.config.objective.clip {
             Clip::BeforeReplay => !plan.is_mixed,
             Clip::Always => true,
             Clip::Never => false,
         };
-        let updated = timed(&mut metrics, "time/update_s", || {
+        let updated = timed(&mut metrics, metric::UPDATE_S, || {
             update::run(&mut self.actor, &batch, &self.config, clip)
         })?;
-        metrics.set("time/guest_s", self.policies.time_in_guests_us() / 1e6);
+        metrics.set(metric::GUEST_S, self.policies.time_in_guests_us() / 1e6);
 
         self.progress.step = step;
         self.progress.weights_version += updated.num_applied;
-        metrics.set_rollouts(&groups, step, &self.config.replay);
-        metrics.set_pool(&self.pool, self.config.rollout.group_size);
-        metrics.set_update(&updated, &batch.dropped);
-        metrics.set("replay/ratio", f64::from(plan.replay_ratio));
-        metrics.set("replay/is_mixed", f64::from(u8::from(plan.is_mixed)));
-        metrics.set("dataset/epoch", self.queue.epoch() as f64);
-        let rows = RolloutRows {
+        let record = StepRecord {
+            config: &self.config,
             step,
             questions: &self.dataset.questions,
-            groups: &groups,
-            pool: &self.pool,
-            buckets: &self.buckets,
+            epoch: self.queue.epoch(),
             plan: &plan,
+            groups: &groups,
             verified_by: &verified_by,
             deciders: &changes.deciders,
+            pool: &self.pool,
+            buckets: &self.buckets,
             dropped: &batch.dropped,
             update: &updated,
         };
-        self.log.append_experiences(rows.rows());
+        record.measure(&mut metrics);
+        self.log.append_experiences(record.rows());
         self.log.append_problems(changes.problems.into_values());
         drop(batch);
         let opened = self.open_replay(&groups);
-        metrics.set("time/step_s", begin.elapsed().as_secs_f64());
-        let tokens = metrics.get("rollout/tokens").unwrap_or_default();
-        metrics.set("time/tokens_per_s", tokens / begin.elapsed().as_secs_f64());
+        metrics.set(metric::STEP_S, begin.elapsed().as_secs_f64());
+        let tokens = metrics.get(metric::SAMPLED_TOKENS).unwrap_or_default();
+        metrics.set(metric::TOKENS_PER_S, tokens / begin.elapsed().as_secs_f64());
 
         let every = self.config.eval.every;
         let is_due = self.is_done() || (every > 0 && step.is_multiple_of(every));
         if self.config.eval.enabled && is_due {
-            self.evaluate(step, "heldout/accuracy", &mut metrics)?;
+            self.evaluate(step, metric::HELDOUT_ACCURACY, &mut metrics)?;
         }
         self.set_probe(&groups, step);
         self.finish(step, metrics, opened)
     }
 
     fn select(&mut self, step: u32) -> anyhow::Result<Plan> {
-        let selection = Selection {
+        let stage = SelectStage {
             config: &self.config,
             dataset: &self.dataset,
             streams: &self.streams,
@@ -109,11 +108,11 @@ impl Run {
             replay_open: self.progress.replay_open,
             pass_rate: self.progress.pass_rate,
         };
-        selection.plan(&mut self.queue, &mut self.pool, &mut self.policies, &self.actor)
+        stage.plan(&mut self.queue, &mut self.pool, &mut self.policies, &self.actor)
     }
 
     fn rollout(&self, step: u32, plan: &Plan) -> anyhow::Result<Vec<RolloutGroup>> {
-        let sampler = Sampler {
+        let stage = RolloutStage {
             config: &self.config,
             dataset: &self.dataset,
             pool: &self.pool,
@@ -123,7 +122,7 @@ impl Run {
             step,
             weights_version: self.progress.weights_version,
         };
-        sampler.sample(&self.actor, plan)
+        stage.sample(&self.actor, plan)
     }
 
     /// Notes the step's pass rate, and opens replay when it is high enough. Replay never closes again.
@@ -150,8 +149,8 @@ impl Run {
         })
     }
 
-    fn evaluate(&mut self, step: u32, key: &str, metrics: &mut Metrics) -> anyhow::Result<f64> {
-        let evaluation = Evaluation {
+    fn evaluate(&mut self, step: u32, metric: Metric, metrics: &mut Metrics) -> anyhow::Result<f64> {
+        let heldout = HeldOut {
             section: &self.config.eval,
             dataset: &self.heldout,
             tokenizer: &self.tokenizer,
@@ -159,8 +158,8 @@ impl Run {
             max_new_tokens: self.config.rollout.max_new_tokens,
             streams: &self.streams,
         };
-        let accuracy = evaluation.run(&self.actor, &mut self.policies, step)?;
-        metrics.set(key, accuracy);
+        let accuracy = heldout.run(&self.actor, &mut self.policies, step)?;
+        metrics.set(metric, accuracy);
         Ok(accuracy)
     }
 
@@ -190,9 +189,10 @@ impl Run {
         opened: Option<Event>,
     ) -> anyhow::Result<StepReport> {
         let (decisions, mut events) = self.policies.drain(step);
-        metrics.set("guest/fuel", decisions.iter().map(|decision: &Decision| decision.fuel as f64).sum());
+        metrics
+            .set(metric::GUEST_FUEL, decisions.iter().map(|decision: &Decision| decision.fuel as f64).sum());
         let faults = decisions.iter().filter(|decision| decision.fault.is_some()).count();
-        metrics.set("guest/faults", faults as f64);
+        metrics.set(metric::GUEST_FAULTS, faults as f64);
         events.extend(opened);
         let mut told: Vec<String> =
             events.iter().map(|event| format!("{}: {}", event.kind.as_str(), event.detail)).collect();
@@ -210,7 +210,7 @@ impl Run {
         let is_last = self.is_done() || signals::stop_asked();
         let prepared = self.schedule.is_due(step, is_last, begin).then(|| self.prepare_checkpoint());
         if let Some(Ok(_)) = &prepared {
-            metrics.set("time/checkpoint_s", begin.elapsed().as_secs_f64());
+            metrics.set(metric::CHECKPOINT_S, begin.elapsed().as_secs_f64());
             events.push(Event {
                 step,
                 kind: EventKind::Checkpoint,
@@ -231,7 +231,7 @@ impl Run {
             self.checkpoints.publish(prepared)?;
             self.saved = step;
             let (cost, step_s) =
-                (prepared_in + begin.elapsed(), metrics.get("time/step_s").unwrap_or_default());
+                (prepared_in + begin.elapsed(), metrics.get(metric::STEP_S).unwrap_or_default());
             told.extend(self.schedule.wrote(cost, bytes, step_s, Instant::now()));
         }
         Ok(StepReport { step, metrics, events: told })
@@ -278,9 +278,9 @@ pub(super) fn probe_of(pool: &ExperiencePool, dataset: &Dataset, group_size: u32
 }
 
 /// Runs a stage and notes its seconds.
-fn timed<T>(metrics: &mut Metrics, key: &str, stage: impl FnOnce() -> T) -> T {
+fn timed<T>(metrics: &mut Metrics, metric: Metric, stage: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let result = stage();
-    metrics.set(key, begin.elapsed().as_secs_f64());
+    metrics.set(metric, begin.elapsed().as_secs_f64());
     result
 }

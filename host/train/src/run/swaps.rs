@@ -8,10 +8,10 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 
 use super::Run;
-use crate::changes::Changes;
+use crate::control::journal::{AskedBy, Decision, Entry, Line, SwapJournal};
 use crate::control::{Asker, Content, Proposal, Taken, Watch, Wish};
-use crate::curriculum::Outcome;
-use crate::swap_journal::{AskedBy, Decision, Entry, Line, SwapJournal};
+use crate::stages::changes::Changes;
+use crate::stages::curriculum::CurriculumStage;
 use exgrpo_core::journal::Slot;
 use exgrpo_core::rundir::RunDir;
 use exgrpo_policy::{Candidate, Loader, PolicySource, Reject};
@@ -124,7 +124,7 @@ impl Run {
         if !is_changed && !self.buckets.is_empty() {
             return Ok(Changes::default());
         }
-        let outcome = Outcome {
+        let outcome = CurriculumStage {
             config: &self.config,
             dataset: &self.dataset,
             step,

@@ -2,10 +2,11 @@
 
 use crate::metrics::Metrics;
 use exgrpo_core::journal::{Event, EventKind, Slot};
+use exgrpo_log::metric::{self, Metric};
 
 /// What went wrong in `step`, whose mini-batches are `updates`.
 pub(super) fn of(step: u32, metrics: &Metrics, num_rollouts: usize, updates: u32) -> Vec<Event> {
-    let get = |key: &str| metrics.get(key).unwrap_or_default();
+    let get = |metric: Metric| metrics.get(metric).unwrap_or_default();
     let warning = |slot, reason, detail| Event {
         step,
         kind: EventKind::Warning,
@@ -15,7 +16,7 @@ pub(super) fn of(step: u32, metrics: &Metrics, num_rollouts: usize, updates: u32
         detail,
     };
     let mut warnings = Vec::new();
-    let unscored = get("batch/dropped/unscorable") + get("batch/dropped/out-of-budget");
+    let unscored = get(metric::DROPPED_UNSCORABLE) + get(metric::DROPPED_OUT_OF_BUDGET);
     if num_rollouts > 0 && unscored == num_rollouts as f64 {
         let detail = format!(
             "the verifier could score none of the step's {num_rollouts} completions, so that nothing is learned: \
@@ -23,7 +24,7 @@ pub(super) fn of(step: u32, metrics: &Metrics, num_rollouts: usize, updates: u32
         );
         warnings.push(warning(Some(Slot::Verifier), "unscorable", detail));
     }
-    if updates > 0 && get("optim/skipped") == f64::from(updates) {
+    if updates > 0 && get(metric::SKIPPED) == f64::from(updates) {
         let detail = "every update of the step was skipped for a gradient that was too large or not finite, so that nothing is \
                       learned: lower optim.lr or objective.entropy_coefficient";
         warnings.push(warning(None, "skipped", detail.to_owned()));
@@ -38,9 +39,9 @@ mod tests {
     #[test]
     fn a_step_that_teaches_nothing_says_why() {
         let mut metrics = Metrics::default();
-        metrics.set("batch/dropped/unscorable", 7.0);
-        metrics.set("batch/dropped/out-of-budget", 1.0);
-        metrics.set("optim/skipped", 1.0);
+        metrics.set(metric::DROPPED_UNSCORABLE, 7.0);
+        metrics.set(metric::DROPPED_OUT_OF_BUDGET, 1.0);
+        metrics.set(metric::SKIPPED, 1.0);
         let reasons = |warnings: Vec<Event>| warnings.iter().map(|event| event.reason).collect::<Vec<_>>();
         assert_eq!(reasons(of(3, &metrics, 8, 2)), [Some("unscorable")]);
         assert_eq!(reasons(of(3, &metrics, 9, 2)), []);

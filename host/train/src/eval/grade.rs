@@ -3,18 +3,18 @@
 use rand_chacha::ChaCha8Rng;
 
 use exgrpo_core::types::{Completion, Question, Verdict};
-use exgrpo_engine::{Actor, SampleRequest, Sampling};
+use exgrpo_engine::{Actor, SampleRequest, SamplingParams};
 use exgrpo_models::tokenizer::Tokenizer;
 use exgrpo_policy::{PolicySet, VerifyRequest, VerifyResult};
 
 /// Who is asked, and who judges.
-pub struct Examiner<'a> {
+pub struct Grader<'a> {
     /// The network.
     pub actor: &'a Actor,
     /// Text of completions.
     pub tokenizer: &'a Tokenizer,
     /// How completions are sampled.
-    pub sampling: Sampling,
+    pub sampling: SamplingParams,
     /// The verifier, and nothing else that matters.
     pub policies: &'a mut PolicySet,
 }
@@ -32,12 +32,12 @@ pub struct Judged {
     pub answer: Option<String>,
 }
 
-impl Examiner<'_> {
+impl Grader<'_> {
     /// One judged completion a stream, question by question; the verifier is asked in the name of `step`.
     ///
     /// # Errors
     /// Sampling fails, or the verifier does and the failure rule is `stop`.
-    pub fn examine(
+    pub fn grade(
         &mut self,
         asked: Vec<(&Question, Vec<ChaCha8Rng>)>,
         step: u32,

@@ -1,9 +1,9 @@
 //! What an update does, on the default task's model.
 
 use super::*;
-use crate::batch;
 use crate::config::{Advantage, Aggregation};
 use crate::dataset::Dataset;
+use crate::stages::batch;
 use exgrpo_core::types::{Origin, RolloutGroup, Verdict, group_of, rollout_of};
 use exgrpo_engine::objective::assign_advantages;
 use exgrpo_models::ModelSource;

@@ -52,7 +52,7 @@ fn the_chosen_trajectory_has_the_lowest_mean_entropy_however_unequal_the_batch()
     let loader = Loader::new(&GuestConfig::default(), &Default::default()).unwrap();
     let mut policies = PolicySet::new(&loader, Vec::new()).unwrap();
     let streams = Streams::new(0);
-    let selection = Selection {
+    let selection = SelectStage {
         config: &config,
         dataset: &dataset,
         streams: &streams,
@@ -85,7 +85,8 @@ fn the_chosen_trajectory_has_the_lowest_mean_entropy_however_unequal_the_batch()
             }
             for group in selection.choose(&draws, &pool, &mut policies, &actor).unwrap().unwrap().answer {
                 let lowest = position_of_min(alone[group.row as usize].iter().copied());
-                assert_eq!(group.replay, lowest, "question {}", group.row);
+                let lowest = lowest.map(|position| pool.experiences(group.row)[position].id);
+                assert_eq!(group.experience_id, lowest, "question {}", group.row);
             }
         }
     }
@@ -118,7 +119,7 @@ fn nobody_is_asked_what_to_draw_from_an_empty_pool() {
     let mut policies = PolicySet::new(&loader, Vec::new()).unwrap();
     let mut pool = ExperiencePool::new(0..3);
     pool.reset_buckets(9);
-    let selection = Selection {
+    let selection = SelectStage {
         config: &config,
         dataset: &dataset,
         streams: &streams,

@@ -1,7 +1,7 @@
 //! What completions are drawn from.
 
 use super::*;
-use crate::select::PlannedGroup;
+use crate::stages::select::PlannedGroup;
 use exgrpo_models::ModelSource;
 use exgrpo_models::prompt::Prompts;
 
@@ -16,11 +16,11 @@ fn every_completion_draws_from_the_stream_of_its_step_and_place() {
     let pool = ExperiencePool::new(dataset.questions.iter().map(|question| question.id));
     let streams = Streams::new(7);
     // One question twice, so that nothing but the streams tells the two groups apart.
-    let group = PlannedGroup { row: 0, drawn_from: None, replay: None, is_demonstrated: false };
+    let group = PlannedGroup { row: 0, drawn_from: None, experience_id: None, is_demonstrated: false };
     let plan =
         Plan { groups: vec![group; 2], is_mixed: false, replay_ratio: 0.0, drawn_by: None, chosen_by: None };
     let sample = |step| {
-        let sampler = Sampler {
+        let sampler = RolloutStage {
             config: &config,
             dataset: &dataset,
             pool: &pool,
@@ -34,7 +34,7 @@ fn every_completion_draws_from_the_stream_of_its_step_and_place() {
         let rollouts = groups.into_iter().flat_map(|group| group.rollouts);
         rollouts.map(|rollout| rollout.completion).collect::<Vec<_>>()
     };
-    let sampling = Sampling {
+    let sampling = SamplingParams {
         temperature: 1.0,
         score_temperature: 1.0,
         top_p: 1.0,

@@ -1,7 +1,7 @@
 //! Stages 6 and 7: the loss of each mini-batch, its gradient, and the optimizer's update.
 
-use crate::batch::{Batch, MiniBatch};
 use crate::config::Config;
+use crate::stages::batch::{Batch, MiniBatch};
 use exgrpo_engine::objective::{LossStats, Member, Objective, RolloutStats};
 use exgrpo_engine::{Actor, AdamW, Sequence};
 

@@ -4,8 +4,8 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::config::{Config, Mode};
-use crate::curriculum;
 use crate::dataset::{Dataset, QuestionQueue};
+use crate::stages::curriculum;
 use exgrpo_core::rng::Streams;
 use exgrpo_core::share::whole_part;
 use exgrpo_engine::{Actor, Sequence};
@@ -14,7 +14,7 @@ use exgrpo_pool::{Draw, ExperiencePool};
 
 /// What selection reads and draws from.
 #[derive(Debug)]
-pub struct Selection<'a> {
+pub struct SelectStage<'a> {
     /// Configuration.
     pub config: &'a Config,
     /// Questions.
@@ -36,8 +36,8 @@ pub struct PlannedGroup {
     pub row: u32,
     /// Bucket that it was drawn from, when it was drawn for replay.
     pub drawn_from: Option<u32>,
-    /// Position among the question's stored trajectories of the one that joins the group.
-    pub replay: Option<usize>,
+    /// Id of the stored trajectory that joins the group.
+    pub experience_id: Option<u64>,
     /// True when the dataset's solution joins the group.
     pub is_demonstrated: bool,
 }
@@ -58,7 +58,7 @@ pub struct Plan {
     pub chosen_by: Option<String>,
 }
 
-impl Selection<'_> {
+impl SelectStage<'_> {
     /// Plans a step: up to ⌊ρ·P⌋ questions from the pool, the rest fresh from the queue.
     pub fn plan(
         &self,
@@ -138,13 +138,13 @@ impl Selection<'_> {
         let columns = pool.trajectory_columns(&rows, mean_entropies(&rows, pool, self.dataset, actor)?);
         let seed = self.streams.stream("trajectories", u64::from(self.step), 0).random();
         let chosen = policies.choose(self.step, &columns, seed)?;
-        let plan = |((draw, chosen), &start): ((&Draw, Option<u32>), &u32)| PlannedGroup {
+        let plan = |(draw, chosen): (&Draw, Option<u32>)| PlannedGroup {
             row: draw.row,
             drawn_from: Some(draw.bucket),
-            replay: chosen.map(|row| (row - start) as usize),
+            experience_id: chosen.map(|row| columns.id[row as usize]),
             is_demonstrated: false,
         };
-        Ok(Some(chosen.map(|chosen| draws.iter().zip(chosen).zip(&columns.offsets).map(plan).collect())))
+        Ok(Some(chosen.map(|chosen| draws.iter().zip(chosen).map(plan).collect())))
     }
 
     fn fresh(&self, count: usize, queue: &mut QuestionQueue, pool: &ExperiencePool) -> Vec<PlannedGroup> {
@@ -163,7 +163,7 @@ impl Selection<'_> {
         let plan = |row: u32| PlannedGroup {
             row,
             drawn_from: None,
-            replay: None,
+            experience_id: None,
             is_demonstrated: is_on && self.dataset.questions[row as usize].demonstration_ids.is_some(),
         };
         rows.into_iter().map(plan).collect()
@@ -220,13 +220,18 @@ mod tests {
 
     #[test]
     fn every_mini_batch_gets_its_share_of_both_kinds() {
-        let group = |row, replay| PlannedGroup { row, drawn_from: None, replay, is_demonstrated: false };
+        let group = |row, experience_id| PlannedGroup {
+            row,
+            drawn_from: None,
+            experience_id,
+            is_demonstrated: false,
+        };
         let replayed = (0..5).map(|row| group(row, Some(0))).collect();
         let fresh = (5..12).map(|row| group(row, None)).collect();
         let groups = deal(replayed, fresh, 3);
         assert_eq!(groups.len(), 12);
         for part in groups.chunks(4) {
-            let num_replayed = part.iter().filter(|group| group.replay.is_some()).count();
+            let num_replayed = part.iter().filter(|group| group.experience_id.is_some()).count();
             assert!((1..=2).contains(&num_replayed), "{part:?}");
         }
     }

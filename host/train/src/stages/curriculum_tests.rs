@@ -56,7 +56,7 @@ impl Bench {
             group_of(rollouts.collect())
         };
         let groups: Vec<_> = groups.iter().enumerate().map(group).collect();
-        let outcome = Outcome {
+        let outcome = CurriculumStage {
             config: &self.config,
             dataset: &self.dataset,
             step: self.step,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::changes::{Changes, Deciders};
 use crate::config::{Config, Mode};
 use crate::dataset::Dataset;
+use crate::stages::changes::{Changes, Deciders};
 use exgrpo_core::columns::{BucketInfo, Column, ProblemColumns, Retirement};
 use exgrpo_core::types::RolloutGroup;
 use exgrpo_log::{ProblemChange, ProblemRow};
@@ -23,7 +23,7 @@ pub fn columns(pool: &ExperiencePool, dataset: &Dataset, rows: &[u32]) -> Proble
 
 /// What the pool's stage needs to know of a step.
 #[derive(Debug)]
-pub struct Outcome<'a> {
+pub struct CurriculumStage<'a> {
     /// Configuration.
     pub config: &'a Config,
     /// Questions.
@@ -45,7 +45,7 @@ struct Before {
     stored: usize,
 }
 
-impl Outcome<'_> {
+impl CurriculumStage<'_> {
     /// Records the groups' outcomes, stores new successes, and asks difficulty, retirement and sampling about the
     /// questions concerned.
     pub fn absorb(

@@ -1,17 +1,19 @@
 //! Stage 2: completions for a plan's groups.
 
+use anyhow::Context;
+
 use crate::config::Config;
 use crate::dataset::Dataset;
-use crate::select::Plan;
+use crate::stages::select::Plan;
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::{Completion, Origin, Rollout, RolloutGroup, TokenId, Verdict};
-use exgrpo_engine::{Actor, SampleRequest, Sampling};
+use exgrpo_engine::{Actor, SampleRequest, SamplingParams};
 use exgrpo_models::tokenizer::Tokenizer;
 use exgrpo_pool::ExperiencePool;
 
 /// What rolling out needs beside the plan.
 #[derive(Debug)]
-pub struct Sampler<'a> {
+pub struct RolloutStage<'a> {
     /// Configuration.
     pub config: &'a Config,
     /// Questions.
@@ -30,12 +32,12 @@ pub struct Sampler<'a> {
     pub weights_version: u32,
 }
 
-impl Sampler<'_> {
+impl RolloutStage<'_> {
     /// Samples the plan: K fresh completions a group, or K - 1 behind the stored or demonstrated one. Each completion
     /// draws from a stream of its own.
     pub fn sample(&self, actor: &Actor, plan: &Plan) -> anyhow::Result<Vec<RolloutGroup>> {
         let rollout = &self.config.rollout;
-        let sampling = Sampling {
+        let sampling = SamplingParams {
             temperature: rollout.temperature,
             score_temperature: self.config.score_temperature(),
             top_p: rollout.top_p,
@@ -43,7 +45,7 @@ impl Sampler<'_> {
             stop_ids: self.stop_ids.to_vec(),
         };
         let requests = plan.groups.iter().enumerate().map(|(index, group)| {
-            let first_fresh = u32::from(group.replay.is_some() || group.is_demonstrated);
+            let first_fresh = u32::from(group.experience_id.is_some() || group.is_demonstrated);
             let stream = |member| {
                 let place = index as u64 * u64::from(rollout.group_size) + u64::from(member);
                 self.streams.stream("rollout", u64::from(self.step), place)
@@ -59,8 +61,8 @@ impl Sampler<'_> {
             .zip(completions)
             .map(|(planned, completions)| {
                 let mut rollouts = Vec::with_capacity(rollout.group_size as usize);
-                if let Some(stored) = planned.replay {
-                    rollouts.push(self.replayed(planned.row, stored)?);
+                if let Some(id) = planned.experience_id {
+                    rollouts.push(self.replayed(planned.row, id)?);
                 } else if planned.is_demonstrated {
                     rollouts.push(self.demonstrated(planned.row)?);
                 }
@@ -77,8 +79,11 @@ impl Sampler<'_> {
             .collect()
     }
 
-    fn replayed(&self, row: u32, stored: usize) -> anyhow::Result<Rollout> {
-        let experience = &self.pool.experiences(row)[stored];
+    fn replayed(&self, row: u32, id: u64) -> anyhow::Result<Rollout> {
+        let experience = self
+            .pool
+            .experience(row, id)
+            .with_context(|| format!("question row {row} has no stored trajectory {id}"))?;
         let rollout = self.rollout(
             experience.completion(),
             Origin::Replayed,

@@ -6,10 +6,12 @@ use std::collections::HashSet;
 use anyhow::Context;
 use rand::Rng;
 
-use crate::task::arithmetic::{Chain, Habits, MAX_GRADE, Row};
+use crate::default_task::arithmetic::{Chain, Habits, MAX_GRADE, Row};
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::TokenId;
-use exgrpo_engine::{Actor, AdamW, ModelConfig, SampleRequest, Sampling, ScoreGrads, Sequence, Weights};
+use exgrpo_engine::{
+    Actor, AdamW, ModelConfig, SampleRequest, SamplingParams, ScoreGrads, Sequence, Weights,
+};
 use exgrpo_models::tokenizer::Tokenizer;
 
 /// How the base model is made.
@@ -125,7 +127,7 @@ pub fn successes(
 ) -> anyhow::Result<Vec<u32>> {
     let prompts =
         rows.iter().map(|row| tokenizer.encode(&row.question)).collect::<anyhow::Result<Vec<_>>>()?;
-    let sampling = Sampling {
+    let sampling = SamplingParams {
         temperature: 1.0,
         score_temperature: 1.0,
         top_p: 1.0,
@@ -160,7 +162,7 @@ mod tests {
     #[ignore = "takes two minutes: cargo test --release -p exgrpo-host --lib pretrain -- --ignored"]
     fn the_shipped_weights_are_made_again_bit_for_bit() {
         let shipped = ModelSource::read(&Config::default().model.path).unwrap();
-        let held_out = include_str!("../../../datasets/arithmetic/test.jsonl").lines();
+        let held_out = include_str!("../../../../datasets/arithmetic/test.jsonl").lines();
         let excluded = held_out.map(|line| serde_json::from_str::<Row>(line).unwrap().question).collect();
         let pretraining = Pretraining::default();
         let weights = random_weights(&shipped.config, pretraining.seed);

@@ -1,3 +1,0 @@
-//! Tasks that ship with exgrpo.
-
-pub mod arithmetic;
