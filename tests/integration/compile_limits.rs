@@ -71,7 +71,8 @@ fn a_policy_that_takes_long_or_much_memory_to_compile_is_refused() {
     let said = refused_run(&path, &["guest.function_kib=4096", "guest.compile_s=1"]);
     assert!(said.contains("guest.compile_s"), "{said}");
     if cfg!(target_os = "linux") {
-        let said = refused_run(&path, &["guest.function_kib=4096", "guest.compile_mib=64"]);
+        let settings = ["guest.function_kib=4096", "guest.compile_mib=64", "guest.compile_s=600"];
+        let said = refused_run(&path, &settings);
         assert!(said.contains("guest.compile_mib = 64 MiB"), "{said}");
     }
 }

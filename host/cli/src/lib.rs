@@ -44,7 +44,7 @@ const MISUSED: u8 = 2;
 
 /// Train a language model with ExGRPO; every decision about experience comes from a sandboxed Wasm policy.
 #[derive(Debug, Parser)]
-#[command(name = "exgrpo-host", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "exgrpo-host", version = env!("EXGRPO_VERSION"), about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(flatten)]
     train: train::TrainArgs,

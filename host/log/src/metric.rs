@@ -121,11 +121,16 @@ metrics! {
     RATIO_MEAN: PerOrigin = "objective/ratio_mean";
     /// Variance of exp(logprobs - old_logprobs) over completion tokens in the loss.
     RATIO_VARIANCE: PerOrigin = "objective/ratio_variance";
+    /// Mean over completion tokens in the loss of the estimated divergence from the model that the run began with, exp(d) -
+    /// d - 1 with d = reference - logprob; null without `objective.kl_coefficient`.
+    REFERENCE_KL: Metric = "objective/reference_kl" in "nats";
     /// Completion tokens of scored rollouts, which a token mean is over: those in the loss, and those dropped for an
     /// advantage of 0.
     TOKENS: Metric = "objective/tokens" in "tokens";
     /// Mean over updates of the gradient's global norm before clipping.
     GRAD_NORM: Metric = "optim/grad_norm";
+    /// Learning rate of the step.
+    LR: Metric = "optim/lr";
     /// Updates skipped for a gradient that was too large or not finite.
     SKIPPED: Metric = "optim/skipped";
     /// Questions in the pool in buckets beyond those of the group size.

@@ -104,6 +104,11 @@ impl Identity {
         self.model.insert(WEIGHTS.to_owned(), digest_of_weights(weights));
     }
 
+    /// True unless a model began with other weights.
+    pub fn may_have_begun_with(&self, weights: &Weights) -> bool {
+        self.model.get(WEIGHTS).is_none_or(|recorded| *recorded == digest_of_weights(weights))
+    }
+
     /// Takes over which weights `recorded` began with: a run that goes on has others by now, which its checkpoint knows.
     pub fn keep_weights_of(&mut self, recorded: &Self) {
         match recorded.model.get(WEIGHTS) {

@@ -110,9 +110,12 @@ impl Metrics {
         self.set(metric::CLIP_FRACTION_FRESH, stats.fresh.clip_fraction());
         self.set(metric::LOSS, stats.loss());
         self.set(metric::ENTROPY, stats.entropy_sum / report.num_computed_tokens as f64);
+        let divergence = stats.kl_sum / report.num_computed_tokens as f64;
+        self.set(metric::REFERENCE_KL, if report.has_reference { divergence } else { f64::NAN });
         self.set(metric::TOKENS, report.num_tokens as f64);
         self.set(metric::DROPPED_TOKENS, stats.all().num_dropped as f64);
         self.set(metric::GRAD_NORM, mean(report.grad_norms.iter().copied()));
+        self.set(metric::LR, report.lr);
         self.set(metric::SKIPPED, f64::from(report.num_skipped));
     }
 }

@@ -121,6 +121,10 @@ pub struct LossStats {
     pub entropy_sum: f64,
     /// Part of the loss that is the entropy bonus.
     pub entropy_loss: f64,
+    /// Sum over tokens of the estimated divergence from the reference; 0 without one.
+    pub kl_sum: f64,
+    /// Part of the loss that is the divergence.
+    pub kl_loss: f64,
     /// Each rollout's own ratios, in the order of the members; not merged.
     pub rollouts: Vec<RolloutStats>,
 }
@@ -155,11 +159,13 @@ impl LossStats {
         self.demonstrated.merge(&other.demonstrated);
         self.entropy_sum += other.entropy_sum;
         self.entropy_loss += other.entropy_loss;
+        self.kl_sum += other.kl_sum;
+        self.kl_loss += other.kl_loss;
     }
 
-    /// Policy-gradient loss and entropy bonus together.
+    /// Policy-gradient loss, entropy bonus and divergence together.
     pub fn loss(&self) -> f64 {
-        self.fresh.loss + self.replayed.loss + self.demonstrated.loss + self.entropy_loss
+        self.fresh.loss + self.replayed.loss + self.demonstrated.loss + self.entropy_loss + self.kl_loss
     }
 
     /// All origins' tokens together.

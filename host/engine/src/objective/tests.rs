@@ -1,4 +1,5 @@
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::*;
 use crate::objective::Advantage;
@@ -112,8 +113,13 @@ fn loss_and_gradient_equal_the_published_ones() {
         ] {
             section.aggregation = aggregation;
             let length = case.response_mask[0].len() as u32;
-            let objective = Objective::new(&section, case.clip.is_some(), length, scores.logprobs.len());
-            let (grads, stats) = objective.evaluate(&members, &scores);
+            let objective = Objective::new(
+                &section,
+                case.clip.is_some(),
+                length,
+                MiniBatchSize { sequences: members.len(), tokens: scores.logprobs.len() },
+            );
+            let (grads, stats) = objective.evaluate(&members, &scores, None);
             close(stats.loss(), loss, &format!("{} {aggregation:?} loss", case.name));
             for (have, expected) in grads.logprobs.iter().zip(valid(&case, grad)) {
                 close(f64::from(*have), expected, &format!("{} {aggregation:?} gradient", case.name));
@@ -154,15 +160,17 @@ fn micro_batches_add_up_to_the_mini_batch_and_the_entropy_bonus_is_its_mean() {
         entropies: vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
     };
     let section = ObjectiveSection { entropy_coefficient: 0.5, ..ObjectiveSection::default() };
-    let objective = Objective::new(&section, true, 8, 6);
-    let (whole, whole_stats) = objective.evaluate(&members, &scores);
+    let objective = Objective::new(&section, true, 8, MiniBatchSize { sequences: 3, tokens: 6 });
+    let (whole, whole_stats) = objective.evaluate(&members, &scores, None);
     let (mut grads, mut stats) = objective.evaluate(
         &members[..2],
         &Scores { logprobs: scores.logprobs[..4].to_vec(), entropies: scores.entropies[..4].to_vec() },
+        None,
     );
     let (rest, rest_stats) = objective.evaluate(
         &members[2..],
         &Scores { logprobs: scores.logprobs[4..].to_vec(), entropies: scores.entropies[4..].to_vec() },
+        None,
     );
     grads.logprobs.extend(rest.logprobs);
     grads.entropies.extend(rest.entropies);
@@ -180,7 +188,8 @@ fn tokens_without_a_finite_old_logprob_are_left_out_and_counted() {
     let member = Member { advantage: 1.0, origin: Origin::Fresh, old_logprobs: &old };
     let scores = Scores { logprobs: vec![-0.5; 3], entropies: vec![0.1; 3] };
     let section = ObjectiveSection { entropy_coefficient: 0.0, ..ObjectiveSection::default() };
-    let (grads, stats) = Objective::new(&section, false, 1, 3).evaluate(&[member], &scores);
+    let (grads, stats) = Objective::new(&section, false, 1, MiniBatchSize { sequences: 1, tokens: 3 })
+        .evaluate(&[member], &scores, None);
     assert_eq!(grads.logprobs, [0.0, -1.0, 0.0]);
     assert_eq!((stats.fresh.num_tokens, stats.fresh.num_dropped), (1, 2));
     assert_eq!(stats.rollouts[0].ratio_mean, 1.0);
@@ -191,18 +200,16 @@ fn a_demonstration_is_shaped_by_its_probability_and_never_clipped() {
     // By hand, LUFFY's rule with f(p) = p / (p + 0.1): f(0.25) = 5/7, f(0.05) = 1/3, f(0.9) = 9/10;
     // f'(p)·p = 0.1·p / (p + 0.1)²: 10/49, 2/9, 9/100.
     let probabilities = [0.25f32, 0.05, 0.9];
-    let objective = Objective {
-        clip_epsilon: Some(0.2),
-        shaping_beta: 0.1,
+    let section = ObjectiveSection {
         importance_correction: false,
         entropy_coefficient: 0.0,
-        denominator: 4.0,
-        num_tokens: 3,
+        ..ObjectiveSection::default()
     };
+    let objective = Objective::new(&section, true, 4, MiniBatchSize { sequences: 1, tokens: 3 });
     let old_logprobs = [0.0; 3];
     let member = Member { advantage: 0.5, origin: Origin::Demonstrated, old_logprobs: &old_logprobs };
     let scores = Scores { logprobs: probabilities.map(f32::ln).to_vec(), entropies: vec![0.0; 3] };
-    let (grads, stats) = objective.evaluate(&[member], &scores);
+    let (grads, stats) = objective.evaluate(&[member], &scores, None);
     let expected_loss = -0.5 / 4.0 * (5.0 / 7.0 + 1.0 / 3.0 + 0.9);
     assert!((stats.demonstrated.loss - expected_loss).abs() < 1e-6, "{}", stats.demonstrated.loss);
     for (have, slope) in grads.logprobs.iter().zip([10.0 / 49.0, 2.0 / 9.0, 0.09]) {
@@ -236,13 +243,13 @@ fn figures_of_micro_batches_add_up_to_those_of_the_mini_batch() {
         .map(|(&(advantage, origin), old)| Member { advantage, origin, old_logprobs: old })
         .collect();
     let section = ObjectiveSection { entropy_coefficient: 0.5, ..ObjectiveSection::default() };
-    let objective = Objective::new(&section, true, 8, 6);
+    let objective = Objective::new(&section, true, 8, MiniBatchSize { sequences: 3, tokens: 6 });
     let evaluate = |range: std::ops::Range<usize>| {
         let scores = Scores {
             logprobs: scores[range.clone()].as_flattened().to_vec(),
             entropies: entropies[range.clone()].as_flattened().to_vec(),
         };
-        objective.evaluate(&members[range], &scores).1
+        objective.evaluate(&members[range], &scores, None).1
     };
     let whole = evaluate(0..3);
     for parts in [[0..1, 1..3], [0..2, 2..3]] {
@@ -291,4 +298,50 @@ fn figures_of_micro_batches_add_up_to_those_of_the_mini_batch() {
     all.merge(&LossStats { demonstrated: whole.replayed, ..LossStats::default() });
     assert_eq!(all.all().num_tokens, 4);
     assert!((all.loss() - 2.0 * whole.replayed.loss).abs() < 1e-12 && whole.replayed.loss != 0.0);
+}
+
+/// Figures of PyTorch's automatic differentiation in float64, by `tests/python/objective_variants.py`.
+#[test]
+fn every_kind_has_the_loss_and_gradient_of_its_paper() {
+    let golden: Value =
+        serde_json::from_str(include_str!("../../../../tests/golden/objective_variants.json")).unwrap();
+    let column = |value: &Value| -> Vec<f32> { serde_json::from_value(value.clone()).unwrap() };
+    let mut seen = 0;
+    for case in golden["cases"].as_array().unwrap() {
+        let kind: Kind = serde_json::from_value(case["kind"].clone()).unwrap();
+        let number = |key: &str| case[key].as_f64().unwrap() as f32;
+        let old: Vec<Vec<f32>> = case["old"].as_array().unwrap().iter().map(column).collect();
+        let advantages = column(&case["advantages"]);
+        let members: Vec<Member<'_>> = advantages
+            .iter()
+            .zip(&old)
+            .map(|(&advantage, old)| Member { advantage, origin: Origin::Fresh, old_logprobs: old })
+            .collect();
+        let flat = |key: &str| case[key].as_array().unwrap().iter().flat_map(column).collect::<Vec<f32>>();
+        let (logprobs, reference) = (flat("logprobs"), flat("reference"));
+        let size = MiniBatchSize { sequences: members.len(), tokens: logprobs.len() };
+        let scores = Scores { entropies: vec![0.5; logprobs.len()], logprobs };
+        for (aggregation, result) in case["results"].as_object().unwrap() {
+            let section = ObjectiveSection {
+                kind,
+                clip_epsilon: number("epsilon"),
+                clip_epsilon_high: (kind != Kind::Exgrpo).then(|| number("epsilon_high")),
+                kl_coefficient: number("kl"),
+                entropy_coefficient: 0.0,
+                aggregation: serde_json::from_value(aggregation.as_str().into()).unwrap(),
+                ..ObjectiveSection::default()
+            };
+            section.validate().unwrap();
+            let objective = Objective::new(&section, case["clip"] == true, 16, size);
+            let (grads, stats) = objective.evaluate(&members, &scores, Some(&reference));
+            let what = format!("{kind:?} {aggregation} clip {} kl {}", case["clip"], case["kl"]);
+            close(stats.loss(), result["loss"].as_f64().unwrap(), &what);
+            let expected: Vec<f32> = result["grads"].as_array().unwrap().iter().flat_map(column).collect();
+            for (have, expected) in grads.logprobs.iter().zip(expected) {
+                close(f64::from(*have), f64::from(expected), &what);
+            }
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 4 * 2 * 2 * 2 * 3);
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Columns, Mapping};
 use exgrpo_core::bounded;
-pub use exgrpo_engine::objective::{Advantage, Aggregation, Clip, ObjectiveSection, RatioOf};
+pub use exgrpo_engine::objective::{Advantage, Aggregation, Clip, Kind, ObjectiveSection, RatioOf};
 pub use exgrpo_models::{Engine, ModelSection, PromptSection, PromptTemplate};
 use exgrpo_policy::GuestConfig;
 pub use run_toml::{MAX_RUN_TOML, RunToml};
@@ -187,6 +187,13 @@ impl Config {
         probability("eval.top_p", self.eval.top_p)?;
         if !(self.eval.temperature >= 0.0 && self.eval.temperature.is_finite()) {
             bail!("eval.temperature must be 0 (greedy) or above");
+        }
+        if self.objective.kl_coefficient > 0.0 && self.score_temperature() != 1.0 {
+            bail!(
+                "objective.kl_coefficient compares models at temperature 1, objective.ratio_of = \"sampler\" at {}\n\
+                 hint: set rollout.temperature=1, or objective.kl_coefficient=0",
+                self.rollout.temperature
+            );
         }
         self.prompt.validate()?;
         self.objective.validate()?;

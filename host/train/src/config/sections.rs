@@ -148,12 +148,30 @@ pub struct DemonstrationsSection {
     pub until_step: u32,
 }
 
+/// How a learning rate falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// Not at all.
+    Constant,
+    /// In a straight line to 0.
+    Linear,
+    /// Along half a cosine to 0 (arXiv 1608.03983, equation 5, without restarts).
+    Cosine,
+}
+
 /// `[optim]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimSection {
-    /// Learning rate, constant.
+    /// Learning rate, after warming up and before it decays.
     pub lr: f64,
+    /// Steps over which the learning rate rises to `lr`, in equal parts; 0 begins with all of it.
+    pub warmup_steps: u32,
+    /// How the learning rate falls afterwards: `constant`, `linear` or `cosine`.
+    pub decay: Decay,
+    /// Last step with a learning rate above 0; where it decays and nothing is said, the run's `steps` when it begins.
+    pub decay_steps: u32,
     /// Decay of the first moment.
     pub beta1: f64,
     /// Decay of the second moment.
@@ -172,6 +190,9 @@ impl Default for OptimSection {
     fn default() -> Self {
         Self {
             lr: 1e-4,
+            warmup_steps: 0,
+            decay: Decay::Constant,
+            decay_steps: 0,
             beta1: 0.9,
             beta2: 0.999,
             eps: 1e-8,
@@ -183,11 +204,35 @@ impl Default for OptimSection {
 }
 
 impl OptimSection {
+    /// Learning rate of `step`, from 1.
+    pub fn lr_at(&self, step: u32) -> f64 {
+        if step <= self.warmup_steps {
+            return self.lr * f64::from(step) / f64::from(self.warmup_steps);
+        }
+        let length = f64::from(self.decay_steps.saturating_sub(self.warmup_steps).max(1));
+        let done = (f64::from(step - self.warmup_steps - 1) / length).min(1.0);
+        match self.decay {
+            Decay::Constant => self.lr,
+            Decay::Linear => self.lr * (1.0 - done),
+            Decay::Cosine => self.lr * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * done)),
+        }
+    }
+
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         for (key, value) in [("lr", self.lr), ("eps", self.eps), ("max_grad_norm", self.max_grad_norm)] {
             if !(value > 0.0 && value.is_finite()) {
                 bail!("optim.{key} is {value}, it must be above 0");
             }
+        }
+        if self.decay != Decay::Constant && self.decay_steps <= self.warmup_steps {
+            bail!(
+                "optim.decay_steps = {} leaves no step to decay in after warmup_steps = {}",
+                self.decay_steps,
+                self.warmup_steps
+            );
+        }
+        if self.decay == Decay::Constant && self.decay_steps > 0 {
+            bail!("optim.decay_steps is for a learning rate that decays\nhint: set optim.decay=cosine");
         }
         for (key, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
             if !(0.0..1.0).contains(&value) {

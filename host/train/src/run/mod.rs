@@ -46,6 +46,8 @@ pub struct Run {
     tokenizer: Tokenizer,
     stop_ids: Vec<TokenId>,
     actor: Actor,
+    /// The model that the run began with, where the loss keeps close to it.
+    reference: Option<Actor>,
     policies: PolicySet,
     /// Buckets of the difficulty slot; empty before the first step.
     buckets: Vec<BucketInfo>,

@@ -143,7 +143,7 @@ impl Run {
         if start.state.step > 0 {
             checkpoints.add_readable(start.state.step);
         }
-        let Start { state, pool, mut policies, actor, identity, mut began_with } = start;
+        let Start { state, pool, mut policies, actor, reference, identity, mut began_with } = start;
         if !config.policy.watch {
             began_with.clear();
         }
@@ -160,6 +160,7 @@ impl Run {
             tokenizer: source.tokenizer,
             stop_ids: source.stop_ids,
             actor,
+            reference,
             policies,
             buckets: state.buckets,
             queue: state.queue,
@@ -194,6 +195,8 @@ struct Start {
     pool: ExperiencePool,
     policies: PolicySet,
     actor: Actor,
+    /// The model that the run began with, where the loss keeps close to it.
+    reference: Option<Actor>,
     identity: Identity,
     /// Files of policies, each with the digest that the run began with.
     began_with: Vec<(PathBuf, Option<String>)>,
@@ -226,7 +229,10 @@ impl Start {
             .zip(&policies.bytes)
             .map(|(path, bytes)| (path.clone(), Content::of(bytes).digest().map(str::to_owned)));
         let began_with = began_with.collect();
-        Ok(Self { state, pool, policies: policies.set, actor: inputs.build_actor()?, identity, began_with })
+        let actor = inputs.build_actor()?;
+        let reference =
+            if inputs.config.objective.kl_coefficient > 0.0 { Some(inputs.build_actor()?) } else { None };
+        Ok(Self { state, pool, policies: policies.set, actor, reference, identity, began_with })
     }
 
     fn restored(
@@ -249,13 +255,33 @@ impl Start {
                  hint: resume with the configuration that the run began with"
             );
         }
+        let reference = reference(&inputs.config, &identity)?;
         let mut actor = inputs.build_actor()?;
         actor.load_optimizer(&dir.checkpoint(state.step).join(checkpoint::OPTIMIZER))?;
         let file_limit = inputs.config.guest.file_mib << 20;
         let snapshots = checkpoint::policy_bytes(dir, state.policies.clone(), file_limit)?;
         let policies = PolicySet::restore(&inputs.loader, snapshots, &state.emptied_slots)?;
-        Ok(Self { state, pool, policies, actor, identity, began_with: Vec::new() })
+        Ok(Self { state, pool, policies, actor, reference, identity, began_with: Vec::new() })
     }
+}
+
+/// The model that a run began with, from where it was: checkpoints hold only what it has become.
+fn reference(config: &Config, identity: &Identity) -> anyhow::Result<Option<Actor>> {
+    if config.objective.kl_coefficient == 0.0 {
+        return Ok(None);
+    }
+    let path = &config.model.path;
+    let lost = || {
+        format!(
+            "objective.kl_coefficient compares with the model that the run began with, and {path} can't be used for it\n\
+             hint: put that model back in its place"
+        )
+    };
+    let source = crate::trained::read(path).with_context(lost)?;
+    if !identity.may_have_begun_with(&source.weights) {
+        return Err(anyhow::anyhow!("it has other weights now").context(lost()));
+    }
+    Ok(Some(source.actor(&config.model)?))
 }
 
 /// Digests of the policies that the run of this run.toml began with, in the order of its files.

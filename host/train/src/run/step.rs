@@ -15,7 +15,8 @@ use crate::metrics::Metrics;
 use crate::stages::curriculum::{self, CurriculumStage};
 use crate::stages::rollout::RolloutStage;
 use crate::stages::select::{Plan, SelectStage};
-use crate::stages::{batch, update, verify};
+use crate::stages::update::UpdateStage;
+use crate::stages::{batch, verify};
 use exgrpo_core::journal::{Decision, Event, EventKind};
 use exgrpo_core::signals;
 use exgrpo_core::types::RolloutGroup;
@@ -61,7 +62,8 @@ impl Run {
             Clip::Never => false,
         };
         let updated = timed(&mut metrics, metric::UPDATE_S, || {
-            update::run(&mut self.actor, &batch, &self.config, clip)
+            let reference = self.reference.as_ref();
+            UpdateStage { config: &self.config, step, clip, reference }.run(&mut self.actor, &batch)
         })?;
         metrics.set(metric::GUEST_S, self.policies.time_in_guests_us() / 1e6);
 

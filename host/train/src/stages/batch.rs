@@ -4,7 +4,7 @@ use crate::config::ObjectiveSection;
 use crate::dataset::Dataset;
 use exgrpo_core::types::{Origin, RolloutGroup, Verdict};
 use exgrpo_engine::Sequence;
-use exgrpo_engine::objective::Member;
+use exgrpo_engine::objective::{Member, MiniBatchSize};
 
 /// The sequences of one optimizer update; the first three columns have equal length.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct MiniBatch<'a> {
     /// Each sequence's position among all rollouts of the step.
     pub rollout_idx: Vec<usize>,
     /// Origin and completion tokens of each scored rollout that is left out because its gradient is 0. It is part of
-    /// the loss, and of every mean over tokens.
+    /// the loss, and of every mean over tokens or sequences.
     pub idle: Vec<(Origin, usize)>,
 }
 
@@ -24,6 +24,11 @@ impl MiniBatch<'_> {
     /// Completion tokens of all scored rollouts: what a token mean is over, whether or not they are computed.
     pub fn num_tokens(&self) -> usize {
         self.num_computed_tokens() + self.idle.iter().map(|(_, tokens)| tokens).sum::<usize>()
+    }
+
+    /// What means are over.
+    pub fn size(&self) -> MiniBatchSize {
+        MiniBatchSize { sequences: self.sequences.len() + self.idle.len(), tokens: self.num_tokens() }
     }
 
     /// Completion tokens of `sequences`.
@@ -39,7 +44,7 @@ pub enum DropReason {
     Unscorable,
     /// The verifier's budget ran out.
     OutOfBudget,
-    /// All members of the group have advantage 0, and there is no entropy bonus: its gradient is 0.
+    /// All members of the group have advantage 0, and there is neither an entropy bonus nor a divergence: its gradient is 0.
     ZeroAdvantage,
 }
 
@@ -75,6 +80,7 @@ pub fn assemble<'a>(
         let mut mini_batch = MiniBatch::default();
         for group in groups {
             let idle = objective.entropy_coefficient == 0.0
+                && objective.kl_coefficient == 0.0
                 && group.scored().all(|rollout| rollout.advantage == 0.0);
             for rollout in &group.rollouts {
                 let reason = match rollout.verdict {

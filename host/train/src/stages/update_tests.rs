@@ -44,7 +44,9 @@ impl Bench {
     fn update(&self, groups: &[RolloutGroup]) -> (UpdateReport, Vec<f32>) {
         let mut actor = self.source.actor(&self.config.model).unwrap();
         let batch = batch::assemble(groups, &self.dataset, &self.config.objective);
-        let report = run(&mut actor, &batch, &self.config, true).unwrap();
+        let report = UpdateStage { config: &self.config, step: 1, clip: true, reference: None }
+            .run(&mut actor, &batch)
+            .unwrap();
         (report, weights(&actor))
     }
 }
