@@ -11,7 +11,8 @@ use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, Float32Type, Float64Type, Schema, UInt32Type, UInt64Type,
 };
 
-/// Version of all schemas. Raise it when a column changes or goes, and add a sample to `tests/log_samples`.
+/// Version of all schemas. Raise it when a column changes or goes, and add a sample to `tests/log_samples`. A new column
+/// that can hold nulls needs neither: older parts read as null there.
 pub const SCHEMA_VERSION: u32 = 3;
 
 /// Key of the table's name in a part's metadata.
@@ -73,9 +74,12 @@ impl<'a> Columns<'a> {
         self.batch.num_rows()
     }
 
-    /// Values of the column `name`; an error says what is wrong with it.
+    /// Values of the column `name`; an error says what is wrong with it. A column that can hold nulls is all null in parts
+    /// that were written before there was one.
     pub fn get<C: Cell>(&self, name: &str) -> Result<Vec<C>, String> {
-        let array = self.batch.column_by_name(name).ok_or_else(|| format!("column {name} is missing"))?;
+        let Some(array) = self.batch.column_by_name(name) else {
+            return C::absent(self.num_rows()).ok_or_else(|| format!("column {name} is missing"));
+        };
         C::read(array).map_err(|problem| format!("column {name} {problem}"))
     }
 }
@@ -95,6 +99,12 @@ pub trait Cell: Sized {
 
     /// Values of a column. An error goes on after the column's name.
     fn read(array: &ArrayRef) -> Result<Vec<Self>, String>;
+
+    /// Values of a column that is not there; none where there must be one.
+    fn absent(num_rows: usize) -> Option<Vec<Self>> {
+        let _ = num_rows;
+        None
+    }
 }
 
 /// A cell that may be missing: `Option<T>` of it is a cell too.
@@ -127,6 +137,10 @@ impl<T: NullableCell> Cell for Option<T> {
 
     fn read(array: &ArrayRef) -> Result<Vec<Self>, String> {
         T::read(array)
+    }
+
+    fn absent(num_rows: usize) -> Option<Vec<Self>> {
+        Some(std::iter::repeat_with(|| None).take(num_rows).collect())
     }
 }
 

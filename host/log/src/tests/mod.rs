@@ -224,6 +224,7 @@ fn missing_columns_nulls_and_unknown_words_are_named() {
     .unwrap();
     let columns = Columns::new(&batch);
     assert_eq!(columns.get::<u32>("gone").unwrap_err(), "column gone is missing");
+    assert_eq!(columns.get::<Option<u32>>("gone").unwrap(), [None, None], "older parts read as null there");
     assert_eq!(columns.get::<u32>("word").unwrap_err(), "column word has type Utf8, not UInt32");
     assert_eq!(columns.get::<Slot>("word").unwrap_err(), "column word holds the unknown word \"cooking\"");
     assert_eq!(columns.get::<String>("null").unwrap_err(), "column null holds a null");
