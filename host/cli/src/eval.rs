@@ -126,7 +126,7 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let bar = progress_bar();
     let mut evaluator = Evaluator {
         settings: &settings,
-        actor: &actor,
+        sampler: &actor,
         tokenizer: &source.tokenizer,
         stop_ids: &source.stop_ids,
         policies: &mut policies,

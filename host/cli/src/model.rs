@@ -14,7 +14,10 @@ use exgrpo_core::bounded;
 use exgrpo_core::escape;
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::TokenId;
-use exgrpo_engine::{Actor, SampleRequest, SamplingParams, ScoreGrads, Sequence, WEIGHTS_FILE, Weights};
+use exgrpo_engine::{
+    Actor, SampleRequest, Sampler, SamplingParams, ScoreGrads, Scorer, Sequence, Trainer, WEIGHTS_FILE,
+    Weights,
+};
 use exgrpo_models::prompt::Prompts;
 use exgrpo_models::{Message, ModelSource};
 use exgrpo_train::config::{Config, Engine};

@@ -11,7 +11,7 @@ mod work;
 
 use std::time::Instant;
 
-use exgrpo_engine::Precision;
+use exgrpo_engine::{Precision, Scorer};
 use work::{GROUP_SIZE, SHAPES, Shape, peak_memory};
 
 fn main() {

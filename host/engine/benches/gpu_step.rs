@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use exgrpo_core::types::Completion;
 use exgrpo_engine::{
-    Actor, AdamW, ModelConfig, NamedTensor, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores,
-    Sequence, Weights,
+    Actor, AdamW, ModelConfig, NamedTensor, Precision, SampleRequest, Sampler, SamplingParams, ScoreGrads,
+    Scores, Sequence, Trainer, Weights,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

@@ -9,31 +9,16 @@ use super::candle::CandleActor;
 use super::cpu::CpuActor;
 use super::gpu::GpuActor;
 use super::optim::Update;
+use super::traits::{Sampler, Scorer, Trainer};
 use super::{
     AdamW, DeviceMemory, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence,
     TensorFileError, Weights,
 };
 use exgrpo_core::types::{Completion, TokenId};
 
-/// What an engine does; see [`Actor`], method by method.
-pub(super) trait Engine: Send {
+/// What an engine of the three on this machine does beside the traits that stages use.
+pub(super) trait Engine: Sampler + Scorer + Trainer + Send {
     fn config(&self) -> &ModelConfig;
-    fn accumulate(
-        &mut self,
-        temperature: f32,
-        batch: &[Sequence<'_>],
-        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
-    ) -> anyhow::Result<()>;
-    fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>>;
-    fn grad_norm(&self) -> anyhow::Result<f64>;
-    fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update>;
-    fn zero_grad(&mut self) -> anyhow::Result<()>;
-    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores>;
-    fn sample(
-        &self,
-        requests: Vec<SampleRequest<'_>>,
-        sampling: &SamplingParams,
-    ) -> anyhow::Result<Vec<Vec<Completion>>>;
     fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>>;
     fn weights(&self) -> anyhow::Result<Weights>;
     fn save_optimizer(&self, path: &Path) -> anyhow::Result<()>;
@@ -106,88 +91,6 @@ impl Actor {
         self.config().num_parameters()
     }
 
-    /// Forward over `batch`, one micro-batch (see [`super::micro_batches`]); `loss` is asked for the derivative with
-    /// respect to its scores, which are in the order of `batch`; backward adds to the gradient. There is no backward
-    /// when every derivative is 0.
-    ///
-    /// # Errors
-    /// An empty or too long sequence, an unknown token id, derivatives of another length than the scores, no room on
-    /// the device.
-    pub fn accumulate(
-        &mut self,
-        batch: &[Sequence<'_>],
-        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
-    ) -> anyhow::Result<()> {
-        self.accumulate_at(1.0, batch, loss)
-    }
-
-    /// [`Self::accumulate`] with log-probs and entropies of the softmax at `temperature`.
-    ///
-    /// # Errors
-    /// The same; also a temperature that is not above 0.
-    pub fn accumulate_at(
-        &mut self,
-        temperature: f32,
-        batch: &[Sequence<'_>],
-        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
-    ) -> anyhow::Result<()> {
-        check_temperature(temperature)?;
-        self.0.accumulate(temperature, batch, loss)
-    }
-
-    /// Splits a mini-batch into micro-batches for [`Self::accumulate`]: indices into `batch`, in an order that suits
-    /// the engine, at most `token_budget` tokens each (a longer sequence is alone); the engine of our own takes fewer
-    /// when what it has to keep of them would exceed 512 MiB and the size of the parameters.
-    pub fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
-        self.0.micro_batches(batch, token_budget)
-    }
-
-    /// Global L2 norm of the accumulated gradient.
-    ///
-    /// # Errors
-    /// The device fails.
-    pub fn grad_norm(&self) -> anyhow::Result<f64> {
-        self.0.grad_norm()
-    }
-
-    /// Clips the accumulated gradient to a global L2 norm of `max_norm`, takes one step of AdamW and zeroes the
-    /// gradient. A gradient that is not finite is zeroed without a step, and the report says so.
-    ///
-    /// # Errors
-    /// The device fails.
-    pub fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update> {
-        self.0.apply(optim, max_norm)
-    }
-
-    /// Forgets the accumulated gradient.
-    ///
-    /// # Errors
-    /// The device fails.
-    pub fn zero_grad(&mut self) -> anyhow::Result<()> {
-        self.0.zero_grad()
-    }
-
-    /// Scores of any number of sequences without a gradient, in the order of `batch`.
-    ///
-    /// # Errors
-    /// An empty or too long sequence, an unknown token id, no room on the device.
-    pub fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
-        self.0.score(batch)
-    }
-
-    /// One completion a stream of every request, in the requests' order.
-    ///
-    /// # Errors
-    /// An empty prompt, an unknown token id, a prompt that leaves no room for `max_new_tokens`, options out of range,
-    /// logits that are not finite, no room on the device.
-    pub fn sample(
-        &self,
-        requests: Vec<SampleRequest<'_>>,
-        sampling: &SamplingParams,
-    ) -> anyhow::Result<Vec<Vec<Completion>>> {
-        self.0.sample(requests, sampling)
-    }
-
     /// Logits of the token that follows `tokens`. `[V]`
     ///
     /// # Errors
@@ -240,6 +143,50 @@ impl Actor {
     /// The device fails.
     pub fn gradients(&self) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
         self.0.gradients()
+    }
+}
+
+impl Sampler for Actor {
+    fn sample(
+        &self,
+        requests: Vec<SampleRequest<'_>>,
+        sampling: &SamplingParams,
+    ) -> anyhow::Result<Vec<Vec<Completion>>> {
+        self.0.sample(requests, sampling)
+    }
+}
+
+impl Scorer for Actor {
+    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
+        self.0.score(batch)
+    }
+}
+
+impl Trainer for Actor {
+    fn accumulate_at(
+        &mut self,
+        temperature: f32,
+        batch: &[Sequence<'_>],
+        loss: &mut dyn FnMut(&Scores) -> ScoreGrads,
+    ) -> anyhow::Result<()> {
+        check_temperature(temperature)?;
+        self.0.accumulate_at(temperature, batch, loss)
+    }
+
+    fn micro_batches(&self, batch: &[Sequence<'_>], token_budget: usize) -> Vec<Vec<usize>> {
+        self.0.micro_batches(batch, token_budget)
+    }
+
+    fn grad_norm(&self) -> anyhow::Result<f64> {
+        self.0.grad_norm()
+    }
+
+    fn apply(&mut self, optim: &AdamW, max_norm: f64) -> anyhow::Result<Update> {
+        self.0.apply(optim, max_norm)
+    }
+
+    fn zero_grad(&mut self) -> anyhow::Result<()> {
+        self.0.zero_grad()
     }
 }
 

@@ -22,6 +22,7 @@ mod rope;
 mod rope_file;
 mod sampler;
 mod tensor_file;
+mod traits;
 mod variations;
 mod weights;
 
@@ -38,6 +39,7 @@ pub use errors::message_of_candle;
 pub use optim::Update;
 pub use rope::{Llama3Rope, LongRope, RopeScaling, YarnRope};
 pub use tensor_file::{NamedTensor, TensorFileError, is_plain_name};
+pub use traits::{Capabilities, Sampler, Scorer, Trainer};
 pub use variations::{Activation, LayerAttention, Rotation, Variations};
 pub use weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, Weights};
 

@@ -1,7 +1,7 @@
 //! The tables of the configuration that say which model a run has and how questions are put to it.
 
 use anyhow::{anyhow, bail};
-use exgrpo_engine::Precision;
+use exgrpo_engine::{Capabilities, Precision};
 use serde::{Deserialize, Serialize};
 
 /// Which implementation of the network runs.
@@ -14,6 +14,15 @@ pub enum Engine {
     Candle,
     /// exgrpo's own engine on the first NVIDIA GPU, by a binary built with the feature `cuda`.
     Cuda,
+}
+
+impl Engine {
+    /// What it can do.
+    pub fn capabilities(self) -> Capabilities {
+        match self {
+            Self::Cpu | Self::Candle | Self::Cuda => Capabilities::ALL,
+        }
+    }
 }
 
 /// `[model]`

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use exgrpo_core::types::{Completion, TokenId};
 use exgrpo_engine::{
-    Actor, AdamW, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence,
-    Weights, cpu,
+    Actor, AdamW, ModelConfig, Precision, SampleRequest, Sampler, SamplingParams, ScoreGrads, Scores,
+    Sequence, Trainer, Weights, cpu,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

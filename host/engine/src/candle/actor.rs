@@ -13,6 +13,7 @@ use super::scores::token_scores;
 use crate::actor::Engine;
 use crate::batch::{check_grads, check_requests, check_sequences, micro_batches};
 use crate::optim::{OptimState, Update, clip_factor};
+use crate::traits::{Sampler, Scorer, Trainer};
 use crate::{
     AdamW, ModelConfig, NamedTensor, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence, Weights,
 };
@@ -112,12 +113,43 @@ impl CandleActor {
 }
 
 /// See [`crate::Actor`], method by method.
-impl Engine for CandleActor {
-    fn config(&self) -> &ModelConfig {
-        &self.config
+impl Sampler for CandleActor {
+    fn sample(
+        &self,
+        requests: Vec<SampleRequest<'_>>,
+        sampling: &SamplingParams,
+    ) -> anyhow::Result<Vec<Vec<Completion>>> {
+        check_requests(&self.config, &requests, sampling)?;
+        decoder::sample(&self.frozen, &self.config, &self.device, requests, sampling)
     }
+}
 
-    fn accumulate(
+impl Scorer for CandleActor {
+    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
+        check_sequences(&self.config, batch)?;
+        let lengths: Vec<usize> = batch.iter().map(|s| s.prompt.len() + s.completion.len()).collect();
+        let mut by_sequence: Vec<(Vec<f32>, Vec<f32>)> = vec![Default::default(); batch.len()];
+        for indices in micro_batches(&lengths, SCORE_TOKENS) {
+            let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
+            let Scores { logprobs, entropies } = self.score_padded(&sequences)?;
+            let mut start = 0;
+            for index in indices {
+                let end = start + batch[index].completion.len();
+                by_sequence[index] = (logprobs[start..end].to_vec(), entropies[start..end].to_vec());
+                start = end;
+            }
+        }
+        let mut scores = Scores::default();
+        for (logprobs, entropies) in by_sequence {
+            scores.logprobs.extend(logprobs);
+            scores.entropies.extend(entropies);
+        }
+        Ok(scores)
+    }
+}
+
+impl Trainer for CandleActor {
+    fn accumulate_at(
         &mut self,
         temperature: f32,
         batch: &[Sequence<'_>],
@@ -178,36 +210,11 @@ impl Engine for CandleActor {
         self.gradients.fill(None);
         Ok(())
     }
+}
 
-    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
-        check_sequences(&self.config, batch)?;
-        let lengths: Vec<usize> = batch.iter().map(|s| s.prompt.len() + s.completion.len()).collect();
-        let mut by_sequence: Vec<(Vec<f32>, Vec<f32>)> = vec![Default::default(); batch.len()];
-        for indices in micro_batches(&lengths, SCORE_TOKENS) {
-            let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
-            let Scores { logprobs, entropies } = self.score_padded(&sequences)?;
-            let mut start = 0;
-            for index in indices {
-                let end = start + batch[index].completion.len();
-                by_sequence[index] = (logprobs[start..end].to_vec(), entropies[start..end].to_vec());
-                start = end;
-            }
-        }
-        let mut scores = Scores::default();
-        for (logprobs, entropies) in by_sequence {
-            scores.logprobs.extend(logprobs);
-            scores.entropies.extend(entropies);
-        }
-        Ok(scores)
-    }
-
-    fn sample(
-        &self,
-        requests: Vec<SampleRequest<'_>>,
-        sampling: &SamplingParams,
-    ) -> anyhow::Result<Vec<Vec<Completion>>> {
-        check_requests(&self.config, &requests, sampling)?;
-        decoder::sample(&self.frozen, &self.config, &self.device, requests, sampling)
+impl Engine for CandleActor {
+    fn config(&self) -> &ModelConfig {
+        &self.config
     }
 
     fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {

@@ -34,6 +34,7 @@ use threads::Threads;
 use super::actor::Engine;
 use super::batch::{check_grads, check_requests, check_sequences};
 use super::optim::{OptimState, Update, clip_factor};
+use super::traits::{Sampler, Scorer, Trainer};
 use super::{
     AdamW, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence, Weights,
 };
@@ -99,12 +100,48 @@ impl CpuActor {
 }
 
 /// See [`crate::Actor`], method by method.
-impl Engine for CpuActor {
-    fn config(&self) -> &ModelConfig {
-        &self.network.config
+impl Sampler for CpuActor {
+    fn sample(
+        &self,
+        requests: Vec<SampleRequest<'_>>,
+        sampling: &SamplingParams,
+    ) -> anyhow::Result<Vec<Vec<Completion>>> {
+        check_requests(&self.network.config, &requests, sampling)?;
+        self.with_workspace(|workspace| decoder::sample(&self.network, workspace, requests, sampling))
     }
+}
 
-    fn accumulate(
+impl Scorer for CpuActor {
+    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
+        check_sequences(&self.network.config, batch)?;
+        let mut starts = vec![0];
+        for sequence in batch {
+            starts.push(starts[starts.len() - 1] + sequence.completion.len());
+        }
+        let total = starts[batch.len()];
+        let mut scores = Scores { logprobs: vec![0.0; total], entropies: vec![0.0; total] };
+        let mut ropes = Ropes::new(&self.network.config);
+        for indices in micro_batches(batch, SCORE_TOKENS) {
+            let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
+            let plan = Plan::new(&sequences)?;
+            ropes.extend(plan.num_positions());
+            let part =
+                self.with_workspace(|workspace| workspace.inference.score(&self.network, &plan, &ropes));
+            let mut begin = 0;
+            for index in indices {
+                let span = starts[index]..starts[index + 1];
+                let end = begin + span.len();
+                scores.logprobs[span.clone()].copy_from_slice(&part.logprobs[begin..end]);
+                scores.entropies[span].copy_from_slice(&part.entropies[begin..end]);
+                begin = end;
+            }
+        }
+        Ok(scores)
+    }
+}
+
+impl Trainer for CpuActor {
+    fn accumulate_at(
         &mut self,
         temperature: f32,
         batch: &[Sequence<'_>],
@@ -158,41 +195,11 @@ impl Engine for CpuActor {
         self.gradient.fill(0.0);
         Ok(())
     }
+}
 
-    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
-        check_sequences(&self.network.config, batch)?;
-        let mut starts = vec![0];
-        for sequence in batch {
-            starts.push(starts[starts.len() - 1] + sequence.completion.len());
-        }
-        let total = starts[batch.len()];
-        let mut scores = Scores { logprobs: vec![0.0; total], entropies: vec![0.0; total] };
-        let mut ropes = Ropes::new(&self.network.config);
-        for indices in micro_batches(batch, SCORE_TOKENS) {
-            let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
-            let plan = Plan::new(&sequences)?;
-            ropes.extend(plan.num_positions());
-            let part =
-                self.with_workspace(|workspace| workspace.inference.score(&self.network, &plan, &ropes));
-            let mut begin = 0;
-            for index in indices {
-                let span = starts[index]..starts[index + 1];
-                let end = begin + span.len();
-                scores.logprobs[span.clone()].copy_from_slice(&part.logprobs[begin..end]);
-                scores.entropies[span].copy_from_slice(&part.entropies[begin..end]);
-                begin = end;
-            }
-        }
-        Ok(scores)
-    }
-
-    fn sample(
-        &self,
-        requests: Vec<SampleRequest<'_>>,
-        sampling: &SamplingParams,
-    ) -> anyhow::Result<Vec<Vec<Completion>>> {
-        check_requests(&self.network.config, &requests, sampling)?;
-        self.with_workspace(|workspace| decoder::sample(&self.network, workspace, requests, sampling))
+impl Engine for CpuActor {
+    fn config(&self) -> &ModelConfig {
+        &self.network.config
     }
 
     fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {

@@ -82,7 +82,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 let slopes = (0..scores.logprobs.len()).map(|t| (t % 7) as f32 - 3.0);
                 ScoreGrads { logprobs: slopes.clone().collect(), entropies: slopes.rev().collect() }
             };
-            actor.accumulate(1.0, &sequences(&batch), &mut loss).unwrap();
+            actor.accumulate(&sequences(&batch), &mut loss).unwrap();
             seen.extend(actor.gradients().unwrap().iter().flat_map(|(_, gradient)| bits(gradient)));
             let update = actor.apply(&optim, 1.0).unwrap();
             seen.push(update.grad_norm.to_bits() as u32);
@@ -166,7 +166,7 @@ fn bf16_stays_close_to_f32() {
             let len = scores.logprobs.len();
             ScoreGrads { logprobs: vec![1.0; len], entropies: vec![0.0; len] }
         };
-        actor.accumulate(1.0, &sequences(&batch), &mut loss).unwrap();
+        actor.accumulate(&sequences(&batch), &mut loss).unwrap();
         (logprobs, actor.gradients().unwrap())
     };
     let ((exact, exact_gradients), (rounded, rounded_gradients)) =

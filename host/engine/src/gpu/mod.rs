@@ -25,6 +25,7 @@ use self::processor::Processor;
 use super::actor::Engine;
 use super::batch::{check_grads, check_requests, check_sequences};
 use super::optim::{OptimState, Update, clip_factor};
+use super::traits::{Sampler, Scorer, Trainer};
 use super::{
     AdamW, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores, Sequence, Weights,
 };
@@ -86,12 +87,26 @@ fn roomier<T>(result: anyhow::Result<T>, what: &str, lower: &str) -> anyhow::Res
 }
 
 /// What every Actor does; see [`super::Actor`], method by method.
-impl<D: Device> Engine for GpuActor<D> {
-    fn config(&self) -> &ModelConfig {
-        &self.0.config
+impl<D: Device> Sampler for GpuActor<D> {
+    fn sample(
+        &self,
+        requests: Vec<SampleRequest<'_>>,
+        sampling: &SamplingParams,
+    ) -> anyhow::Result<Vec<Vec<Completion>>> {
+        check_requests(&self.0.config, &requests, sampling)?;
+        roomier(self.0.sample(&requests, sampling), "sample", "rollout.questions or rollout.max_new_tokens")
     }
+}
 
-    fn accumulate(
+impl<D: Device> Scorer for GpuActor<D> {
+    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
+        check_sequences(&self.0.config, batch)?;
+        roomier(self.0.score(batch), "score sequences", "rollout.max_new_tokens")
+    }
+}
+
+impl<D: Device> Trainer for GpuActor<D> {
+    fn accumulate_at(
         &mut self,
         temperature: f32,
         batch: &[Sequence<'_>],
@@ -131,19 +146,11 @@ impl<D: Device> Engine for GpuActor<D> {
     fn zero_grad(&mut self) -> anyhow::Result<()> {
         self.0.zero_grad()
     }
+}
 
-    fn score(&self, batch: &[Sequence<'_>]) -> anyhow::Result<Scores> {
-        check_sequences(&self.0.config, batch)?;
-        roomier(self.0.score(batch), "score sequences", "rollout.max_new_tokens")
-    }
-
-    fn sample(
-        &self,
-        requests: Vec<SampleRequest<'_>>,
-        sampling: &SamplingParams,
-    ) -> anyhow::Result<Vec<Vec<Completion>>> {
-        check_requests(&self.0.config, &requests, sampling)?;
-        roomier(self.0.sample(&requests, sampling), "sample", "rollout.questions or rollout.max_new_tokens")
+impl<D: Device> Engine for GpuActor<D> {
+    fn config(&self) -> &ModelConfig {
+        &self.0.config
     }
 
     fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {

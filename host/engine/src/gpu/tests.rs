@@ -11,6 +11,7 @@ use super::processor::Processor;
 use super::sizes::{Batch, Wave, Widths, bytes};
 use super::waves::prefill;
 use crate::actor::tests::{configs, lively_weights};
+use crate::traits::Trainer;
 use crate::{
     Actor, AdamW, Architecture, ModelConfig, Precision, SampleRequest, SamplingParams, ScoreGrads, Scores,
     Sequence, Weights,
@@ -286,7 +287,7 @@ fn a_device_without_room_says_what_was_asked_and_what_to_lower() {
     let mut actor = super::GpuActor(network);
     let texts = texts(config, &[(30, 30)]);
     let mut loss = |_: &Scores| ScoreGrads::default();
-    let error = super::Engine::accumulate(&mut actor, 1.0, &sequences(&texts), &mut loss).unwrap_err();
+    let error = actor.accumulate(&sequences(&texts), &mut loss).unwrap_err();
     let said = format!("{error:#}");
     assert!(said.contains("hint: lower objective.tokens_per_micro_batch"), "{said}");
     assert!(said.contains("no room for 0.00 GB: 0.00 of 0.00 GB are free"), "{said}");

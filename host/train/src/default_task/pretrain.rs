@@ -10,7 +10,7 @@ use crate::default_task::arithmetic::{Chain, Habits, MAX_GRADE, Row};
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::TokenId;
 use exgrpo_engine::{
-    Actor, AdamW, ModelConfig, SampleRequest, SamplingParams, ScoreGrads, Sequence, Weights,
+    Actor, AdamW, ModelConfig, SampleRequest, Sampler, SamplingParams, ScoreGrads, Sequence, Trainer, Weights,
 };
 use exgrpo_models::tokenizer::Tokenizer;
 

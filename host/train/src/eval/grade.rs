@@ -3,14 +3,14 @@
 use rand_chacha::ChaCha8Rng;
 
 use exgrpo_core::types::{Completion, Question, Verdict};
-use exgrpo_engine::{Actor, SampleRequest, SamplingParams};
+use exgrpo_engine::{SampleRequest, Sampler, SamplingParams};
 use exgrpo_models::tokenizer::Tokenizer;
 use exgrpo_policy::{PolicySet, VerifyRequest, VerifyResult};
 
 /// Who is asked, and who judges.
 pub struct Grader<'a> {
     /// The network.
-    pub actor: &'a Actor,
+    pub sampler: &'a dyn Sampler,
     /// Text of completions.
     pub tokenizer: &'a Tokenizer,
     /// How completions are sampled.
@@ -46,7 +46,7 @@ impl Grader<'_> {
         let requests = asked
             .into_iter()
             .map(|(question, streams)| SampleRequest { prompt: &question.prompt_ids, streams });
-        let completions = self.actor.sample(requests.collect(), &self.sampling)?;
+        let completions = self.sampler.sample(requests.collect(), &self.sampling)?;
         let mut requests = Vec::new();
         for (question, completions) in questions.iter().zip(&completions) {
             for completion in completions {

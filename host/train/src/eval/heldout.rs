@@ -6,7 +6,7 @@ use crate::config::EvalSection;
 use crate::dataset::Dataset;
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::TokenId;
-use exgrpo_engine::{Actor, SamplingParams};
+use exgrpo_engine::{Sampler, SamplingParams};
 use exgrpo_models::tokenizer::Tokenizer;
 use exgrpo_policy::PolicySet;
 
@@ -33,7 +33,7 @@ impl HeldOut<'_> {
     ///
     /// # Errors
     /// Sampling fails, or the verifier does and the failure rule is `stop`.
-    pub fn run(&self, actor: &Actor, policies: &mut PolicySet, step: u32) -> anyhow::Result<f64> {
+    pub fn run(&self, sampler: &dyn Sampler, policies: &mut PolicySet, step: u32) -> anyhow::Result<f64> {
         let samples = u64::from(self.section.samples);
         let asked = self.dataset.questions.iter().enumerate().map(|(index, question)| {
             let stream =
@@ -41,7 +41,7 @@ impl HeldOut<'_> {
             (question, (0..samples).map(stream).collect())
         });
         let mut grader = Grader {
-            actor,
+            sampler,
             tokenizer: self.tokenizer,
             sampling: SamplingParams {
                 temperature: self.section.temperature,

@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::dataset::{Dataset, Mapping};
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::{Question, TokenId};
-use exgrpo_engine::{Actor, SamplingParams};
+use exgrpo_engine::{Sampler, SamplingParams};
 use exgrpo_log::{EvaluationRow, write_part};
 use exgrpo_models::prompt::Prompts;
 use exgrpo_models::tokenizer::Tokenizer;
@@ -70,7 +70,7 @@ pub struct Evaluator<'a> {
     /// Settings.
     pub settings: &'a Settings,
     /// The network.
-    pub actor: &'a Actor,
+    pub sampler: &'a dyn Sampler,
     /// Text of completions.
     pub tokenizer: &'a Tokenizer,
     /// Tokens that end a completion.
@@ -146,7 +146,7 @@ impl Evaluator<'_> {
             (*question, samples.map(stream).collect())
         });
         let mut grader = Grader {
-            actor: self.actor,
+            sampler: self.sampler,
             tokenizer: self.tokenizer,
             sampling: SamplingParams {
                 temperature: self.settings.temperature,

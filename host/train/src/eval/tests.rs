@@ -2,6 +2,7 @@ use super::*;
 use crate::config::{Config, Engine, PromptSection};
 use crate::identity::RowsIdentity;
 use exgrpo_core::types::Verdict;
+use exgrpo_engine::Actor;
 use exgrpo_engine::Precision;
 use exgrpo_log::read;
 use exgrpo_models::ModelSource;
@@ -62,7 +63,7 @@ impl Fixture {
         let mut policies = PolicySet::new(&loader, Vec::new())?;
         let mut evaluator = Evaluator {
             settings: &self.settings,
-            actor: &self.actor,
+            sampler: &self.actor,
             tokenizer: &self.source.tokenizer,
             stop_ids: &self.source.stop_ids,
             policies: &mut policies,
@@ -112,7 +113,7 @@ fn what_differs_is_named_and_never_added_up() {
         let loader = Loader::new(&GuestConfig::default(), &Default::default()).unwrap();
         let mut evaluator = Evaluator {
             settings: &changed.settings,
-            actor: &fixture.actor,
+            sampler: &fixture.actor,
             tokenizer: &fixture.source.tokenizer,
             stop_ids: &fixture.source.stop_ids,
             policies: &mut PolicySet::new(&loader, Vec::new()).unwrap(),

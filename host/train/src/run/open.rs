@@ -31,6 +31,7 @@ impl Run {
     /// directory is made.
     pub fn create(mut config: Config, out: Option<&Path>) -> anyhow::Result<Self> {
         config.validate()?;
+        config.check_engine(config.model.engine.capabilities())?;
         let source = crate::trained::read(&config.model.path)?;
         // What is written down doesn't depend on where a branch of the hub or another run is tomorrow.
         config.model.path.clone_from(&source.path);

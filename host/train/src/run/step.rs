@@ -20,6 +20,7 @@ use crate::stages::{batch, verify};
 use exgrpo_core::journal::{Decision, Event, EventKind};
 use exgrpo_core::signals;
 use exgrpo_core::types::RolloutGroup;
+use exgrpo_engine::Scorer;
 use exgrpo_log::metric::{self, Metric};
 use exgrpo_policy::{Probe, VerifyRequest};
 use exgrpo_pool::ExperiencePool;
@@ -62,7 +63,7 @@ impl Run {
             Clip::Never => false,
         };
         let updated = timed(&mut metrics, metric::UPDATE_S, || {
-            let reference = self.reference.as_ref();
+            let reference = self.reference.as_ref().map(|reference| reference as &dyn Scorer);
             UpdateStage { config: &self.config, step, clip, reference }.run(&mut self.actor, &batch)
         })?;
         metrics.set(metric::GUEST_S, self.policies.time_in_guests_us() / 1e6);

@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::stages::select::Plan;
 use exgrpo_core::rng::Streams;
 use exgrpo_core::types::{Completion, Origin, Rollout, RolloutGroup, TokenId, Verdict};
-use exgrpo_engine::{Actor, SampleRequest, SamplingParams};
+use exgrpo_engine::{SampleRequest, Sampler, SamplingParams};
 use exgrpo_models::tokenizer::Tokenizer;
 use exgrpo_pool::ExperiencePool;
 
@@ -35,7 +35,7 @@ pub struct RolloutStage<'a> {
 impl RolloutStage<'_> {
     /// Samples the plan: K fresh completions a group, or K - 1 behind the stored or demonstrated one. Each completion
     /// draws from a stream of its own.
-    pub fn sample(&self, actor: &Actor, plan: &Plan) -> anyhow::Result<Vec<RolloutGroup>> {
+    pub fn sample(&self, sampler: &dyn Sampler, plan: &Plan) -> anyhow::Result<Vec<RolloutGroup>> {
         let rollout = &self.config.rollout;
         let sampling = SamplingParams {
             temperature: rollout.temperature,
@@ -55,7 +55,7 @@ impl RolloutStage<'_> {
                 streams: (first_fresh..rollout.group_size).map(stream).collect(),
             }
         });
-        let completions = actor.sample(requests.collect(), &sampling)?;
+        let completions = sampler.sample(requests.collect(), &sampling)?;
         plan.groups
             .iter()
             .zip(completions)

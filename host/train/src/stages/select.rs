@@ -8,7 +8,7 @@ use crate::dataset::{Dataset, QuestionQueue};
 use crate::stages::curriculum;
 use exgrpo_core::rng::Streams;
 use exgrpo_core::share::whole_part;
-use exgrpo_engine::{Actor, Sequence};
+use exgrpo_engine::{Scorer, Sequence};
 use exgrpo_policy::{Answered, PolicySet, Stop};
 use exgrpo_pool::{Draw, ExperiencePool};
 
@@ -65,14 +65,14 @@ impl SelectStage<'_> {
         queue: &mut QuestionQueue,
         pool: &mut ExperiencePool,
         policies: &mut PolicySet,
-        actor: &Actor,
+        scorer: &dyn Scorer,
     ) -> anyhow::Result<Plan> {
         let num_questions = self.config.rollout.questions;
         let replay_ratio = self.replay_ratio(policies)?;
         let wanted = whole_part(replay_ratio, num_questions) as usize;
         let drawn = if wanted > 0 { self.draw(wanted, pool, policies)? } else { None };
         let (draws, drawn_by) = parts(drawn);
-        let (mut replayed, chosen_by) = parts(self.choose(&draws, pool, policies, actor)?);
+        let (mut replayed, chosen_by) = parts(self.choose(&draws, pool, policies, scorer)?);
         let mut fresh = self.fresh(num_questions as usize - replayed.len(), queue, pool);
         let mut rng = self.streams.stream("batch", u64::from(self.step), 0);
         replayed.shuffle(&mut rng);
@@ -129,13 +129,13 @@ impl SelectStage<'_> {
         draws: &[Draw],
         pool: &ExperiencePool,
         policies: &mut PolicySet,
-        actor: &Actor,
+        scorer: &dyn Scorer,
     ) -> anyhow::Result<Option<Answered<Vec<PlannedGroup>>>> {
         if draws.is_empty() {
             return Ok(None);
         }
         let rows: Vec<u32> = draws.iter().map(|draw| draw.row).collect();
-        let columns = pool.trajectory_columns(&rows, mean_entropies(&rows, pool, self.dataset, actor)?);
+        let columns = pool.trajectory_columns(&rows, mean_entropies(&rows, pool, self.dataset, scorer)?);
         let seed = self.streams.stream("trajectories", u64::from(self.step), 0).random();
         let chosen = policies.choose(self.step, &columns, seed)?;
         let plan = |(draw, chosen): (&Draw, Option<u32>)| PlannedGroup {
@@ -175,7 +175,7 @@ pub fn mean_entropies(
     rows: &[u32],
     pool: &ExperiencePool,
     dataset: &Dataset,
-    actor: &Actor,
+    scorer: &dyn Scorer,
 ) -> anyhow::Result<Vec<f32>> {
     let sequences: Vec<Sequence<'_>> = rows
         .iter()
@@ -185,7 +185,7 @@ pub fn mean_entropies(
             stored.map(move |experience| Sequence { prompt, completion: &experience.completion_ids })
         })
         .collect();
-    let scores = actor.score(&sequences)?;
+    let scores = scorer.score(&sequences)?;
     let mut at = 0;
     let means = sequences.iter().map(|sequence| {
         let end = at + sequence.completion.len();

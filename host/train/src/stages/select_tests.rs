@@ -1,5 +1,6 @@
 use super::*;
 use exgrpo_core::types::{Completion, TokenId};
+use exgrpo_engine::Actor;
 use exgrpo_models::prompt::Prompts;
 use exgrpo_models::{Engine, ModelSection, ModelSource};
 use exgrpo_policy::{GuestConfig, Loader};

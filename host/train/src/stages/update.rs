@@ -3,7 +3,7 @@
 use crate::config::{Config, OptimSection};
 use crate::stages::batch::{Batch, MiniBatch};
 use exgrpo_engine::objective::{LossStats, Member, Objective, RolloutStats};
-use exgrpo_engine::{Actor, AdamW, Sequence};
+use exgrpo_engine::{AdamW, Scorer, Sequence, Trainer};
 
 /// What a step's updates did.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -38,7 +38,7 @@ pub struct UpdateStage<'a> {
     /// True when fresh tokens are clipped in this step.
     pub clip: bool,
     /// The model that the loss keeps close to, where it does.
-    pub reference: Option<&'a Actor>,
+    pub reference: Option<&'a dyn Scorer>,
 }
 
 impl UpdateStage<'_> {
@@ -46,7 +46,7 @@ impl UpdateStage<'_> {
     ///
     /// # Errors
     /// The engine fails.
-    pub fn run(&self, actor: &mut Actor, batch: &Batch<'_>) -> anyhow::Result<UpdateReport> {
+    pub fn run(&self, trainer: &mut dyn Trainer, batch: &Batch<'_>) -> anyhow::Result<UpdateReport> {
         let Self { config, step, reference, .. } = *self;
         let adamw = optimizer(&config.optim, step);
         let mut report = UpdateReport {
@@ -60,14 +60,14 @@ impl UpdateStage<'_> {
                 continue;
             }
             // One whose gradient is 0 is an update all the same: of AdamW's moments and its decay.
-            accumulate(self, actor, mini_batch, &mut report)?;
-            let grad_norm = actor.grad_norm()?;
+            accumulate(self, trainer, mini_batch, &mut report)?;
+            let grad_norm = trainer.grad_norm()?;
             report.grad_norms.push(grad_norm);
             if grad_norm.is_finite() && grad_norm <= config.optim.skip_grad_norm {
-                actor.apply(&adamw, config.optim.max_grad_norm)?;
+                trainer.apply(&adamw, config.optim.max_grad_norm)?;
                 report.num_applied += 1;
             } else {
-                actor.zero_grad()?;
+                trainer.zero_grad()?;
                 report.num_skipped += 1;
             }
         }
@@ -88,7 +88,7 @@ pub fn optimizer(optim: &OptimSection, step: u32) -> AdamW {
 
 fn accumulate(
     stage: &UpdateStage<'_>,
-    actor: &mut Actor,
+    trainer: &mut dyn Trainer,
     mini_batch: &MiniBatch<'_>,
     report: &mut UpdateReport,
 ) -> anyhow::Result<()> {
@@ -101,13 +101,13 @@ fn accumulate(
         report.stats.add_idle(origin, tokens as u64);
     }
     let budget = config.objective.tokens_per_micro_batch as usize;
-    for indices in actor.micro_batches(&mini_batch.sequences, budget) {
+    for indices in trainer.micro_batches(&mini_batch.sequences, budget) {
         let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| mini_batch.sequences[index]).collect();
         let members: Vec<Member<'_>> = indices.iter().map(|&index| mini_batch.members[index]).collect();
         let mut stats = LossStats::default();
         let reference = stage.reference.map(|reference| reference.score(&sequences)).transpose()?;
         let reference = reference.as_ref().map(|scores| scores.logprobs.as_slice());
-        actor.accumulate_at(config.score_temperature(), &sequences, &mut |scores| {
+        trainer.accumulate_at(config.score_temperature(), &sequences, &mut |scores| {
             let (grads, of_micro_batch) = objective.evaluate(&members, scores, reference);
             stats = of_micro_batch;
             grads

@@ -5,6 +5,7 @@ use crate::config::{Advantage, Aggregation};
 use crate::dataset::Dataset;
 use crate::stages::batch;
 use exgrpo_core::types::{Origin, RolloutGroup, Verdict, group_of, rollout_of};
+use exgrpo_engine::Actor;
 use exgrpo_engine::objective::assign_advantages;
 use exgrpo_models::ModelSource;
 use exgrpo_models::prompt::Prompts;
