@@ -19,7 +19,10 @@ fn main() {
         }
         None => "no commit".to_owned(),
     };
-    let features = if std::env::var_os("CARGO_FEATURE_CUDA").is_some() { "cuda" } else { "none" };
+    let has =
+        |feature: &&str| std::env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase())).is_some();
+    let features: Vec<&str> = ["candle", "cuda", "hub"].into_iter().filter(has).collect();
+    let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
     let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
     println!("cargo::rustc-env=EXGRPO_VERSION={version} ({commit}; features: {features})");
 }

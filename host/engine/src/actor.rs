@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+#[cfg(feature = "candle")]
 use candle_core::Device;
 
 use super::batch::check_temperature;
+#[cfg(feature = "candle")]
 use super::candle::CandleActor;
 use super::cpu::CpuActor;
 use super::gpu::GpuActor;
@@ -37,6 +39,7 @@ impl Actor {
     ///
     /// # Errors
     /// The device has no room.
+    #[cfg(feature = "candle")]
     pub fn candle(config: ModelConfig, weights: Weights, device: Device) -> anyhow::Result<Self> {
         Ok(Self(Box::new(CandleActor::new(config, weights, device)?)))
     }
@@ -66,7 +69,7 @@ impl Actor {
         #[cfg(feature = "cuda")]
         return Ok(Self(Box::new(GpuActor::on_gpu(config, weights, precision)?)));
         #[cfg(not(feature = "cuda"))]
-        super::candle::cuda().and_then(|_| anyhow::bail!("there is no GPU"))
+        Err(without_cuda())
     }
 
     /// The passes of [`Actor::gpu`] on the processor: slow, exact about every buffer and rounding, for tests.
@@ -188,6 +191,25 @@ impl Trainer for Actor {
     fn zero_grad(&mut self) -> anyhow::Result<()> {
         self.0.zero_grad()
     }
+}
+
+/// Checks that a GPU can be used, before anything is made for it.
+///
+/// # Errors
+/// The binary was built without the feature `cuda`, or the driver finds no GPU that can be used.
+pub fn check_gpu() -> anyhow::Result<()> {
+    #[cfg(feature = "cuda")]
+    return super::candle::cuda().map(|_| ());
+    #[cfg(not(feature = "cuda"))]
+    Err(without_cuda())
+}
+
+#[cfg(not(feature = "cuda"))]
+fn without_cuda() -> anyhow::Error {
+    anyhow::anyhow!(
+        "model.engine = \"cuda\", and this binary was built without CUDA\n\
+         hint: build it with `--features cuda` where CUDA's compiler is; tests/cuda.sh says how"
+    )
 }
 
 #[cfg(test)]

@@ -3,10 +3,18 @@
 use std::error::Error as StdError;
 
 /// What `error` says without the backtrace that candle puts into its messages; none for an error that is not candle's.
+#[cfg(feature = "candle")]
 pub fn message_of_candle(error: &(dyn StdError + 'static)) -> Option<String> {
     error.downcast_ref::<candle_core::Error>().map(without_backtrace)
 }
 
+/// Without candle none is.
+#[cfg(not(feature = "candle"))]
+pub fn message_of_candle(_: &(dyn StdError + 'static)) -> Option<String> {
+    None
+}
+
+#[cfg(feature = "candle")]
 fn without_backtrace(error: &candle_core::Error) -> String {
     use candle_core::Error;
     match error {
@@ -17,7 +25,7 @@ fn without_backtrace(error: &candle_core::Error) -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "candle"))]
 mod tests {
     use super::*;
 

@@ -7,6 +7,7 @@
 mod actor;
 mod architecture;
 mod batch;
+#[cfg(feature = "candle")]
 pub mod candle;
 mod config;
 mod config_family;
@@ -31,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use exgrpo_core::types::TokenId;
 
-pub use actor::Actor;
+pub use actor::{Actor, check_gpu};
 pub use architecture::Architecture;
 pub use batch::micro_batches;
 pub use config::{ModelConfig, ModelConfigError, ParameterShape};

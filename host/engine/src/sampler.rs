@@ -36,6 +36,7 @@ impl Drawing {
     }
 
     /// Draws the next token from the softmax of `logits`, `[V]`; true when the completion ends with it.
+    #[cfg(feature = "candle")]
     pub(super) fn push(&mut self, logits: &[f32], sampling: &SamplingParams) -> anyhow::Result<bool> {
         let draw = draw(logits, sampling, &mut self.stream)?;
         Ok(self.record(draw, sampling))
@@ -59,6 +60,7 @@ struct Draw {
     entropy: f32,
 }
 
+#[cfg(any(test, feature = "candle"))]
 fn draw(logits: &[f32], sampling: &SamplingParams, stream: &mut ChaCha8Rng) -> anyhow::Result<Draw> {
     let id = pick(logits, sampling, stream, &mut Vec::new())?;
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);

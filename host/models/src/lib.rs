@@ -4,9 +4,13 @@
 mod adapter;
 mod chat;
 mod directory;
+#[cfg(feature = "candle")]
 mod gguf;
+#[cfg(feature = "candle")]
 mod gguf_header;
+#[cfg(feature = "candle")]
 mod gguf_tokenizer;
+#[cfg(feature = "hub")]
 mod hub;
 mod jinja;
 mod parts;
@@ -24,6 +28,7 @@ use exgrpo_core::atomic;
 use exgrpo_core::escape::quoted;
 use exgrpo_core::types::TokenId;
 use exgrpo_engine::{Actor, ModelConfig, RopeScaling, Weights};
+#[cfg(feature = "hub")]
 use hub::HubId;
 use parts::{Parts, WeightsFrom};
 
@@ -98,7 +103,10 @@ impl ModelSource {
     pub fn actor(&self, section: &ModelSection) -> anyhow::Result<Actor> {
         let (config, weights) = (self.config.clone(), &self.weights);
         match section.engine {
+            #[cfg(feature = "candle")]
             Engine::Candle => Actor::candle(config, weights.clone(), candle_core::Device::Cpu),
+            #[cfg(not(feature = "candle"))]
+            Engine::Candle => bail!("model.engine = \"candle\": {WITHOUT_CANDLE}"),
             Engine::Cuda => Actor::gpu(config, weights, section.precision),
             Engine::Cpu => Actor::cpu(config, weights, section.precision, section.threads),
         }
@@ -236,8 +244,15 @@ impl ModelSource {
     }
 }
 
+#[cfg(not(feature = "candle"))]
+const WITHOUT_CANDLE: &str = "this binary was built without candle\nhint: build it with `--features candle`";
+#[cfg(feature = "hub")]
 const KINDS: &str = "a model is embedded:arithmetic, a directory with config.json, tokenizer.json and safetensors, \
                      a GGUF file, a run's directory, or owner/name on the hub";
+#[cfg(not(feature = "hub"))]
+const KINDS: &str = "a model is embedded:arithmetic, a directory with config.json, tokenizer.json and safetensors, \
+                     a GGUF file or a run's directory; this binary was built without the hub: build it with \
+                     `--features hub` for owner/name";
 const FAMILIES: &str = "supported are Llama 3, SmolLM2, SmolLM3, Mistral, Qwen2, Qwen2.5, Qwen2.5-Math, Qwen3, Phi-3, \
                         Phi-4-mini and Gemma 3 (text)";
 
@@ -260,19 +275,21 @@ fn parts_of(path: &str) -> anyhow::Result<(String, Parts)> {
         if !is_gguf(local) {
             bail!("{path} is not a GGUF file\nhint: {KINDS}");
         }
+        #[cfg(feature = "candle")]
         return Ok((path.to_owned(), gguf::open(local)?));
+        #[cfg(not(feature = "candle"))]
+        bail!("{path} is a GGUF file: {WITHOUT_CANDLE}");
     }
-    match HubId::parse(path) {
-        Some(id) => {
-            let snapshot = hub::fetch(&id)?;
-            let parts = match adapter::is_adapter(&snapshot) {
-                true => adapter::open(&snapshot, parts_of)?,
-                false => directory::open(&snapshot)?,
-            };
-            Ok((id.pinned(&snapshot), parts))
-        }
-        None => bail!("there is no {path}\nhint: {KINDS}"),
+    #[cfg(feature = "hub")]
+    if let Some(id) = HubId::parse(path) {
+        let snapshot = hub::fetch(&id)?;
+        let parts = match adapter::is_adapter(&snapshot) {
+            true => adapter::open(&snapshot, parts_of)?,
+            false => directory::open(&snapshot)?,
+        };
+        return Ok((id.pinned(&snapshot), parts));
     }
+    bail!("there is no {path}\nhint: {KINDS}")
 }
 
 fn embedded() -> anyhow::Result<Parts> {

@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use serde_json::{Map, Value};
 
 use super::SpecialTokens;
+#[cfg(feature = "candle")]
 use super::gguf::GgufFile;
 use exgrpo_engine::{ModelConfig, TensorFileError, Weights, lora};
 
@@ -36,6 +37,7 @@ pub(super) enum WeightsFrom {
     /// In a directory with one safetensors file or an index of several.
     Directory(PathBuf),
     /// In a GGUF file.
+    #[cfg(feature = "candle")]
     Gguf(Box<GgufFile>),
     /// In a model with a LoRA adapter on top.
     Adapter {
@@ -56,6 +58,7 @@ impl WeightsFrom {
             Self::Directory(directory) => {
                 Weights::load(&directory, config).map_err(|error| explain(error, path))
             }
+            #[cfg(feature = "candle")]
             Self::Gguf(file) => file.weights(config),
             Self::Adapter { base, file, scale } => {
                 let mut weights = base.read(path, config)?;

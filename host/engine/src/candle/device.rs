@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use candle_core::{Device, Error};
 
 /// The first NVIDIA GPU of those that `CUDA_VISIBLE_DEVICES` leaves. It is opened once a process, so that its kernels
@@ -10,15 +10,9 @@ use candle_core::{Device, Error};
 /// Matrix products are in full f32: candle leaves TF32 off.
 ///
 /// # Errors
-/// The binary was built without the feature `cuda`, or the driver finds no GPU that can be used.
+/// The driver finds no GPU that can be used.
 pub fn cuda() -> anyhow::Result<Device> {
     static OPENED: Mutex<Option<Device>> = Mutex::new(None);
-    if !cfg!(feature = "cuda") {
-        bail!(
-            "model.engine = \"cuda\", and this binary was built without CUDA\n\
-             hint: build it with `--features cuda` where CUDA's compiler is; tests/cuda.sh says how"
-        );
-    }
     let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(device) = &*opened {
         return Ok(device.clone());

@@ -3,6 +3,7 @@
 
 mod actor;
 mod decoder;
+#[cfg(feature = "cuda")]
 mod device;
 mod layers;
 mod optim;
@@ -10,6 +11,7 @@ mod rotation;
 mod scores;
 
 pub use actor::CandleActor;
+#[cfg(feature = "cuda")]
 pub use device::cuda;
 
 #[cfg(test)]

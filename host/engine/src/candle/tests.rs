@@ -5,6 +5,7 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::{llama, qwen2, qwen3};
 
 use super::actor::CandleActor;
+#[cfg(feature = "cuda")]
 use super::device::cuda;
 use super::layers::Kernels;
 use super::scores::token_scores;
@@ -55,11 +56,11 @@ fn reference(config: &ModelConfig, weights: &Weights, tokens: &[u32]) -> Result<
 
 /// Where the tests run: with the feature `cuda` also on the GPU, and they fail where there is none.
 fn devices() -> Vec<Device> {
-    let mut devices = vec![Device::Cpu];
-    if cfg!(feature = "cuda") {
-        devices.push(cuda().unwrap());
-    }
-    devices
+    vec![
+        Device::Cpu,
+        #[cfg(feature = "cuda")]
+        cuda().unwrap(),
+    ]
 }
 
 /// Witness: candle-transformers' models on the processor with the same weights. Its llama has no biases, so that the two shapes with

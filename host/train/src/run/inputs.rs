@@ -10,7 +10,7 @@ use crate::config::{Config, Engine};
 use crate::dataset::{Dataset, Mapping};
 use crate::identity::Identity;
 use exgrpo_engine::Actor;
-use exgrpo_engine::candle::cuda;
+use exgrpo_engine::check_gpu;
 use exgrpo_models::ModelSource;
 use exgrpo_models::prompt::Prompts;
 use exgrpo_policy::{Loader, PolicySet, PolicySource, Probe};
@@ -37,7 +37,7 @@ impl Inputs {
         config.validate()?;
         if config.model.engine == Engine::Cuda {
             // That there is no GPU is said before anything is made.
-            cuda()?;
+            check_gpu()?;
         }
         let leaves_prompts = config.rollout.max_prompt_tokens == 0;
         let is_chosen = leaves_prompts || config.rollout.max_new_tokens == 0;
