@@ -17,8 +17,8 @@ mod tests;
 mod value;
 
 use exgrpo_guest_sdk::response::{
-    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked, reconsidered, settled,
-    taken_back, without_contrasts,
+    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked, meant, reconsidered,
+    settled, taken_back, without_struck,
 };
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
@@ -64,6 +64,7 @@ impl Verifier for Gsm8k {
             response = behind_thoughts(response);
         }
         let response = half_width(response);
+        let response = without_struck(&response);
         Ok(match answer(reading, &plain_fractions(&response), request.finished) {
             Some(answer) if answer == gold => Verdict::correct().with_answer(answer.to_string()),
             Some(answer) => Verdict::incorrect().with_answer(answer.to_string()),
@@ -101,7 +102,7 @@ fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
     if !finished {
         return None;
     }
-    let response = &without_contrasts(response);
+    let response = &meant(response);
     match settled(response) {
         Some(found) if found.is_of_wrong(response) => None,
         Some(found) => {

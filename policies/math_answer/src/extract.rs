@@ -129,7 +129,7 @@ fn said_anew(text: &str) -> Vec<String> {
 }
 
 fn without_box(text: &str) -> Vec<String> {
-    let text = &response::without_contrasts(text);
+    let text = &response::meant(text);
     if let Some(rest) = answer_behind(text) {
         let start = (rest.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
         return match text.get(start..).and_then(response::reconsidered) {

@@ -61,7 +61,7 @@ mod units;
 mod words;
 mod worked_out;
 
-use exgrpo_guest_sdk::response::after_think_tag;
+use exgrpo_guest_sdk::response::{after_think_tag, without_struck};
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, log, parameters};
 
 use choice::Choice;
@@ -138,6 +138,7 @@ impl MathAnswer {
             response = after_think_tag(response)?;
         }
         let response = plain::plain(response);
+        let response = without_struck(&response);
         let response = proof_marks::without_proof_marks(&response);
         let found = extract::candidates_behind_thoughts(&response, request.finished);
         if let Some((values, is_same)) = together::assigned_parts(&request.reference, &response, &found) {

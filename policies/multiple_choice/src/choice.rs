@@ -1,8 +1,8 @@
 //! The choice of a response.
 
 use exgrpo_guest_sdk::response::{
-    Announced, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked, reconsidered,
-    settled, taken_back, without_contrasts,
+    Announced, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked, meant, reconsidered,
+    settled, taken_back,
 };
 
 use crate::label::{Alphabet, Choice, REASONS};
@@ -41,7 +41,7 @@ impl Question {
             return match (self.revised(rest), boxed.one()) {
                 (Some(label), _) => Some(label),
                 (None, Some(label)) => match taken_back(rest) {
-                    Some(anew) => self.said(anew),
+                    Some(anew) => self.said_anew(anew),
                     None => Some(label),
                 },
                 (None, None) => self
@@ -56,7 +56,7 @@ impl Question {
         if let Some((label, end)) = self.marked(response) {
             return Some(self.revised(&response[end..]).unwrap_or(label));
         }
-        let response = &without_contrasts(response);
+        let response = &meant(response);
         if let Some(found) = settled(response) {
             let said = self.announcement(&found, response);
             return said.or_else(|| languages::told(self.labels, end_of(response)).map(|(_, label)| label));
@@ -117,6 +117,12 @@ impl Question {
         }
     }
 
+    /// The choice behind what takes another back: "No, it's B", "Scratch that. B".
+    fn said_anew(&self, anew: &str) -> Option<char> {
+        let label = || self.at_start(anew.trim_start_matches([' ', ',', ':', '.', '!', '-', '—', '–', '\n']));
+        self.said(anew).or_else(|| label().one())
+    }
+
     /// What sentences say of a label.
     fn told(&self, told: &Told, response: &str) -> Option<char> {
         let end = end_of(response);
@@ -134,7 +140,7 @@ impl Question {
     fn announcement(&self, found: &Announced, response: &str) -> Option<char> {
         let start = (found.line.as_ptr() as usize).saturating_sub(response.as_ptr() as usize);
         if let Some(anew) = response.get(start..).and_then(reconsidered) {
-            return self.said(anew);
+            return self.said_anew(anew);
         }
         let is_meant = self.options.is_negative || !found.is_of_wrong(response);
         is_meant.then(|| self.announced(found.line, response)).flatten()
