@@ -36,7 +36,7 @@ pub use bounds::is_bound;
 pub use conclusions::begins_conclusion;
 pub use contrast::without_contrasts;
 pub use denial::{asserted, denies, is_denial};
-pub use disowned::{is_disowned, meant, without_disowned};
+pub use disowned::{is_asked, is_disowned, meant, without_disowned};
 pub use mark::marked;
 pub use retraction::{reconsidered, taken_back};
 pub use scales::{Scale, scale};

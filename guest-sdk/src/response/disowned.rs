@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::disowned_words::{
     ASKING, CLOSING_DENIALS, FORMER, FORMER_VERBS, HOLDERS, JOINTS, RUSSIAN_HOLDERS, SAYING, SUPPOSED,
-    SUPPOSING, UNTRUE, UNTRUE_ELSEWHERE,
+    SUPPOSING, UNTRUE, UNTRUE_ELSEWHERE, WORDS,
 };
 use super::is_unspaced;
 use super::without_contrasts;
@@ -43,6 +43,11 @@ pub fn is_disowned(before: &str) -> bool {
 }
 
 fn holds_disowned(clause: &str) -> bool {
+    // Most clauses have none of the words that every phrase has.
+    let mut words = clause.split(|char: char| !char.is_alphanumeric());
+    if clause.is_ascii() && !words.any(|word| WORDS.contains(&word)) {
+        return false;
+    }
     is_untrue(clause) || is_held(clause) || is_former(clause)
 }
 
@@ -180,7 +185,7 @@ fn dropped(sentence: &str, rest: &str) -> Option<usize> {
         let sign = bare[comma..].chars().next().map_or(1, char::len_utf8);
         return Some(if is_same_length { begin + comma + sign } else { whole });
     }
-    if is_asked(bare, rest) {
+    if is_question(bare, rest) {
         return Some(whole);
     }
     if is_denied_behind(bare) {
@@ -218,14 +223,38 @@ fn is_supposed(lower: &str) -> bool {
 }
 
 /// Whether a sentence asks for an answer, and what follows doesn't say yes to it.
-fn is_asked(lower: &str, rest: &str) -> bool {
-    let asks = lower.trim_end_matches(['*', '"', ' ']).ends_with(['?', '？'])
-        && ASKING.iter().any(|begin| {
-            lower.strip_prefix(begin).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
-        });
+fn is_question(lower: &str, rest: &str) -> bool {
+    let asks = lower.trim_end_matches(['*', '"', ' ']).ends_with(['?', '？']);
+    asks && begins_question(lower) && !confirms(rest)
+}
+
+fn begins_question(lower: &str) -> bool {
+    let is_whole = |rest: &str| !rest.starts_with(char::is_alphanumeric);
+    ASKING.iter().any(|begin| lower.strip_prefix(begin).is_some_and(is_whole))
+}
+
+fn confirms(rest: &str) -> bool {
     let next = rest.trim_start_matches(|char: char| !char.is_alphanumeric());
-    let confirms = ["Yes", "yes", "Indeed", "Right", "Correct", "Ja", "Oui", "Sí", "Sì", "Sim", "Да"];
-    asks && !confirms.iter().any(|yes| next.starts_with(yes))
+    let yes = ["Yes", "yes", "Indeed", "Right", "Correct", "Ja", "Oui", "Sí", "Sì", "Sim", "Да"];
+    yes.iter().any(|yes| next.starts_with(yes))
+}
+
+/// Whether the sentence before an answer that a question mark follows asks for it, and what is behind that doesn't say yes.
+///
+/// ```
+/// use exgrpo_guest_sdk::response::is_asked;
+///
+/// assert!(is_asked("Hmm. Is it ", " Or 6?") && !is_asked("Is it ", " Yes.") && !is_asked("What is it? ", ""));
+/// ```
+pub fn is_asked(before: &str, behind: &str) -> bool {
+    let mut from = before.len().saturating_sub(MAX_BEFORE);
+    while !before.is_char_boundary(from) {
+        from += 1;
+    }
+    let sentence = before[from..].rsplit(['\n', '!', '?']).next().unwrap_or_default();
+    let sentence = sentence.rsplit(". ").next().unwrap_or_default();
+    let sentence = sentence.trim_start_matches(|char: char| !char.is_alphanumeric());
+    begins_question(&sentence.to_lowercase()) && !confirms(behind)
 }
 
 /// Whether a sentence ends in a verb that denies what stands before it.

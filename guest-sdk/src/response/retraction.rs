@@ -66,7 +66,7 @@ fn walk(rest: &str, first: usize) -> Option<&str> {
         let sentence = &sentence[..length];
         // "Is 3 odd? No." is about 3; "The answer is 3? No." is about the answer.
         let with_no = !was_asked || is_doubted;
-        let withdrawn = if number == 0 { None } else { withdrawal(sentence, with_no) };
+        let withdrawn = if first + number == 0 || number > 0 { withdrawal(sentence, with_no) } else { None };
         if let Some(end) = withdrawn.or_else(|| withdrawn_within(sentence)).filter(|_| !is_asked) {
             found = rest.get(from + end..);
         } else if let Some(end) = bare_no(sentence).filter(|_| is_doubted) {
@@ -271,6 +271,7 @@ mod tests {
             "$ is what I first thought, but that is wrong.",
             "$ is too small, so it is 6.",
             "$. Sorry, I meant 6.",
+            "\nScratch that. 6.",
             "$... scratch that, 6.",
             "$ — no, wait, 6.",
             "$? No, it is 6.",

@@ -44,7 +44,7 @@ pub(crate) fn behind_thoughts(text: &str) -> &str {
 pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
     let mut boxes = response::filled_boxes(text);
     let count = boxes.len();
-    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]));
+    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]) && !is_asked(text, boxed));
     if boxes.is_empty() && count > 0 {
         return Candidates { is_prose: true, ..Candidates::default() };
     }
@@ -102,21 +102,14 @@ pub(crate) fn boxes(text: &str) -> Vec<response::Boxed<'_>> {
 
 /// Whether the words before a box deny it.
 fn is_denied(before: &str) -> bool {
-    const OTHERS: [&str; 11] = [
-        "no es",
-        "no son",
-        "n'est pas",
-        "ist nicht",
-        "sind nicht",
-        "non è",
-        "não é",
-        " не",
-        "不是",
-        "不为",
-        "並非",
-    ];
     let before = before.trim_end_matches(['$', ' ', '\\', '(', '[', '*']);
-    modifiers::ends_in_denial(before) || OTHERS.iter().any(|denial| before.ends_with(denial))
+    modifiers::ends_in_denial(before) || response::is_disowned(before)
+}
+
+/// Whether a box is only asked for: "Is it \boxed{3}?"
+fn is_asked(text: &str, boxed: &response::Boxed<'_>) -> bool {
+    let behind = text[boxed.range.end..].trim_start_matches(['$', ')', ']', '\\', '*', ' ']);
+    behind.starts_with('?') && response::is_asked(&text[..boxed.range.start], &behind[1..])
 }
 
 /// What is said behind an answer that was taken back.

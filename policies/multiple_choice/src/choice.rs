@@ -1,8 +1,8 @@
 //! The choice of a response.
 
 use exgrpo_guest_sdk::response::{
-    Announced, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked, meant, reconsidered,
-    settled, taken_back,
+    Announced, Boxed, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked, meant,
+    reconsidered, settled, taken_back,
 };
 
 use crate::label::{Alphabet, Choice, REASONS};
@@ -33,7 +33,11 @@ impl Question {
     pub(crate) fn choice(&self, response: &str, finished: bool) -> Option<char> {
         let boxes = filled_boxes(response);
         if let Some(last) = boxes.last() {
-            let boxed = self.at_start(last.content);
+            let boxed = if self.is_one_of_boxes(response, &boxes) {
+                Choice::Several
+            } else {
+                self.at_start(last.content)
+            };
             if !finished || boxed == Choice::Several {
                 return boxed.one();
             }
@@ -74,6 +78,18 @@ impl Question {
             .or_else(|| self.listed(response))
             .or_else(|| self.bold_option(response))
             .or_else(|| self.text_alone(response))
+    }
+
+    /// Whether the last box stands beside another one with another label: `\boxed{A} and \boxed{B}`.
+    fn is_one_of_boxes(&self, response: &str, boxes: &[Boxed<'_>]) -> bool {
+        let [.., before, last] = boxes else { return false };
+        let between = response[before.range.end..last.range.start].to_lowercase();
+        let is_sign = |char: char| matches!(char, ' ' | '$' | ',' | '&' | '\\' | '*' | '/');
+        let is_beside = matches!(between.trim_matches(is_sign), "" | "and" | "or");
+        let labels = (self.at_start(before.content).one(), self.at_start(last.content).one());
+        is_beside
+            && !between.contains('\n')
+            && matches!(labels, (Some(first), Some(second)) if first != second)
     }
 
     /// The choice of a reference: a label, or what a solution ends in.
