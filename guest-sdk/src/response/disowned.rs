@@ -33,6 +33,9 @@ pub fn is_disowned(before: &str) -> bool {
     let near = &before[from..];
     let sentence = near.rsplit(['\n', '!', '?', '。']).next().unwrap_or_default();
     let sentence = sentence.rsplit(". ").next().unwrap_or_default();
+    if !may_disown(sentence) {
+        return false;
+    }
     let lower = sentence.to_lowercase().replace('’', "'").replace(['*', '_', '$', '"'], "");
     let clause = JOINTS
         .iter()
@@ -43,12 +46,13 @@ pub fn is_disowned(before: &str) -> bool {
 }
 
 fn holds_disowned(clause: &str) -> bool {
-    // Most clauses have none of the words that every phrase has.
+    may_disown(clause) && (is_untrue(clause) || is_held(clause) || is_former(clause))
+}
+
+/// Whether a clause has one of the words that every phrase has: most don't.
+fn may_disown(clause: &str) -> bool {
     let mut words = clause.split(|char: char| !char.is_alphanumeric());
-    if clause.is_ascii() && !words.any(|word| WORDS.contains(&word)) {
-        return false;
-    }
-    is_untrue(clause) || is_held(clause) || is_former(clause)
+    !clause.is_ascii() || words.any(|word| WORDS.iter().any(|other| word.eq_ignore_ascii_case(other)))
 }
 
 fn is_untrue(clause: &str) -> bool {
@@ -119,9 +123,9 @@ pub fn without_disowned(text: &str) -> Cow<'_, str> {
     while from < text.len() {
         let length = end_of_sentence(&text[from..]);
         let sentence = &text[from..from + length];
-        if let Some(dropped) = dropped(sentence, &text[from + length..]) {
-            kept.push_str(&text[copied..from]);
-            copied = from + dropped;
+        if let Some((start, end)) = dropped(sentence, &text[from + length..]) {
+            kept.push_str(&text[copied..from + start]);
+            copied = from + end;
         }
         from += length;
     }
@@ -159,8 +163,8 @@ fn end_of_sentence(text: &str) -> usize {
     end.map_or(text.len(), |(at, sign)| at + sign.len_utf8())
 }
 
-/// How much of a sentence goes.
-fn dropped(sentence: &str, rest: &str) -> Option<usize> {
+/// What of a sentence goes: from where to where.
+fn dropped(sentence: &str, rest: &str) -> Option<(usize, usize)> {
     let lower = sentence.to_lowercase().replace('’', "'");
     if lower.len() > 2 * MAX_END {
         return None;
@@ -179,17 +183,14 @@ fn dropped(sentence: &str, rest: &str) -> Option<usize> {
     };
     let bare = lower.trim_start_matches(|char: char| !char.is_alphanumeric());
     let begin = lower.len() - bare.len();
-    if is_supposed(bare)
-        && let Some(comma) = bare.find([',', '，', '、'])
-    {
-        let sign = bare[comma..].chars().next().map_or(1, char::len_utf8);
-        return Some(if is_same_length { begin + comma + sign } else { whole });
+    if is_supposed(bare) {
+        let sign =
+            bare.find([',', '，', '、']).map(|at| at + bare[at..].chars().next().map_or(1, char::len_utf8));
+        let end = sign.or_else(|| Some(bare.find(" then ")? + 1)).filter(|_| is_same_length);
+        return Some((0, end.map_or(whole, |end| begin + end)));
     }
-    if is_question(bare, rest) {
-        return Some(whole);
-    }
-    if is_denied_behind(bare) {
-        return Some(whole);
+    if is_question(bare, rest) || is_denied_behind(bare) {
+        return Some((0, whole));
     }
     // What stands before a value decides; "It is 6, and nobody would say 5" keeps its beginning.
     let first = lower.find(|char: char| char.is_ascii_digit()).unwrap_or(lower.len());
@@ -197,7 +198,8 @@ fn dropped(sentence: &str, rest: &str) -> Option<usize> {
     let before = lower.get(..first)?;
     let clause =
         JOINTS.iter().filter_map(|joint| Some(before.rfind(joint)? + joint.len())).max().unwrap_or(0);
-    holds_disowned(&before[clause..]).then(|| up_to(first))
+    let start = if is_same_length && sentence.is_char_boundary(clause) { clause } else { 0 };
+    holds_disowned(&before[clause..]).then(|| (start, up_to(first)))
 }
 
 /// Where a capital stands that may be the label of an option.
@@ -311,6 +313,7 @@ mod tests {
         }
         for text in [
             "The answer is 5.",
+            "B is right.",
             "There are 5 ways in which nobody sits alone.",
             "If n is even, the answer is 5.",
             "Some of the 9 cards are red, so it is 5.",
@@ -322,6 +325,18 @@ mod tests {
             "",
         ] {
             assert_eq!(without_disowned(text), text);
+        }
+    }
+
+    #[test]
+    fn only_the_clause_goes_that_disowns() {
+        for (text, left) in [
+            ("B is right, while some students say C.", "B is right, while "),
+            ("Some say 5, but it is 6.", "it is 6."),
+            ("Suppose the answer is C. Then 0 = 1.", " Then 0 = 1."),
+            ("If the answer is 5 then 0 = 1.", "then 0 = 1."),
+        ] {
+            assert_eq!(without_disowned(text), left);
         }
     }
 

@@ -97,7 +97,11 @@ pub(super) const SAYING: [&str; 44] = [
     "подума",
 ];
 /// What makes all that follows in its sentence untrue.
-pub(super) const UNTRUE: [&str; 42] = [
+pub(super) const UNTRUE: [&str; 46] = [
+    "wrong to pick",
+    "wrong to choose",
+    "wrong to answer",
+    "wrong to select",
     "false that",
     "not true that",
     "untrue that",
@@ -250,7 +254,14 @@ pub(super) const ASKING: [&str; 21] = [
     "is",
 ];
 /// Verbs at the end of a Korean, Japanese, Turkish or Hindi sentence that deny the value before them.
-pub(super) const CLOSING_DENIALS: [&str; 22] = [
+pub(super) const CLOSING_DENIALS: [&str; 29] = [
+    "とは言えない",
+    "とは言えません",
+    "わけではない",
+    "わけではありません",
+    "はずがない",
+    "일 수 없습니다",
+    "일 수 없다",
     "아닙니다",
     "아니다",
     "아니에요",

@@ -2,7 +2,7 @@
 
 use super::contrast::value_length;
 use super::is_unspaced;
-use super::withdrawal_words::{BEFORE, EXCLAIMED, JOINING, MEANT, NO, UNSPACED, WITHDRAWALS};
+use super::withdrawal_words::{BEFORE, EXCLAIMED, JOINING, MEANT, NO, SORRY, UNSPACED, WITHDRAWALS};
 
 /// Characters of a sentence in which such a phrase begins and ends.
 const MAX_HEAD: usize = 120;
@@ -15,13 +15,19 @@ const MAX_BEHIND: usize = 3;
 /// Where the phrase ends with which a text begins, in bytes. A denial that answers a question is about that: `with_no` says
 /// whether one may be about the answer.
 pub(super) fn withdrawal(text: &str, with_no: bool) -> Option<usize> {
+    let end = phrase(text, with_no)?;
+    // "Oops, I meant 4."
+    Some(text.get(end..).and_then(|rest| phrase(rest, with_no)).map_or(end, |more| end + more))
+}
+
+fn phrase(text: &str, with_no: bool) -> Option<usize> {
     let rest = text.trim_start_matches(|char: char| !char.is_alphanumeric());
     let begin = text.len() - rest.len();
     let end = rest.char_indices().nth(MAX_HEAD).map_or(rest.len(), |(at, _)| at);
     let head = rest[..end].to_lowercase().replace('’', "'");
     if head.starts_with(is_unspaced) {
         let phrase = UNSPACED.iter().find(|phrase| head.starts_with(**phrase))?;
-        return Some(begin + phrase.len());
+        return Some(begin + phrase.len() + before_answer(&head[phrase.len()..]));
     }
     if !may_begin(&head) {
         return None;
@@ -35,17 +41,15 @@ pub(super) fn withdrawal(text: &str, with_no: bool) -> Option<usize> {
     let (mut is_no, mut stops) = (false, 0);
     for _ in 0..=MAX_BEFORE {
         if let Some(behind) = WITHDRAWALS.iter().find_map(|phrase| left.strip_prefix(phrase)) {
-            return place(behind);
+            return place(answer(behind).unwrap_or(behind));
         }
         if let Some(behind) = EXCLAIMED.iter().find_map(|phrase| behind_word(left, phrase))
-            && (ends(behind) || begins_answer(behind))
+            && let Some(told) = answer(behind).or_else(|| Some(behind).filter(|behind| ends(behind)))
         {
-            return place(behind);
+            return place(told);
         }
-        if let Some(behind) = MEANT.iter().find_map(|phrase| behind_word(left, phrase))
-            && begins_answer(behind)
-        {
-            return place(behind);
+        if let Some(told) = MEANT.iter().find_map(|phrase| behind_word(left, phrase)).and_then(answer) {
+            return place(told);
         }
         let no = NO.iter().find_map(|word| behind_word(left, word)).filter(|_| with_no);
         is_no |= no.is_some();
@@ -56,9 +60,18 @@ pub(super) fn withdrawal(text: &str, with_no: bool) -> Option<usize> {
         left = behind.trim_start_matches([' ', ',', '.', '!', '…', '-', '—', '–', ':']);
     }
     // "Actually, 4" says no, too.
-    is_no |= stops > 0 && ["actually", "wait", "sorry"].iter().any(|word| head.starts_with(word));
+    is_no |= stops > 0 && SORRY.iter().any(|word| head.starts_with(word));
     let is_bare = left.is_empty() && stops > 1 && is_no;
-    (is_bare || is_no && begins_answer(left)).then(|| place(left)).flatten()
+    if is_bare { place(left) } else { answer(left).filter(|_| is_no).and_then(place) }
+}
+
+/// The length of what stands before the answer in writings without spaces: "是", or a sentence that only apologizes.
+fn before_answer(text: &str) -> usize {
+    let end = text.find(['.', '!', ',', '。', '！', '，', '、']).unwrap_or(0);
+    let has_answer = text[..end].contains(|char: char| char.is_ascii_alphanumeric() || char == '$');
+    let begin = if has_answer { 0 } else { end };
+    let rest = text[begin..].trim_start_matches(['.', '!', ',', '。', '！', '，', '、', ' ']);
+    text.len() - rest.trim_start_matches("应该").trim_start_matches("答案").trim_start_matches('是').len()
 }
 
 /// Whether a text may begin with one of the phrases: most don't.
@@ -79,8 +92,8 @@ fn ends(text: &str) -> bool {
     text.trim_start_matches(['*', '_', ' ']).chars().next().is_none_or(|char| ".,!:;)—–\n…".contains(char))
 }
 
-/// Whether an answer follows that ends its clause, behind words that join it.
-fn begins_answer(text: &str) -> bool {
+/// The answer that follows and ends its clause, behind words that join it.
+fn answer(text: &str) -> Option<&str> {
     let mut rest = text;
     for _ in 0..=MAX_JOINING {
         rest = rest.trim_start_matches([' ', ',', ':', '*', '_', '"', '—', '–', '…', '.', '\n']);
@@ -91,19 +104,16 @@ fn begins_answer(text: &str) -> bool {
         let is_label =
             label.is_some_and(|behind| behind.is_empty() || behind.starts_with(['.', ')', '!', ',', '*']));
         if is_label || rest.starts_with('$') || rest.starts_with('\\') {
-            return true;
+            return Some(rest);
         }
         if let Some(length) = value_length(rest) {
-            return ends_clause(&rest[length..]);
+            return Some(rest).filter(|_| ends_clause(&rest[length..]));
         }
         let joined =
             JOINING.iter().filter_map(|word| behind_word(rest, word)).min_by_key(|behind| behind.len());
-        match joined {
-            Some(behind) => rest = behind,
-            None => return false,
-        }
+        rest = joined?;
     }
-    false
+    None
 }
 
 /// Whether at most a few words stand before the end of a clause.

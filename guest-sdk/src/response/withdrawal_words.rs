@@ -300,3 +300,20 @@ pub(super) const UNSPACED: [&str; 33] = [
     "开玩笑",
     "纠正",
 ];
+/// Words of [`BEFORE`] that withdraw by themselves where an answer follows: "sorry, 4".
+pub(super) const SORRY: [&str; 14] = [
+    "actually",
+    "wait",
+    "sorry",
+    "pardon",
+    "désolé",
+    "entschuldigung",
+    "verzeihung",
+    "disculpa",
+    "lo siento",
+    "scusa",
+    "desculp",
+    "извините",
+    "простите",
+    "excusez",
+];

@@ -4,7 +4,7 @@
 //! is looked for in this order, behind the thoughts: behind the last `####` that is no heading, in the last box with a number (unless a phrase behind it announces
 //! another answer), behind "the answer is" and the like in many languages, and else it is the last number of the response.
 //! Both are compared by value: separators of thousands, currency and percent signs, units behind the number, trailing points
-//! and zeros don't matter; "2 thousand" is 2000 (2 where the question asks how many thousand), and "5 1/2" is 5.5. What is
+//! and zeros don't matter; a comma that groups no digits is decimal (`11,05`), and `1.105 Euro` is 1105; "2 thousand" is 2000 (2 where the question asks how many thousand), and "5 1/2" is 5.5. What is
 //! left to work out (`5 - 3`, `72/3`, "twice 7") is no answer, nor are bounds, what is denied, and two numbers side by side.
 //! A response that was cut has an answer only in a box.
 

@@ -120,7 +120,7 @@ impl Scanner<'_> {
             while decimals.len() == 3
                 && separator.is_none()
                 && (1..=3).contains(&whole.len())
-                && self.is_grouped(at)
+                && self.is_grouped(start, at)
             {
                 whole.push_str(&decimals);
                 separator = Some('.');
@@ -195,7 +195,7 @@ impl Scanner<'_> {
 
     /// Whether what follows three digits behind a point shows that it grouped them: a comma, another group, or a currency
     /// of countries that write decimal commas.
-    fn is_grouped(&self, at: usize) -> bool {
+    fn is_grouped(&self, begin: usize, at: usize) -> bool {
         let next = self.peek(at);
         let is_joined = matches!(next, Some(',' | '.')) && self.is_digit(at + 1);
         let start = at + usize::from(next == Some(' '));
@@ -204,7 +204,8 @@ impl Scanner<'_> {
             .take_while(|char| char.is_alphabetic() || *char == '€')
             .take(MAX_WORD)
             .collect();
-        is_joined || EUROS.contains(&word.to_lowercase().as_str())
+        let is_price = self.before(begin) == Some('€');
+        is_joined || is_price || EUROS.contains(&word.to_lowercase().as_str())
     }
 
     /// The whole number from `at` on, if it is short, and where it ends.

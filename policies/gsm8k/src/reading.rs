@@ -180,7 +180,7 @@ impl Reading {
 
 /// Whether a number counts a step of the working, "Step 2", or an item of a list: "2) Add them".
 fn is_label(text: &str, number: &Number) -> bool {
-    let before = text[..number.start].trim_end_matches(['#', '*', ' ', '-', '(']);
+    let before = text[..number.start].trim_end_matches(['#', '*', ' ', '-']);
     let word = before.rsplit(|char: char| !char.is_alphabetic()).next().unwrap_or_default();
     let begins_line = before.is_empty() || before.ends_with('\n');
     let behind = text[number.end..].trim_start_matches('*');

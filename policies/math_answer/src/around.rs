@@ -13,6 +13,9 @@ const MAX_BEHIND: usize = 200;
 /// units, words, and what stands on the other side of an equation don't.
 pub(crate) fn whole(text: &str, boxed: &Boxed<'_>) -> Option<String> {
     let (before, behind) = (&text[..boxed.range.start], &text[boxed.range.end..]);
+    if let Some(other) = alternative(behind) {
+        return Some(format!("{}, {other}", boxed.content));
+    }
     if is_plain_before(before) && is_plain_behind(behind) {
         return None;
     }
@@ -36,6 +39,13 @@ pub(crate) fn whole(text: &str, boxed: &Boxed<'_>) -> Option<String> {
         || OPERATORS.iter().any(|sign| *sign != "{" && right.starts_with(sign))
         || right.starts_with(',');
     (is_worked_on || parser::parse(&whole).is_ok()).then_some(whole)
+}
+
+/// The formula that "or" joins to that of a box: `$\boxed{4}$ or $-4$`.
+fn alternative(behind: &str) -> Option<&str> {
+    let rest = behind.strip_prefix('$')?.trim_start_matches([' ', ',']).strip_prefix("or")?;
+    let (formula, _) = rest.trim_start().strip_prefix('$')?.split_once('$')?;
+    (formula.len() < MAX_BEHIND && !formula.contains("\\boxed")).then_some(formula)
 }
 
 /// Whether nothing of a formula stands before a box but its opening or a sign of equality. Most boxes stand so.

@@ -8,6 +8,9 @@ use crate::statement::{announced_value, is_bare, last_statement, words_said};
 use crate::worked_out::results;
 use crate::{boxed, commands, modifiers, number_words, units};
 
+/// Boxes at the end of a response that are looked at.
+const MAX_BOXES: usize = 64;
+
 /// What may be the answer of a response.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
@@ -42,10 +45,8 @@ pub(crate) fn behind_thoughts(text: &str) -> &str {
 /// what the last sentence says, else the last formula, else the last number. A response that was cut has an answer only in
 /// a box.
 pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
-    let mut boxes = response::filled_boxes(text);
-    let count = boxes.len();
-    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]) && !is_asked(text, boxed));
-    if boxes.is_empty() && count > 0 {
+    let boxes = boxes(text);
+    if boxes.is_empty() && !response::filled_boxes(text).is_empty() {
         return Candidates { is_prose: true, ..Candidates::default() };
     }
     if let Some(last) = boxes.last() {
@@ -93,10 +94,11 @@ fn gives_up(text: &str) -> bool {
     SAID.iter().any(|phrase| said.contains(phrase))
 }
 
-/// The boxes of a text that hold something and aren't denied.
+/// The last boxes of a text that hold something, and are neither denied nor only asked for.
 pub(crate) fn boxes(text: &str) -> Vec<response::Boxed<'_>> {
     let mut boxes = response::filled_boxes(text);
-    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]));
+    boxes.drain(..boxes.len().saturating_sub(MAX_BOXES));
+    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]) && !is_asked(text, boxed));
     boxes
 }
 

@@ -98,7 +98,19 @@ const ADVERBS: [&str; 22] = [
 /// Denials that may answer a question before them, so that a sentence that begins with one may tell a value: "No, it is 5".
 const ANSWERING: [&str; 8] = ["no", "non", "não", "nie", "ne", "nor", "pas", "не"];
 /// Verbs behind a denial: "n'est pas égal à", "no es", "ist nicht".
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 38] = [
+    "puede",
+    "pueden",
+    "ser",
+    "puo",
+    "può",
+    "essere",
+    "pode",
+    "kann",
+    "peut",
+    "может",
+    "быть",
+    "egal",
     "be",
     "equal",
     "to",
@@ -126,6 +138,10 @@ const VERBS: [&str; 26] = [
     "est",
     "être",
 ];
+
+/// Verbs that are denied, in writings without spaces.
+pub(crate) const UNSPACED_DENIALS: [&str; 10] =
+    ["不是", "不为", "非", "並非", "不等于", "不可能是", "不可能为", "不会是", "不应是", "不应该是"];
 
 /// Whether a text begins with a denial, whatever marks or adverbs come first: "not 7", "**not** 7", "definitely not 7".
 pub(crate) fn begins_with_denial(text: &str) -> bool {
@@ -157,10 +173,9 @@ pub(crate) fn ends_in_denial(before: &str) -> bool {
     while words.last().is_some_and(|word| VERBS.contains(word) || ADVERBS.contains(word)) {
         words.pop();
     }
-    let unspaced = ["不是", "不为", "並非", "并非", "不等于"];
     words.last().is_some_and(|word| {
         is_denial(word) && !matches!(*word, "nor" | "nie")
-            || unspaced.iter().any(|denial| word.ends_with(denial))
+            || UNSPACED_DENIALS.iter().any(|denial| word.ends_with(denial))
     })
 }
 

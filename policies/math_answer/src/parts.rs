@@ -104,7 +104,9 @@ pub(crate) fn in_prose(gold: &[Part], text: &str) -> Option<Vec<String>> {
         let is_lead =
             |word: &str| matches!(word, "part" | "for" | "question" | "answer" | "problem" | "and" | "in");
         // "(a) 3 (b) 5"
-        words.split_whitespace().all(|word| is_lead(word) || !word.contains(char::is_alphabetic))
+        words
+            .split_whitespace()
+            .all(|word| is_lead(word) || word.starts_with('(') || !word.contains(char::is_alphabetic))
     };
     let headings: Vec<_> = names(&bare).into_iter().filter(|(start, ..)| begins(*start)).collect();
     let mut found: Vec<Option<String>> = vec![None; gold.len()];
