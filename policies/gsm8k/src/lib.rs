@@ -9,6 +9,7 @@
 //! A response that was cut has an answer only in a box.
 
 mod clauses;
+mod currencies;
 mod fractions;
 mod numbers;
 mod reading;
@@ -22,8 +23,9 @@ use exgrpo_guest_sdk::response::{
 };
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
+use currencies::CURRENCIES;
 use fractions::plain_fractions;
-use numbers::{CURRENCIES, Number};
+use numbers::Number;
 use reading::{Reading, result_of};
 
 parameters! {

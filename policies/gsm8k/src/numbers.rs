@@ -2,15 +2,11 @@
 
 use exgrpo_guest_sdk::response::{Scale, is_unspaced, scale};
 
+use crate::currencies::{CURRENCIES, EUROS};
 use crate::value::Value;
 
 /// What may group the digits of a number by threes; spaces of any width are among them.
 const SEPARATORS: [char; 6] = [',', ' ', '\u{a0}', '\u{202f}', '\u{2009}', '\''];
-/// Names of currencies that may touch their amount.
-pub(crate) const CURRENCIES: [&str; 9] = ["Rs", "rs", "USD", "US", "EUR", "GBP", "INR", "CAD", "AUD"];
-/// Currencies of countries that write decimal commas, in small letters. None has thousandths.
-const EUROS: [&str; 12] =
-    ["€", "euro", "euros", "eur", "reais", "рублей", "рубля", "руб", "zł", "kronen", "kronor", "lei"];
 /// Letters of a word that may be a scale, and one more.
 const MAX_WORD: usize = 12;
 
