@@ -255,7 +255,7 @@ fn begins_value(text: &str) -> bool {
 }
 
 /// The length of the formula, number or label that a text begins with.
-fn value_length(text: &str) -> Option<usize> {
+pub(super) fn value_length(text: &str) -> Option<usize> {
     let near = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_VALUE).last()?;
     let near = if text.len() <= MAX_VALUE { text } else { &text[..near] };
     for (open, close) in [("$", "$"), ("\\(", "\\)")] {

@@ -1,7 +1,8 @@
 //! Sentences that say what an answer is not.
 
 /// Words that deny what follows them, in small letters.
-const DENIALS: [&str; 22] = [
+const DENIALS: [&str; 23] = [
+    "keineswegs",
     "inte",
     "ikke",
     "niet",

@@ -3,9 +3,10 @@
 use super::denial::is_denial;
 use super::is_unspaced;
 use super::retraction_words::{
-    ADVERBS, AMBIGUOUS, CONFESSIONS, JOINED, LEADS, RIGHT, STOPS, SUBJECTS, UNSPACED, UNSPACED_STOPS, VERBS,
-    WRONG,
+    ADVERBS, AMBIGUOUS, CONFESSIONS, JOINED, LEADS, OFF, RIGHT, STOPS, SUBJECTS, UNSPACED, UNSPACED_STOPS,
+    VERBS, WRONG,
 };
+use super::withdrawal::withdrawal;
 
 /// Characters of a sentence without spaces that takes something back.
 const MAX_UNSPACED: usize = 16;
@@ -15,6 +16,11 @@ const MAX_STOPPED: usize = 48;
 const MAX_NEAR: usize = 2;
 const MAX_SENTENCES: usize = 24;
 const MAX_HEAD: usize = 120;
+/// Signs of a sentence that are looked at, and bytes of an answer before the first of them.
+const MAX_SIGNS: usize = 6;
+const MAX_WITHDRAWN: usize = 60;
+/// What the right answer follows in a sentence that calls another wrong.
+const TOLD: [&str; 6] = [": ", ", so ", "; so ", ", hence ", ", therefore ", ", thus "];
 
 /// What follows the sentence that takes back the answer before `rest`, where one does: right behind it, or anew where
 /// somebody stops ("Wait, that's wrong"). What is called right again stands.
@@ -41,7 +47,7 @@ pub fn taken_back(rest: &str) -> Option<&str> {
 /// ```
 pub fn reconsidered(text: &str) -> Option<&str> {
     // Most texts go on with no other sentence.
-    if !text.trim_end_matches(is_mark).contains(['.', '\n', '!', '。']) {
+    if !text.trim_end_matches(is_mark).contains(['.', '\n', '!', '?', ',', '(', '—', '–', '。', '、']) {
         return None;
     }
     walk(text, MAX_NEAR)
@@ -51,41 +57,68 @@ pub fn reconsidered(text: &str) -> Option<&str> {
 fn walk(rest: &str, first: usize) -> Option<&str> {
     let mut found = None;
     let mut from = 0;
-    // "\boxed{5}? No."
-    let asked = rest.trim_start_matches(is_mark).strip_prefix('?').map(str::trim_start);
-    if first == 0
-        && asked.is_some_and(|rest| {
-            ["No,", "No.", "No!", "Nope", "Nein", "Non,"].iter().any(|no| rest.starts_with(no))
-        })
-    {
-        found = Some("");
-    }
+    let (mut was_asked, mut is_doubted) = (false, false);
     for number in 0..MAX_SENTENCES {
         let sentence = rest.get(from..).filter(|rest| !rest.is_empty())?;
         let (length, is_asked) = end_of(sentence);
         let next = from + length;
         let is_right_behind = first + number == 0;
-        // "is what I first thought, but that is wrong"
-        let contrast = || sentence[..length].split_once(", but ").filter(|_| is_right_behind);
-        let said = match is_asked {
-            true => None,
-            false => said(&sentence[..length], first + number).or_else(|| said(contrast()?.1, 1)),
-        };
-        match said {
-            // "I made a mistake: it is 6."
-            Some(true) => {
-                let colon = sentence[..length].find(": ").map_or(next, |colon| from + colon + 1);
-                found = rest.get(colon..);
+        let sentence = &sentence[..length];
+        // "Is 3 odd? No." is about 3; "The answer is 3? No." is about the answer.
+        let with_no = !was_asked || is_doubted;
+        let withdrawn = if first + number == 0 || number > 0 { withdrawal(sentence, with_no) } else { None };
+        if let Some(end) = withdrawn.or_else(|| withdrawn_within(sentence)).filter(|_| !is_asked) {
+            found = rest.get(from + end..);
+        } else if let Some(end) = bare_no(sentence).filter(|_| is_doubted) {
+            found = rest.get(from + end..);
+        } else if !is_asked {
+            // "is what I first thought, but that is wrong"
+            let contrast = || sentence.split_once(", but ").filter(|_| is_right_behind);
+            match said(sentence, first + number).or_else(|| said(contrast()?.1, 1)) {
+                // "I made a mistake: it is 6.", "is too small, so it is 6"
+                Some(true) => {
+                    let told =
+                        TOLD.iter().filter_map(|joint| Some(sentence.find(joint)? + joint.len() - 1)).min();
+                    found = rest.get(told.map_or(next, |told| from + told)..);
+                }
+                Some(false) => found = None,
+                None => {}
             }
-            Some(false) => found = None,
-            None => {}
         }
+        was_asked = is_asked;
+        is_doubted =
+            number == 0 && is_asked && (first > 0 || sentence.trim_start_matches(is_mark).starts_with('?'));
         from = next;
         if from >= rest.len() || number + 1 == MAX_SENTENCES {
             break;
         }
     }
     found
+}
+
+/// Where a denial ends that is all of a sentence, or its beginning: "No, I made a mistake".
+fn bare_no(sentence: &str) -> Option<usize> {
+    let bare = sentence.trim_start_matches(is_mark);
+    let begin = sentence.len() - bare.len();
+    let no = ["No", "Nope", "Nein", "Non", "Não", "Нет", "no", "nein", "non"].iter().find(|no| {
+        bare.strip_prefix(**no)
+            .is_some_and(|behind| behind.is_empty() || behind.starts_with([',', '.', '!', ';', ':']))
+    })?;
+    Some(begin + no.len())
+}
+
+/// Where a phrase ends that withdraws an answer behind a comma or a dash of its sentence: "3, sorry, I meant 4", "3 (no, 4)".
+fn withdrawn_within(sentence: &str) -> Option<usize> {
+    let signs = sentence.match_indices([',', '—', '–', '(', ';', '、', '，']).take(MAX_SIGNS);
+    let mut found = signs.filter_map(|(at, sign)| {
+        let behind = at + sign.len();
+        let end = withdrawal(&sentence[behind..], true)?;
+        // What is withdrawn stands before.
+        let before = sentence[..at].trim_end_matches(is_mark);
+        let is_answer = before.len() < MAX_WITHDRAWN;
+        is_answer.then_some(behind + end)
+    });
+    found.next()
 }
 
 /// Where a sentence ends behind its sign, and whether it is a question.
@@ -116,7 +149,8 @@ fn said(sentence: &str, number: usize) -> Option<bool> {
     if !head.is_ascii() && head.contains(is_unspaced) {
         let stops = UNSPACED_STOPS.iter().any(|word| head.starts_with(word));
         let most = if stops { MAX_STOPPED } else { MAX_UNSPACED };
-        let has_digit = head.contains(|char: char| char.is_ascii_digit());
+        // What names another answer denies that one.
+        let has_digit = head.contains(|char: char| char.is_ascii_digit() || char.is_ascii_uppercase());
         let is_short = head.chars().count() <= most && (stops || !has_digit);
         return (is_short && UNSPACED.iter().any(|word| head.contains(word))).then_some(true);
     }
@@ -184,6 +218,10 @@ fn predicate(words: &[&str], mut at: usize, has_verb: bool, has_subject: bool) -
     let is = |at: usize, list: &[&str]| words.get(at).is_some_and(|word| list.contains(word));
     let (mut is_said, mut is_not) = (has_verb, false);
     while let Some(word) = words.get(at) {
+        let is_off = matches!(*word, "too" | "zu" | "trop" | "demasiado" | "troppo" | "слишком");
+        if is_off && (is_said || has_subject) && is(at + 1, &OFF) {
+            return Some(!is_not);
+        }
         if is_denial(word) || matches!(*word, "cannot" | "can't" | "n'est") {
             is_not = true;
             is_said = true;
@@ -231,6 +269,16 @@ mod tests {
             "$. Wait, no. It is 6.",
             "$ would be wrong.",
             "$ is what I first thought, but that is wrong.",
+            "$ is too small, so it is 6.",
+            "$. Sorry, I meant 6.",
+            "\nScratch that. 6.",
+            "$... scratch that, 6.",
+            "$ — no, wait, 6.",
+            "$? No, it is 6.",
+            "$ (no, 6).",
+            "$. Actually no, it should be 6.",
+            "입니다. 아니, 6입니다.",
+            "です。いや、6です。",
         ] {
             assert!(taken_back(rest).is_some(), "{rest}");
         }
@@ -250,6 +298,11 @@ mod tests {
             "$ would be wrong if $x$ were negative.",
             "$. If it were odd, that would be wrong.",
             "$. I hope it is correct.",
+            "$. Is 7 possible? No, it is 6 less.",
+            "$\n\nIs this wrong? No, it isn't wrong.",
+            "$, no more and no less.",
+            "$, as 6 is too small.",
+            "です。6ではありません。",
             "$. No other value is right.",
             "。所以答案是5，而6是错误的。",
         ] {

@@ -160,6 +160,27 @@ pub(super) const WRONG: [&str; 31] = [
     "impossibile",
     "imposible",
 ];
+/// How a value is off behind "too".
+pub(super) const OFF: [&str; 18] = [
+    "small",
+    "big",
+    "large",
+    "low",
+    "high",
+    "many",
+    "few",
+    "much",
+    "little",
+    "klein",
+    "groß",
+    "petit",
+    "grand",
+    "pequeño",
+    "grande",
+    "piccolo",
+    "мало",
+    "много",
+];
 /// What takes it back where it is denied.
 pub(super) const RIGHT: [&str; 22] = [
     "right",

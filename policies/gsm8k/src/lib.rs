@@ -4,11 +4,12 @@
 //! is looked for in this order, behind the thoughts: behind the last `####` that is no heading, in the last box with a number (unless a phrase behind it announces
 //! another answer), behind "the answer is" and the like in many languages, and else it is the last number of the response.
 //! Both are compared by value: separators of thousands, currency and percent signs, units behind the number, trailing points
-//! and zeros don't matter; "2 thousand" is 2000 (2 where the question asks how many thousand), and "5 1/2" is 5.5. What is
+//! and zeros don't matter; a comma that groups no digits is decimal (`11,05`), and `1.105 Euro` is 1105; "2 thousand" is 2000 (2 where the question asks how many thousand), and "5 1/2" is 5.5. What is
 //! left to work out (`5 - 3`, `72/3`, "twice 7") is no answer, nor are bounds, what is denied, and two numbers side by side.
 //! A response that was cut has an answer only in a box.
 
 mod clauses;
+mod currencies;
 mod fractions;
 mod numbers;
 mod reading;
@@ -17,13 +18,14 @@ mod tests;
 mod value;
 
 use exgrpo_guest_sdk::response::{
-    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked, reconsidered, settled,
-    taken_back, without_contrasts,
+    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked, meant, reconsidered,
+    settled, taken_back, without_struck,
 };
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
+use currencies::CURRENCIES;
 use fractions::plain_fractions;
-use numbers::{CURRENCIES, Number};
+use numbers::Number;
 use reading::{Reading, result_of};
 
 parameters! {
@@ -64,6 +66,7 @@ impl Verifier for Gsm8k {
             response = behind_thoughts(response);
         }
         let response = half_width(response);
+        let response = without_struck(&response);
         Ok(match answer(reading, &plain_fractions(&response), request.finished) {
             Some(answer) if answer == gold => Verdict::correct().with_answer(answer.to_string()),
             Some(answer) => Verdict::incorrect().with_answer(answer.to_string()),
@@ -101,7 +104,7 @@ fn answer(reading: Reading, response: &str, finished: bool) -> Option<Number> {
     if !finished {
         return None;
     }
-    let response = &without_contrasts(response);
+    let response = &meant(response);
     match settled(response) {
         Some(found) if found.is_of_wrong(response) => None,
         Some(found) => {

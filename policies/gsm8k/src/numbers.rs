@@ -2,12 +2,11 @@
 
 use exgrpo_guest_sdk::response::{Scale, is_unspaced, scale};
 
+use crate::currencies::{CURRENCIES, EUROS};
 use crate::value::Value;
 
 /// What may group the digits of a number by threes; spaces of any width are among them.
 const SEPARATORS: [char; 6] = [',', ' ', '\u{a0}', '\u{202f}', '\u{2009}', '\''];
-/// Names of currencies that may touch their amount.
-pub(crate) const CURRENCIES: [&str; 9] = ["Rs", "rs", "USD", "US", "EUR", "GBP", "INR", "CAD", "AUD"];
 /// Letters of a word that may be a scale, and one more.
 const MAX_WORD: usize = 12;
 
@@ -112,11 +111,34 @@ impl Scanner<'_> {
             }
         }
         if self.peek(at) == Some('.') && self.is_digit(at + 1) {
-            at += 1;
-            while let Some(digit) = self.peek(at).filter(char::is_ascii_digit) {
-                decimals.push(digit);
-                at += 1;
+            (decimals, at) = self.digits(at + 1);
+            // "1.234,56", "1.234.567" and "1.105 Euro" have points between their groups.
+            while decimals.len() == 3
+                && separator.is_none()
+                && (1..=3).contains(&whole.len())
+                && self.is_grouped(start, at)
+            {
+                whole.push_str(&decimals);
+                separator = Some('.');
+                decimals.clear();
+                while let (Some('.'), (group, end)) = (self.peek(at), self.digits(at + 1))
+                    && group.len() == 3
+                {
+                    whole.push_str(&group);
+                    at = end;
+                }
             }
+        }
+        // A comma that groups no digits is decimal: "11,05", but not "1,2,3".
+        if decimals.is_empty()
+            && self.peek(at) == Some(',')
+            && separator.is_none_or(|sign| sign != ',')
+            && let (digits, end) = self.digits(at + 1)
+            && !digits.is_empty()
+            && !(self.peek(end) == Some(',') && self.is_digit(end + 1))
+            && self.before(start) != Some(',')
+        {
+            (decimals, at) = (digits, end);
         }
         let in_name = self.is_in_name(start);
         let mut value = Some(Value::decimal(&whole, &decimals));
@@ -158,6 +180,28 @@ impl Scanner<'_> {
         };
         let is_exponent_of_unit = self.is_exponent(start) && !self.is_power_of_number(start);
         ((!in_name && !is_other && !is_exponent_of_unit).then_some(number), at)
+    }
+
+    /// The digits from `at` on, and where they end.
+    fn digits(&self, at: usize) -> (String, usize) {
+        let digits: String = (at..).map_while(|at| self.peek(at).filter(char::is_ascii_digit)).collect();
+        let end = at + digits.len();
+        (digits, end)
+    }
+
+    /// Whether what follows three digits behind a point shows that it grouped them: a comma, another group, or a currency
+    /// of countries that write decimal commas.
+    fn is_grouped(&self, begin: usize, at: usize) -> bool {
+        let next = self.peek(at);
+        let is_joined = matches!(next, Some(',' | '.')) && self.is_digit(at + 1);
+        let start = at + usize::from(next == Some(' '));
+        let word: String = (start..)
+            .map_while(|at| self.peek(at))
+            .take_while(|char| char.is_alphabetic() || *char == '€')
+            .take(MAX_WORD)
+            .collect();
+        let is_price = self.before(begin) == Some('€');
+        is_joined || is_price || EUROS.contains(&word.to_lowercase().as_str())
     }
 
     /// The whole number from `at` on, if it is short, and where it ends.
@@ -273,7 +317,9 @@ impl Scanner<'_> {
             .or_else(|| self.peek(at).filter(|char| SEPARATORS.contains(char)).map(|char| (char, 1)))?;
         let groups = (0..3).all(|ahead| self.is_digit(at + width + ahead)) && !self.is_digit(at + width + 3);
         let before = (start..at).rev().take(4).take_while(|at| self.is_digit(*at)).count();
-        (groups && (1..=3).contains(&before)).then_some((sign, width))
+        // "0,125" is no group.
+        let is_zero = before == 1 && at == start + 1 && self.peek(start) == Some('0');
+        (groups && !is_zero && (1..=3).contains(&before)).then_some((sign, width))
     }
 
     /// The scale behind a number and where it ends: " Million", "$ million", "-million", "k", "万".

@@ -17,6 +17,11 @@ const UNITS: [&str; 24] = [
     "hour", "hours", "h", "hr", "hrs", "minute", "minutes", "min", "mins", "day", "days", "week", "weeks",
     "year", "years", "month", "months", "feet", "foot", "ft", "dollar", "dollars", "pound", "pounds",
 ];
+/// What a number behind them counts, in small letters.
+const LABELLED: [&str; 14] = [
+    "step", "case", "part", "question", "problem", "option", "equation", "method", "example", "figure",
+    "table", "schritt", "étape", "paso",
+];
 /// Bytes before a number that are looked at.
 const MAX_CLAUSE: usize = 120;
 
@@ -122,9 +127,11 @@ impl Reading {
         if !is_beside(last) {
             return Some((index, last));
         }
+        // "2 * 6 = 12 eggs in 2 boxes" is about what it comes to.
+        let result = text[sentence..last.start].rfind('=').map_or(sentence, |at| sentence + at);
         let others = found[..index].iter().enumerate().rev().take(MAX_OTHERS);
         let mut others = others
-            .take_while(|(_, number)| number.start >= sentence)
+            .take_while(|(_, number)| number.start >= result)
             .filter(|(_, number)| !number.is_ordinal && !is_beside(number));
         match (others.next(), others.next()) {
             (None, _) => Some((index, last)),
@@ -146,8 +153,11 @@ impl Reading {
         let is_share = |number: &Number| {
             text[number.start..number.end].contains('/') && text[number.end..].starts_with(" of ")
         };
-        let is_meant = |number: &Number| !number.is_ordinal && !is_aside(number.start) && !is_share(number);
-        let index = found.iter().rposition(is_meant).or(found.len().checked_sub(1))?;
+        let is_meant = |number: &Number| {
+            !number.is_ordinal && !is_aside(number.start) && !is_share(number) && !is_label(text, number)
+        };
+        let is_no_label = |number: &Number| !is_label(text, number);
+        let index = found.iter().rposition(is_meant).or_else(|| found.iter().rposition(is_no_label))?;
         let last = found.get(index)?;
         if !is_value(text, last) {
             return None;
@@ -166,6 +176,17 @@ impl Reading {
         let is_of_two = other.is_some_and(|other| has_another_subject(&text[other.end..last.start]));
         (!is_range && !is_part && !is_of_two).then(|| last.clone())
     }
+}
+
+/// Whether a number counts a step of the working, "Step 2", or an item of a list: "2) Add them".
+fn is_label(text: &str, number: &Number) -> bool {
+    let before = text[..number.start].trim_end_matches(['#', '*', ' ', '-']);
+    let word = before.rsplit(|char: char| !char.is_alphabetic()).next().unwrap_or_default();
+    let begins_line = before.is_empty() || before.ends_with('\n');
+    let behind = text[number.end..].trim_start_matches('*');
+    let is_item = |rest: &str| rest.trim_start().starts_with(char::is_alphabetic);
+    LABELLED.iter().any(|other| word.eq_ignore_ascii_case(other))
+        || begins_line && (behind.starts_with(')') || behind.strip_prefix(". ").is_some_and(is_item))
 }
 
 /// Whether a number is the second part of a quantity, or of two side by side: "5 hours (and) 30 minutes". One word, and perhaps

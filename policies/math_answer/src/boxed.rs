@@ -2,6 +2,7 @@
 
 use exgrpo_guest_sdk::response::{Boxed, is_unspaced};
 
+use crate::around;
 use crate::spans::{MAX_ANSWER, percent_behind};
 
 /// Words that join two boxes, and those that may stand with them: "for part (a), and for part (b)".
@@ -96,7 +97,7 @@ pub(crate) fn joined(text: &str, boxes: &[Boxed<'_>]) -> Option<String> {
         {
             break;
         }
-        parts.push(boxed.content.to_owned());
+        parts.push(content(text, boxed));
         start = boxed.range.start;
     }
     parts.reverse();
@@ -127,6 +128,9 @@ pub(crate) fn all(text: &str, boxes: &[Boxed<'_>]) -> Option<Vec<String>> {
 }
 
 fn content(text: &str, boxed: &Boxed<'_>) -> String {
+    if let Some(whole) = around::whole(text, boxed) {
+        return whole;
+    }
     let percent = percent_behind(&text[boxed.range.end..]).unwrap_or_default();
     format!("{}{percent}", boxed.content)
 }

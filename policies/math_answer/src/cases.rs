@@ -12,7 +12,8 @@ const ANSWERS: [(&str, &str); 6] = [
     ("units_and_words", include_str!("../cases/units_and_words.tsv")),
     ("unread_by_witness", include_str!("../cases/unread_by_witness.tsv")),
 ];
-const RESPONSES: [(&str, &str); 5] = [
+const RESPONSES: [(&str, &str); 6] = [
+    ("around", include_str!("../cases/around.tsv")),
     ("prose", include_str!("../cases/prose.tsv")),
     ("boxes", include_str!("../cases/boxes.tsv")),
     ("languages", include_str!("../cases/languages.tsv")),

@@ -28,6 +28,13 @@ pub(crate) fn is_surely_decimal(text: &str) -> bool {
     Number::read(text).is_some_and(|number| number.is_no_list() && number.decimals.len() != 3)
 }
 
+/// Whether the comma of an answer may be decimal whatever its language: it groups no digits, as that of `1,234` would.
+pub(crate) fn may_be_decimal(text: &str) -> bool {
+    let text = value_of_name(text);
+    Number::read(text)
+        .is_some_and(|number| number.decimals.len() != 3 || number.whole == "0" || number.is_grouped)
+}
+
 /// A number with a point for its comma, unless that may group digits.
 pub(crate) fn of_no_group(text: &str) -> Option<String> {
     Number::read(text).filter(|number| number.decimals.len() != 3).map(|number| number.with_point())
@@ -35,12 +42,15 @@ pub(crate) fn of_no_group(text: &str) -> Option<String> {
 
 /// An answer with a point for what may be its decimal comma.
 pub(crate) fn of_answer(text: &str) -> Option<String> {
-    // The value of a name: "x = -0,5".
-    let text = match text.split_once('=') {
+    Number::read(value_of_name(text)).map(|number| number.with_point())
+}
+
+/// The value of a name: "x = -0,5".
+fn value_of_name(text: &str) -> &str {
+    match text.split_once('=') {
         Some((name, value)) if name.trim_matches(['$', ' ']).chars().count() == 1 => value,
         _ => text,
-    };
-    Number::read(text).map(|number| number.with_point())
+    }
 }
 
 /// A number whose groups points part beyond doubt, as English writes it: `1.234.567` and `1.234,56`.

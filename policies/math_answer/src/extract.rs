@@ -8,6 +8,9 @@ use crate::statement::{announced_value, is_bare, last_statement, words_said};
 use crate::worked_out::results;
 use crate::{boxed, commands, modifiers, number_words, units};
 
+/// Boxes at the end of a response that are looked at.
+const MAX_BOXES: usize = 64;
+
 /// What may be the answer of a response.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
@@ -42,10 +45,8 @@ pub(crate) fn behind_thoughts(text: &str) -> &str {
 /// what the last sentence says, else the last formula, else the last number. A response that was cut has an answer only in
 /// a box.
 pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
-    let mut boxes = response::filled_boxes(text);
-    let count = boxes.len();
-    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]));
-    if boxes.is_empty() && count > 0 {
+    let boxes = boxes(text);
+    if boxes.is_empty() && !response::filled_boxes(text).is_empty() {
         return Candidates { is_prose: true, ..Candidates::default() };
     }
     if let Some(last) = boxes.last() {
@@ -93,30 +94,24 @@ fn gives_up(text: &str) -> bool {
     SAID.iter().any(|phrase| said.contains(phrase))
 }
 
-/// The boxes of a text that hold something and aren't denied.
+/// The last boxes of a text that hold something, and are neither denied nor only asked for.
 pub(crate) fn boxes(text: &str) -> Vec<response::Boxed<'_>> {
     let mut boxes = response::filled_boxes(text);
-    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]));
+    boxes.drain(..boxes.len().saturating_sub(MAX_BOXES));
+    boxes.retain(|boxed| !is_denied(&text[..boxed.range.start]) && !is_asked(text, boxed));
     boxes
 }
 
 /// Whether the words before a box deny it.
 fn is_denied(before: &str) -> bool {
-    const OTHERS: [&str; 11] = [
-        "no es",
-        "no son",
-        "n'est pas",
-        "ist nicht",
-        "sind nicht",
-        "non è",
-        "não é",
-        " не",
-        "不是",
-        "不为",
-        "並非",
-    ];
     let before = before.trim_end_matches(['$', ' ', '\\', '(', '[', '*']);
-    modifiers::ends_in_denial(before) || OTHERS.iter().any(|denial| before.ends_with(denial))
+    modifiers::ends_in_denial(before) || response::is_disowned(before)
+}
+
+/// Whether a box is only asked for: "Is it \boxed{3}?"
+fn is_asked(text: &str, boxed: &response::Boxed<'_>) -> bool {
+    let behind = text[boxed.range.end..].trim_start_matches(['$', ')', ']', '\\', '*', ' ']);
+    behind.starts_with('?') && response::is_asked(&text[..boxed.range.start], &behind[1..])
 }
 
 /// What is said behind an answer that was taken back.
@@ -129,7 +124,7 @@ fn said_anew(text: &str) -> Vec<String> {
 }
 
 fn without_box(text: &str) -> Vec<String> {
-    let text = &response::without_contrasts(text);
+    let text = &response::meant(text);
     if let Some(rest) = answer_behind(text) {
         let start = (rest.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
         return match text.get(start..).and_then(response::reconsidered) {

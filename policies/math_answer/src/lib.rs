@@ -12,6 +12,7 @@
 //! Reading and comparing are bounded by themselves: in length, depth, terms, sizes of numbers and steps.
 
 mod agreement;
+mod around;
 mod boxed;
 mod choice;
 mod clause;
@@ -54,6 +55,7 @@ mod scripts;
 mod sentences;
 mod separation;
 mod series;
+mod sides;
 mod spans;
 mod statement;
 mod together;
@@ -61,7 +63,7 @@ mod units;
 mod words;
 mod worked_out;
 
-use exgrpo_guest_sdk::response::after_think_tag;
+use exgrpo_guest_sdk::response::{after_think_tag, without_struck};
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, log, parameters};
 
 use choice::Choice;
@@ -138,9 +140,18 @@ impl MathAnswer {
             response = after_think_tag(response)?;
         }
         let response = plain::plain(response);
+        let response = without_struck(&response);
         let response = proof_marks::without_proof_marks(&response);
         let found = extract::candidates_behind_thoughts(&response, request.finished);
         if let Some((values, is_same)) = together::assigned_parts(&request.reference, &response, &found) {
+            return Some((values, Some(is_same)));
+        }
+        if let Some(gold) = gold
+            && let Some((values, is_same)) = together::named_otherwise(gold, &response, &found)
+        {
+            return Some((values, Some(is_same)));
+        }
+        if let Some((values, is_same)) = together::in_named_parts(parts, gold_text, gold, &response, &found) {
             return Some((values, Some(is_same)));
         }
         if let Some(parts) = parts
@@ -206,10 +217,12 @@ impl MathAnswer {
             if let Ok(answer) = read {
                 let mut is_right =
                     gold.map_or(Some(false), |gold| is_right(gold_text, gold, &candidate, &answer));
-                if let (Some(gold), Some(false), true) =
-                    (gold, is_right, decimal_comma::is_written_so(&response))
+                let is_decimal =
+                    || decimal_comma::may_be_decimal(&candidate) || decimal_comma::is_written_so(&response);
+                if let (Some(gold), Some(false)) = (gold, is_right)
                     && let Some(Ok(decimal)) =
                         decimal_comma::of_answer(&candidate).map(|answer| parser::parse(&answer))
+                    && is_decimal()
                     && compare::equivalent(gold, &decimal) == Some(true)
                 {
                     is_right = Some(true);

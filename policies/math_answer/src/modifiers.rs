@@ -1,5 +1,7 @@
 //! Words beside a value that make another value of it: "the square root of 2", "5 squared", "not 7", "at least 100".
 
+use exgrpo_guest_sdk::response::is_denial;
+
 use crate::expr::{Expr, Function};
 use crate::rational;
 use crate::words;
@@ -93,20 +95,53 @@ const ADVERBS: [&str; 22] = [
     "equal to",
     "necessarily",
 ];
-const DENIALS: [&str; 12] = [
-    "not",
-    "no longer",
-    "never",
-    "nicht",
-    "inte",
-    "ikke",
-    "niet",
-    "n't",
-    "neither",
-    "isn't",
-    "aren't",
-    "cannot",
+/// Denials that may answer a question before them, so that a sentence that begins with one may tell a value: "No, it is 5".
+const ANSWERING: [&str; 8] = ["no", "non", "não", "nie", "ne", "nor", "pas", "не"];
+/// Verbs behind a denial: "n'est pas égal à", "no es", "ist nicht".
+const VERBS: [&str; 38] = [
+    "puede",
+    "pueden",
+    "ser",
+    "puo",
+    "può",
+    "essere",
+    "pode",
+    "kann",
+    "peut",
+    "может",
+    "быть",
+    "egal",
+    "be",
+    "equal",
+    "to",
+    "is",
+    "are",
+    "have",
+    "been",
+    "possibly",
+    "es",
+    "son",
+    "é",
+    "são",
+    "è",
+    "sono",
+    "igual",
+    "a",
+    "égal",
+    "à",
+    "gleich",
+    "uguale",
+    "ist",
+    "равен",
+    "равна",
+    "равно",
+    "est",
+    "être",
 ];
+
+/// Verbs that are denied, in writings without spaces.
+pub(crate) const UNSPACED_DENIALS: [&str; 10] =
+    ["不是", "不为", "非", "並非", "不等于", "不可能是", "不可能为", "不会是", "不应是", "不应该是"];
 
 /// Whether a text begins with a denial, whatever marks or adverbs come first: "not 7", "**not** 7", "definitely not 7".
 pub(crate) fn begins_with_denial(text: &str) -> bool {
@@ -117,7 +152,9 @@ pub(crate) fn begins_with_denial(text: &str) -> bool {
     while let Some(behind) = ADVERBS.iter().find_map(|adverb| without_word(rest, adverb)) {
         rest = behind.trim_start_matches([' ', ',']);
     }
-    DENIALS.iter().any(|denial| without_word(rest, denial).is_some())
+    let word = rest.split(|char: char| !(char.is_alphabetic() || matches!(char, '\'' | '’'))).next();
+    word.is_some_and(|word| is_denial(word) && !ANSWERING.contains(&word))
+        || without_word(rest, "no longer").is_some()
         || ["不是", "并非", "不为", "no es ", "não é ", "n'est pas", "non è ", "не "]
             .iter()
             .any(|denial| rest.starts_with(denial))
@@ -133,13 +170,13 @@ pub(crate) fn ends_in_denial(before: &str) -> bool {
     let lower = last_words(before, 4);
     let mut words: Vec<&str> = lower.split(' ').collect();
     // "cannot be", "isn't equal to", "is not actually"
-    while words.last().is_some_and(|word| {
-        matches!(*word, "be" | "equal" | "to" | "is" | "are" | "have" | "been" | "possibly")
-            || ADVERBS.contains(word)
-    }) {
+    while words.last().is_some_and(|word| VERBS.contains(word) || ADVERBS.contains(word)) {
         words.pop();
     }
-    words.last().is_some_and(|word| DENIALS.contains(word) || word.ends_with("n't"))
+    words.last().is_some_and(|word| {
+        is_denial(word) && !matches!(*word, "nor" | "nie")
+            || UNSPACED_DENIALS.iter().any(|denial| word.ends_with(denial))
+    })
 }
 
 /// Whether the words before a value, or those behind it, make it a bound or another value.

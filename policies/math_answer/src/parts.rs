@@ -48,6 +48,11 @@ pub(crate) fn assigned(text: &str, boxes: &[Boxed<'_>]) -> Option<Vec<Part>> {
     if !(2..=MAX_PARTS).contains(&boxes.len()) {
         return None;
     }
+    names_before(text, boxes)
+}
+
+/// The same of any number of boxes.
+pub(crate) fn names_before(text: &str, boxes: &[Boxed<'_>]) -> Option<Vec<Part>> {
     let mut parts: Vec<Part> = Vec::new();
     for boxed in boxes {
         let before = text.get(..boxed.range.start)?.trim_end_matches([' ', '$', '{', '&']);
@@ -56,15 +61,68 @@ pub(crate) fn assigned(text: &str, boxes: &[Boxed<'_>]) -> Option<Vec<Part>> {
         let name = &before[start.map_or(0, |at| at + 1)..];
         let is_new = parts.iter().all(|(other, _)| other != name);
         // A number before `=` is a term of an equation, as is what an operator joins.
-        let is_term =
-            before[..before.len() - name.len()].trim_end().ends_with(['+', '-', '*', '/', '^', '=']);
+        let before = before[..before.len() - name.len()].trim_end();
+        let is_term = before.ends_with(['+', '-', '*', '/', '^', '=', '\\', '}', ')']);
         let is_name = name.starts_with(|char: char| char.is_ascii_alphabetic()) && name.len() <= 8;
-        if !is_new || is_term || !is_name {
+        if !is_new || is_term && !before.ends_with('\\') || !is_name {
             return None;
         }
         parts.push((name.to_owned(), boxed.content.to_owned()));
     }
     Some(parts)
+}
+
+/// The values of a list by the names that a response has for its parts, in their order; `None` where it names none.
+pub(crate) fn in_order(list: &str, count: usize, response: &str) -> Option<Vec<Part>> {
+    if !(2..=MAX_PARTS).contains(&count) {
+        return None;
+    }
+    let families: [[&str; MAX_PARTS]; 3] = [
+        ["a", "b", "c", "d", "e", "f", "g", "h"],
+        ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii"],
+        ["1", "2", "3", "4", "5", "6", "7", "8"],
+    ];
+    let has = |name: &&str| response.contains(&format!("({name})"));
+    let names = families.iter().find(|names| names[..count].iter().all(has))?;
+    let values: Vec<&str> = list.trim_matches(['$', ' ']).split([',', ';']).collect();
+    (values.len() == count).then(|| {
+        let part = |(name, value): (&&str, &&str)| ((*name).to_owned(), value.trim().to_owned());
+        names.iter().zip(&values).map(part).collect()
+    })
+}
+
+/// The values that sentences give behind the names of the gold answer's parts, each at the beginning of its clause: "Part (a):
+/// 3. Part (b): 5."
+pub(crate) fn in_prose(gold: &[Part], text: &str) -> Option<Vec<String>> {
+    if text.len() > MAX_WORKED {
+        return None;
+    }
+    let bare = without_commands(text);
+    let begins = |start: usize| {
+        let before = bare[..start].trim_end_matches([' ', '*', '#', '$']);
+        let words = before.rsplit(['.', '\n', ';', ',', ':']).next().unwrap_or_default().to_lowercase();
+        let is_lead =
+            |word: &str| matches!(word, "part" | "for" | "question" | "answer" | "problem" | "and" | "in");
+        // "(a) 3 (b) 5"
+        words
+            .split_whitespace()
+            .all(|word| is_lead(word) || word.starts_with('(') || !word.contains(char::is_alphabetic))
+    };
+    let headings: Vec<_> = names(&bare).into_iter().filter(|(start, ..)| begins(*start)).collect();
+    let mut found: Vec<Option<String>> = vec![None; gold.len()];
+    for (index, (_, end, name)) in headings.iter().enumerate() {
+        let Some(place) = gold.iter().position(|(other, _)| other == name) else { continue };
+        let next = headings.get(index + 1).map_or(text.len(), |(start, ..)| *start);
+        let part = text.get(*end..next)?.trim_matches(|char: char| is_around(char));
+        let part = ["Part", "part", "and Part", "and part", "and", "For part", "for part", "For"]
+            .iter()
+            .find_map(|lead| part.strip_suffix(lead))
+            .unwrap_or(part)
+            .trim_matches(|char: char| is_around(char));
+        let part = ["is ", "are ", "= "].iter().find_map(|verb| part.strip_prefix(verb)).unwrap_or(part);
+        *found.get_mut(place)? = crate::extract::candidates(part, true).answers.into_iter().next();
+    }
+    found.into_iter().collect()
 }
 
 /// The parts of an answer that names at least two, each by another name.

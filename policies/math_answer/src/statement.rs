@@ -286,7 +286,7 @@ fn adverb(text: &str) -> usize {
 
 /// Whether a Chinese verb that ends here is denied.
 fn is_denied_verb(before: &str) -> bool {
-    ["不是", "不为", "非"].iter().any(|verb| before.ends_with(verb))
+    modifiers::UNSPACED_DENIALS.iter().any(|verb| before.ends_with(verb))
 }
 
 /// Whether a text begins with a number, a formula or a variable.

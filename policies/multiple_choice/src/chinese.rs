@@ -2,6 +2,24 @@
 
 use crate::label::Alphabet;
 
+/// Words right before a verb that deny its choice.
+const DENIED: [&str; 14] = [
+    "不",
+    "不能",
+    "不应",
+    "不应该",
+    "不该",
+    "不会",
+    "不可",
+    "不可能",
+    "不要",
+    "别",
+    "无法",
+    "不宜",
+    "不必",
+    "没",
+];
+
 /// The last label that a Chinese sentence chooses (所以选C, 选项C正确, C是正确的, 只有C符合题意), and where.
 pub(crate) fn told(labels: Alphabet, text: &str) -> Option<(usize, char)> {
     if text.is_ascii() {
@@ -11,7 +29,11 @@ pub(crate) fn told(labels: Alphabet, text: &str) -> Option<(usize, char)> {
         let rest = text[at + verb.len()..]
             .trim_start_matches(['择', '擇', '项', '項', '是', '为', '為', ':', ' ', '*', '(', '$']);
         let (label, behind) = label_at(labels, rest)?;
-        let is_denied = ["不", "不能", "不应", "别"].iter().any(|word| text[..at].ends_with(word));
+        let clause = text[..at].rsplit([',', '.', '\n', ';', '!', '?']).next().unwrap_or_default();
+        let is_denied = DENIED.iter().any(|word| clause.ends_with(word))
+            || ["没有理由", "没有人", "没人", "如果", "假如", "若", "为什么", "为何"]
+                .iter()
+                .any(|word| clause.contains(word));
         // 选项C错误
         let is_wrong = ["错", "不", "是错"].iter().any(|word| behind.starts_with(word));
         (!is_denied && !is_wrong && !behind.starts_with(['和', '或', '与'])).then_some((at, label))

@@ -1,8 +1,8 @@
 //! The choice of a response.
 
 use exgrpo_guest_sdk::response::{
-    Announced, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked, reconsidered,
-    settled, taken_back, without_contrasts,
+    Announced, Boxed, announced, asserted, begins_conclusion, filled_boxes, is_denial, marked, meant,
+    reconsidered, settled, taken_back,
 };
 
 use crate::label::{Alphabet, Choice, REASONS};
@@ -33,7 +33,11 @@ impl Question {
     pub(crate) fn choice(&self, response: &str, finished: bool) -> Option<char> {
         let boxes = filled_boxes(response);
         if let Some(last) = boxes.last() {
-            let boxed = self.at_start(last.content);
+            let boxed = if self.is_one_of_boxes(response, &boxes) {
+                Choice::Several
+            } else {
+                self.at_start(last.content)
+            };
             if !finished || boxed == Choice::Several {
                 return boxed.one();
             }
@@ -41,7 +45,7 @@ impl Question {
             return match (self.revised(rest), boxed.one()) {
                 (Some(label), _) => Some(label),
                 (None, Some(label)) => match taken_back(rest) {
-                    Some(anew) => self.said(anew),
+                    Some(anew) => self.said_anew(anew),
                     None => Some(label),
                 },
                 (None, None) => self
@@ -56,7 +60,7 @@ impl Question {
         if let Some((label, end)) = self.marked(response) {
             return Some(self.revised(&response[end..]).unwrap_or(label));
         }
-        let response = &without_contrasts(response);
+        let response = &meant(response);
         if let Some(found) = settled(response) {
             let said = self.announcement(&found, response);
             return said.or_else(|| languages::told(self.labels, end_of(response)).map(|(_, label)| label));
@@ -74,6 +78,18 @@ impl Question {
             .or_else(|| self.listed(response))
             .or_else(|| self.bold_option(response))
             .or_else(|| self.text_alone(response))
+    }
+
+    /// Whether the last box stands beside another one with another label: `\boxed{A} and \boxed{B}`.
+    fn is_one_of_boxes(&self, response: &str, boxes: &[Boxed<'_>]) -> bool {
+        let [.., before, last] = boxes else { return false };
+        let between = response[before.range.end..last.range.start].to_lowercase();
+        let is_sign = |char: char| matches!(char, ' ' | '$' | ',' | '&' | '\\' | '*' | '/');
+        let is_beside = matches!(between.trim_matches(is_sign), "" | "and" | "or");
+        let labels = (self.at_start(before.content).one(), self.at_start(last.content).one());
+        is_beside
+            && !between.contains('\n')
+            && matches!(labels, (Some(first), Some(second)) if first != second)
     }
 
     /// The choice of a reference: a label, or what a solution ends in.
@@ -117,6 +133,12 @@ impl Question {
         }
     }
 
+    /// The choice behind what takes another back: "No, it's B", "Scratch that. B".
+    fn said_anew(&self, anew: &str) -> Option<char> {
+        let label = || self.at_start(anew.trim_start_matches([' ', ',', ':', '.', '!', '-', '—', '–', '\n']));
+        self.said(anew).or_else(|| label().one())
+    }
+
     /// What sentences say of a label.
     fn told(&self, told: &Told, response: &str) -> Option<char> {
         let end = end_of(response);
@@ -134,7 +156,7 @@ impl Question {
     fn announcement(&self, found: &Announced, response: &str) -> Option<char> {
         let start = (found.line.as_ptr() as usize).saturating_sub(response.as_ptr() as usize);
         if let Some(anew) = response.get(start..).and_then(reconsidered) {
-            return self.said(anew);
+            return self.said_anew(anew);
         }
         let is_meant = self.options.is_negative || !found.is_of_wrong(response);
         is_meant.then(|| self.announced(found.line, response)).flatten()

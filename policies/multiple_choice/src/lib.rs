@@ -36,7 +36,7 @@ mod verdicts;
 mod vocabulary;
 mod words;
 
-use exgrpo_guest_sdk::response::{after_think_tag, behind_thoughts, half_width};
+use exgrpo_guest_sdk::response::{after_think_tag, behind_thoughts, half_width, without_struck};
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
 use choice::Question;
@@ -84,6 +84,7 @@ impl Verifier for MultipleChoice {
             response = behind_thoughts(response);
         }
         let response = half_width(response).replace('’', "'");
+        let response = without_struck(&response);
         Ok(match question.choice(&response, request.finished) {
             Some(label) if label == gold => Verdict::correct().with_answer(label.to_string()),
             Some(label) => Verdict::incorrect().with_answer(label.to_string()),

@@ -52,6 +52,15 @@ fn verdict(words: &Words, index: usize) -> Option<bool> {
     if !(begins_line && listed) {
         return None;
     }
+    // "A) Rome ❌", "✅ B) Paris"
+    let whole = words.text[words.start(index)..].split('\n').next().unwrap_or_default();
+    let before = words.before(index).rsplit('\n').next().unwrap_or_default();
+    let signs = |text: &str| (text.contains(TICKS), text.contains(CROSSES));
+    match (signs(whole), signs(before)) {
+        ((true, false), (false, false)) | ((false, false), (true, false)) => return Some(true),
+        ((false, true), (false, false)) | ((false, false), (false, true)) => return Some(false),
+        _ => {}
+    }
     // "A) merge sort — correct, it sorts": the first verdict behind a dash or in brackets.
     let in_line =
         (index + 1..words.len()).take(MAX_OPTION).take_while(|at| !words.before(*at).contains('\n'));

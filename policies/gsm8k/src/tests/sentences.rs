@@ -299,3 +299,18 @@ fn a_comparison_tells_no_number() {
         ],
     );
 }
+
+#[test]
+fn only_what_is_meant_counts() {
+    let policy = testing::policy::<Gsm8k>("{}").unwrap();
+    let mut wrong = Vec::new();
+    for line in include_str!("meant.tsv").lines().filter(|line| !line.starts_with('#')) {
+        let [gold, verdict, response] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let request = testing::request("", gold, &response.replace('⏎', "\n"));
+        let is_correct = policy.verify(&request).unwrap().outcome == Outcome::Correct;
+        if is_correct != (verdict == "correct") {
+            wrong.push(line);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -100,3 +100,22 @@ fn other_ways_to_choose_and_to_list_verdicts_are_read() {
         ],
     );
 }
+
+#[test]
+fn only_what_is_meant_counts() {
+    let policy = testing::policy::<MultipleChoice>("{}").unwrap();
+    let mut wrong = Vec::new();
+    for line in include_str!("meant.tsv").lines().filter(|line| !line.starts_with('#')) {
+        let [gold, verdict, response] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let request = testing::request(
+            "Capital of France?\nA. Rome\nB. Paris\nC. Bern\nD. Oslo",
+            gold,
+            &response.replace('⏎', "\n"),
+        );
+        let is_correct = policy.verify(&request).unwrap().outcome == Outcome::Correct;
+        if is_correct != (verdict == "correct") {
+            wrong.push(line);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
