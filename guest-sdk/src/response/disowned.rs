@@ -51,8 +51,27 @@ fn holds_disowned(clause: &str) -> bool {
 
 /// Whether a clause has one of the words that every phrase has: most don't.
 fn may_disown(clause: &str) -> bool {
-    let mut words = clause.split(|char: char| !char.is_alphanumeric());
-    !clause.is_ascii() || words.any(|word| WORDS.iter().any(|other| word.eq_ignore_ascii_case(other)))
+    let mut words = clause.split(|char: char| !char.is_ascii_alphanumeric());
+    let is_known = |word: &str| {
+        let bit = word.bytes().next().map_or(0, letter);
+        bit & FIRST_LETTERS != 0 && WORDS.iter().any(|other| word.eq_ignore_ascii_case(other))
+    };
+    !clause.is_ascii() || words.any(is_known)
+}
+
+/// The letters that [`WORDS`] begin with, a bit each: most words of a text begin with another.
+const FIRST_LETTERS: u32 = {
+    let (mut letters, mut index) = (0, 0);
+    while index < WORDS.len() {
+        letters |= letter(WORDS[index].as_bytes()[0]);
+        index += 1;
+    }
+    letters
+};
+
+const fn letter(byte: u8) -> u32 {
+    let byte = byte.to_ascii_lowercase();
+    if byte.is_ascii_lowercase() { 1 << (byte - b'a') } else { 0 }
 }
 
 fn is_untrue(clause: &str) -> bool {
@@ -98,7 +117,13 @@ fn is_former(clause: &str) -> bool {
 fn find_word(text: &str, phrase: &str) -> Option<usize> {
     let begins = |at: usize| !text[..at].ends_with(char::is_alphanumeric);
     let ends = |at: usize| !text[at..].starts_with(char::is_alphanumeric);
-    let (at, _) = text.match_indices(phrase).find(|(at, _)| begins(*at) && ends(*at + phrase.len()))?;
+    // Clauses are short: a search that prepares itself for long ones costs more than it gives.
+    let (bytes, phrase) = (text.as_bytes(), phrase.as_bytes());
+    let first = *phrase.first()?;
+    let starts = (0..bytes.len().saturating_sub(phrase.len() - 1)).filter(|&at| bytes[at] == first);
+    let at = starts
+        .filter(|&at| bytes[at..].starts_with(phrase))
+        .find(|&at| begins(at) && ends(at + phrase.len()))?;
     Some(at + phrase.len())
 }
 
@@ -165,6 +190,9 @@ fn end_of_sentence(text: &str) -> usize {
 
 /// What of a sentence goes: from where to where.
 fn dropped(sentence: &str, rest: &str) -> Option<(usize, usize)> {
+    if sentence.is_ascii() && !sentence.contains('?') && !may_suppose(sentence) && !may_disown(sentence) {
+        return None;
+    }
     let lower = sentence.to_lowercase().replace('’', "'");
     if lower.len() > 2 * MAX_END {
         return None;
@@ -192,6 +220,9 @@ fn dropped(sentence: &str, rest: &str) -> Option<(usize, usize)> {
     if is_question(bare, rest) || is_denied_behind(bare) {
         return Some((0, whole));
     }
+    if !may_disown(&lower) {
+        return None;
+    }
     // What stands before a value decides; "It is 6, and nobody would say 5" keeps its beginning.
     let first = lower.find(|char: char| char.is_ascii_digit()).unwrap_or(lower.len());
     let first = label(sentence).map_or(first, |label| first.min(label));
@@ -210,6 +241,13 @@ fn label(sentence: &str) -> Option<usize> {
     (1..bytes.len()).find(|&at| {
         bytes[at].is_ascii_uppercase() && !is_in_word(at - 1) && !is_in_word(at + 1) && bytes[at] != b'I'
     })
+}
+
+/// Whether an ASCII sentence begins with a word that supposes.
+fn may_suppose(sentence: &str) -> bool {
+    let bare = sentence.trim_start_matches(|char: char| !char.is_alphanumeric());
+    let begins = |word: &&str| bare.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+    SUPPOSING.iter().any(|word| begins(word))
 }
 
 /// Whether a sentence begins with a clause that supposes an answer: "if the answer is 5,".
