@@ -83,21 +83,33 @@ impl Links {
         Ok(())
     }
 
-    /// The file with what it includes, as mdBook's `{{#include PATH}}` on a line of its own.
+    /// The file with what it includes, as mdBook's `{{#include PATH}}` or `{{#include PATH:ANCHOR}}` on a line of its own.
     fn text(&self, file: &Path) -> Result<String> {
         let path = self.root.join(file);
         let text = fs::read_to_string(&path).with_context(|| format!("could not read {}", file.display()))?;
         let mut whole = String::new();
         for line in text.lines() {
             let included = line.trim().strip_prefix("{{#include ").and_then(|line| line.strip_suffix("}}"));
-            match included.map(|included| resolve(file, included)) {
-                Some(Some(included)) => whole += &self.text(&included)?,
-                _ => whole += line,
+            let (name, anchor) = included.map_or(("", None), |name| match name.split_once(':') {
+                Some((name, anchor)) => (name, Some(anchor)),
+                None => (name, None),
+            });
+            match resolve(file, name).filter(|_| included.is_some()) {
+                Some(included) => whole += &part(&self.text(&included)?, anchor),
+                None => whole += line,
             }
             whole.push('\n');
         }
         Ok(whole)
     }
+}
+
+/// What is between the comments `ANCHOR: name` and `ANCHOR_END: name`; all of the text without a name.
+fn part(text: &str, anchor: Option<&str>) -> String {
+    let Some(anchor) = anchor else { return text.to_owned() };
+    let (begin, end) = (format!("ANCHOR: {anchor} "), format!("ANCHOR_END: {anchor} "));
+    let lines = text.lines().skip_while(|line| !line.contains(&begin)).skip(1);
+    lines.take_while(|line| !line.contains(&end)).map(|line| format!("{line}\n")).collect()
 }
 
 /// The path that `link` names from `file`, without `.` and `..`; none when it leaves the root.
@@ -221,6 +233,14 @@ mod tests {
         assert_eq!(links, ["a.md", "c.png", "f.md#f"]);
         assert_eq!(page.links[0].0, 3);
         assert_eq!(page.anchors.iter().collect::<Vec<_>>(), ["a", "a-1"]);
+    }
+
+    #[test]
+    fn parts_are_found_by_their_comments() {
+        let text = "a\n<!-- ANCHOR: one -->\nb\nc\n<!-- ANCHOR_END: one -->\nd\n";
+        assert_eq!(part(text, Some("one")), "b\nc\n");
+        assert_eq!(part(text, Some("on")), "");
+        assert_eq!(part(text, None), text);
     }
 
     #[test]
