@@ -1,4 +1,5 @@
-//! Links of Markdown files: which files and headings they name, and whether those are there.
+//! Links of Markdown files: which files and headings they name, and whether those are there. Paths that are named as code
+//! must be there too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,11 +7,17 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+/// Folders of the repository: code that begins with one of them is a path from the root.
+const FOLDERS: [&str; 10] =
+    ["bench", "datasets", "docs", "examples", "guest-sdk", "host", "notebooks", "policies", "tests", "xtask"];
+
 /// A Markdown file as far as links go.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Page {
     /// Targets of links and pictures, with the number of their line.
     links: Vec<(usize, String)>,
+    /// Files of the repository that are named as code, with the number of their line.
+    paths: Vec<(usize, String)>,
     /// Anchors of headings.
     anchors: BTreeSet<String>,
 }
@@ -45,6 +52,12 @@ impl Links {
             self.count += 1;
             if let Some(problem) = self.problem(file, &link, within)? {
                 self.problems.push(format!("{}:{line}: {link}: {problem}", file.display()));
+            }
+        }
+        for (line, path) in &self.pages[file].paths {
+            self.count += 1;
+            if !self.root.join(path).exists() {
+                self.problems.push(format!("{}:{line}: {path}: there is no such file", file.display()));
             }
         }
         Ok(())
@@ -166,6 +179,8 @@ fn read_line(page: &mut Page, number: usize, line: &str) {
         let name = if page.anchors.contains(&anchor) { free.unwrap_or_default() } else { anchor };
         page.anchors.insert(name);
     }
+    let paths = line.split('`').skip(1).step_by(2).filter(|code| is_path(code));
+    page.paths.extend(paths.map(|path| (number, path.to_owned())));
     let text = without_code(line);
     let mut rest = text.as_str();
     while let Some(at) = rest.find("](") {
@@ -175,6 +190,13 @@ fn read_line(page: &mut Page, number: usize, line: &str) {
             page.links.push((number, target.to_owned()));
         }
     }
+}
+
+/// True for code that names one file or folder, which is not made by a build.
+fn is_path(code: &str) -> bool {
+    let is_plain = code.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-".contains(letter));
+    let is_below = code.split_once('/').is_some_and(|(folder, _)| FOLDERS.contains(&folder));
+    is_plain && is_below && !code.ends_with(".wasm")
 }
 
 /// The line without what is between backticks.
@@ -232,6 +254,9 @@ mod tests {
         let links: Vec<&str> = page.links.iter().map(|(_, link)| link.as_str()).collect();
         assert_eq!(links, ["a.md", "c.png", "f.md#f"]);
         assert_eq!(page.links[0].0, 3);
+        let named =
+            super::page("`host/core`, `tests/a b`, `policies/*.wasm` and\n`docs/x.md`, `src/lib.rs`\n");
+        assert_eq!(named.paths, [(1, "host/core".to_owned()), (2, "docs/x.md".to_owned())]);
         assert_eq!(page.anchors.iter().collect::<Vec<_>>(), ["a", "a-1"]);
     }
 
@@ -250,7 +275,7 @@ mod tests {
         fs::write(root.join("notes.md"), "# Notes\n\n[in](book/one.md#two)\n").unwrap();
         fs::write(
             root.join("book/one.md"),
-            "# One\n\n## Two\n\n[a](#two) [b](#three) [c](none.md) [d](../notes.md) [e](../../x) [f](https://x.y)\n",
+            "# One\n\n## Two\n\n[a](#two) [b](#three) [c](none.md) [d](../notes.md) [e](../../x) [f](https://x.y)\n\n`docs/no`\n",
         )
         .unwrap();
         fs::write(root.join("book/two.md"), "{{#include ../notes.md}}\n").unwrap();
@@ -266,6 +291,7 @@ mod tests {
             "book/one.md:5: none.md: there is no such file",
             "book/one.md:5: ../notes.md: leaves the book, which has only its own pages",
             "book/one.md:5: ../../x: leaves the repository",
+            "book/one.md:7: docs/no: there is no such file",
             "book/two.md:3: book/one.md#two: there is no such file",
         ];
         assert_eq!(links.problems, expected);
