@@ -67,7 +67,8 @@ fn every_key_is_documented_in_the_reference() {
         section(&mut page, &prefix, &item.members.iter().collect::<Vec<_>>(), &items, &mut defaults);
     }
     assert!(defaults.is_empty(), "keys without documentation: {:?}", defaults.keys());
-    blessed::compare("docs/src/reference/configuration.md", &page).unwrap();
+    blessed::compare("docs/src/reference/configuration.md", &page)
+        .unwrap_or_else(|problem| panic!("{problem}"));
 }
 
 /// The table of a section's keys, and the words of those that take one of a few.
