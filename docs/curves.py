@@ -1,6 +1,6 @@
 """Plots the share of correct rollouts on fresh questions of several runs and prints their held-out accuracies.
 
-    python docs/curves.py docs/curves.png runs/gaussian_medium-1 runs/gaussian_medium-2 runs/on_policy-1 …
+    python docs/curves.py docs/src/curves.png runs/gaussian_medium-1 runs/gaussian_medium-2 runs/on_policy-1 …
 
 A run's line is coloured by its name up to the last hyphen; what is behind it tells seeds apart. Needs duckdb and matplotlib
 (tests/python/requirements.txt).

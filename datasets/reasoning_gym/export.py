@@ -3,7 +3,7 @@
     pip install -r datasets/requirements.txt
     python datasets/reasoning_gym/export.py OUT_DIR [--train 900] [--test 200] [--seed 1]
 
-Rungs go from easy to hard, as measured on the small model that they are meant for (docs/real_run.md). Rows keep theirs:
+Rungs go from easy to hard, as measured on the small model that they are meant for (docs/src/real_run.md). Rows keep theirs:
 policies see it as the extra column `rung`. Numbers that are asked about together in one part aren't in the other, in whatever
 order or operation: a question of test.jsonl can't be answered by remembering one of train.jsonl.
 """

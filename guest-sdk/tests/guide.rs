@@ -13,6 +13,16 @@ fn block(opening: &str) -> String {
     code.fold(String::new(), |text, line| text + line + "\n")
 }
 
+/// The chapter of the book that shows the same policy.
+const CHAPTER: &str = include_str!("../../docs/src/policies.md");
+
+#[test]
+fn the_book_shows_the_policy_of_the_guide() {
+    for opening in ["```toml", "```rust"] {
+        assert!(CHAPTER.contains(&format!("{opening}\n{}```\n", block(opening))), "{opening}");
+    }
+}
+
 #[test]
 fn the_guide_leads_to_a_tested_policy() {
     // Not below this repository, whose workspace would claim the crate.

@@ -6,9 +6,11 @@ use anyhow::Result;
 
 mod bench;
 mod bindings;
+mod book;
 mod demo;
 mod imports;
 mod layers;
+mod links;
 mod policies;
 mod sdk_deps;
 mod test;
@@ -24,6 +26,7 @@ const COMMANDS: &[(&str, &str, Run)] = &[
     ("bench", "measure the engine beside PyTorch and TRL; --help says how", bench::run),
     ("policies", "build every crate under policies/ to policies/<name>.wasm", policies::run),
     ("bindings", "generate guest-sdk/src/bindings from the WIT; --check compares only", bindings::run),
+    ("book", "build the documentation's site to target/book and check its links", book::run),
     ("layers", "check what each of the host's crates may depend on", layers::run),
     ("sdk-deps", "check that guest-sdk stays free of the host's dependencies", sdk_deps::run),
 ];

@@ -5,6 +5,8 @@
 
 pub mod allocator;
 pub mod atomic;
+#[cfg(any(test, feature = "testing"))]
+pub mod blessed;
 pub mod bounded;
 pub mod columns;
 pub mod contain;

@@ -32,7 +32,7 @@ pub struct ModelSection {
     /// `embedded:arithmetic`, a directory with config.json, safetensors and tokenizer.json, a GGUF file, a run or one
     /// of its checkpoints, or `owner/name` on the Hugging Face hub.
     pub path: String,
-    /// Engine.
+    /// Which implementation of the network runs.
     pub engine: Engine,
     /// `f32`, or `bf16`: for products in half the time on the `cpu` engine, where the processor has AVX512_BF16; for
     /// weights and activations on the `cuda` engine, with master weights and sums in f32.

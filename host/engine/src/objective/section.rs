@@ -72,7 +72,7 @@ pub struct ObjectiveSection {
     /// `exgrpo`, `dapo`, `gspo` or `cispo`. One of the others brings the defaults of its paper along for `clip`, both
     /// epsilons, `advantage` and `aggregation`.
     pub kind: Kind,
-    /// Clipping of fresh tokens.
+    /// When the ratio of fresh tokens is clipped.
     pub clip: Clip,
     /// Half-width of the clip range below a ratio of 1, and above it where nothing else is said.
     pub clip_epsilon: f32,
@@ -85,9 +85,9 @@ pub struct ObjectiveSection {
     pub importance_correction: bool,
     /// Whose probabilities ratios compare, and the entropy bonus is of: `model`, `model-uncorrected` or `sampler`.
     pub ratio_of: RatioOf,
-    /// Advantage normalisation.
+    /// What an advantage is divided by.
     pub advantage: Advantage,
-    /// Aggregation.
+    /// How token losses become one number.
     pub aggregation: Aggregation,
     /// Weight of the mean token entropy of a mini-batch.
     pub entropy_coefficient: f32,

@@ -3,6 +3,7 @@
 
 mod arbitrary;
 mod going_on;
+mod reference;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,6 +2,8 @@
 //! anything is loaded, and the resolved configuration is written into the run directory.
 
 mod given;
+#[cfg(test)]
+mod reference;
 mod run_toml;
 mod sections;
 mod validate;
