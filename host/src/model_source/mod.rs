@@ -2,6 +2,8 @@
 //! what a run of ours has trained.
 
 mod adapter;
+mod adapter_modules;
+mod adapter_patterns;
 mod chat;
 mod directory;
 mod gguf;
@@ -10,6 +12,7 @@ mod gguf_tokenizer;
 mod hub;
 mod jinja;
 mod parts;
+mod quantized;
 mod trained;
 
 use std::path::Path;
@@ -21,7 +24,7 @@ use crate::atomic;
 use crate::config::{Engine, ModelSection, PromptSection};
 use crate::dataset::EMBEDDED;
 use crate::escape::quoted;
-use crate::model::{Actor, ModelConfig, RopeScaling, Weights};
+use crate::model::{Actor, ModelConfig, ModelConfigError, RopeScaling, Weights};
 use crate::tokenizer::{Beyond, Tokenizer};
 use crate::types::TokenId;
 use hub::HubId;
@@ -103,6 +106,10 @@ impl ModelSource {
     /// A file can't be written.
     pub fn write_files(&self, folder: &Path, chat_template: Option<&str>) -> anyhow::Result<()> {
         let mut config = self.config_json.clone();
+        // What is written is not quantized, whatever the file said that was read.
+        quantized::KEYS.iter().for_each(|&key| {
+            config.remove(key);
+        });
         let architecture = self.config.architecture;
         config.insert("architectures".to_owned(), vec![architecture.class_name()].into());
         config.insert("model_type".to_owned(), architecture.model_type().into());
@@ -140,8 +147,14 @@ impl ModelSource {
 
     /// Checks what is cheap to check, then reads the weights.
     fn assemble(path: String, parts: Parts) -> anyhow::Result<Self> {
-        let config: ModelConfig = serde_json::from_value(Value::Object(parts.config.clone()))
-            .map_err(|error| anyhow!("can't use the config.json of {path}: {error}\nhint: {FAMILIES}"))?;
+        let config = ModelConfig::from_json(&parts.config).map_err(|error| {
+            let hint = match &error {
+                ModelConfigError::Unsupported(_) => FAMILIES,
+                _ => "is config.json as it was published?",
+            };
+            anyhow!("can't use the config.json of {path}: {error}\nhint: {hint}")
+        })?;
+        let quantized = quantized::named(&parts.config, &path)?;
         let tokenizer = Tokenizer::from_bytes(&parts.tokenizer_text, &format!("tokenizer.json of {path}"))?;
         let mut notes = Vec::new();
         let (tokenizer, beyond) = tokenizer.within(config.vocab_size);
@@ -209,7 +222,11 @@ impl ModelSource {
                 rope.positions, config.max_position_embeddings
             ));
         }
-        let weights = parts.weights.read(&path, &config)?;
+        let weights = parts.weights.read(&path, &config).map_err(|error| match &quantized {
+            Some(quantized) => quantized.explain(&error, &path),
+            None => error,
+        })?;
+        notes.extend(quantized.map(|quantized| quantized.note(&path)));
         notes.extend_from_slice(weights.notes());
         Ok(Self {
             notes,
@@ -237,7 +254,7 @@ const FAMILIES: &str = "supported are Llama 3, SmolLM2, SmolLM3, Mistral, Qwen2,
 fn parts_of(path: &str) -> anyhow::Result<(String, Parts)> {
     if let Some(name) = path.strip_prefix(EMBEDDED) {
         if name != "arithmetic" {
-            bail!("no embedded model {name:?}\nhint: there is embedded:arithmetic");
+            bail!("no embedded model {}\nhint: there is embedded:arithmetic", quoted(name));
         }
         return Ok((path.to_owned(), embedded()?));
     }
