@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::warnings;
 use crate::batch::DropReason;
 use crate::changes::Deciders;
 use crate::columns::BucketInfo;
@@ -22,6 +23,13 @@ pub struct StepReport {
     pub metrics: Metrics,
     /// Events as lines for people: swaps, refusals, faults.
     pub events: Vec<String>,
+}
+
+impl StepReport {
+    /// Share of the fresh completions that the length limit cut, where that is worth telling.
+    pub fn notable_cut(&self) -> Option<f64> {
+        warnings::notable_cut(&self.metrics)
+    }
 }
 
 /// What a run adds up to.
