@@ -13,6 +13,7 @@ use crate::control::{GivenUp, Kind, Reply, Request};
 use crate::escape::entry;
 use crate::guest::read_policy_file;
 use crate::journal::{BUILTIN, Slot};
+use crate::run::policy_hint;
 use crate::rundir::RunDir;
 
 /// How often the answer is looked for.
@@ -84,7 +85,9 @@ pub(super) fn swap(args: &SwapArgs) -> anyhow::Result<ExitCode> {
 fn wish(args: &SwapArgs, run: &RunDir) -> anyhow::Result<(Kind, Vec<u8>)> {
     let Some(slot) = &args.slot else {
         let most = Config::recorded(&run.config())?.guest.most_file_bytes();
-        return Ok((Kind::Policy, read_policy_file(&args.file, most)?));
+        let bytes = read_policy_file(&args.file, most)
+            .with_context(|| format!("can't ask for it\nhint: {}", policy_hint(&args.file)))?;
+        return Ok((Kind::Policy, bytes));
     };
     if args.file.as_os_str() != BUILTIN {
         bail!(

@@ -30,6 +30,7 @@ use crate::tokenizer::Tokenizer;
 use crate::types::TokenId;
 
 pub use inputs::load_policies;
+pub(crate) use inputs::policy_hint;
 pub use report::{StepReport, Summary};
 
 /// A run that is ready for its next step. Fields are in the order in which a step uses them.
@@ -149,6 +150,11 @@ impl Run {
         both.into_iter()
             .map(|(name, dataset)| (name, &dataset.unusable))
             .filter(|(_, unusable)| !unusable.is_empty())
+    }
+
+    /// Held-out questions.
+    pub fn num_heldout(&self) -> usize {
+        self.heldout.len()
     }
 
     /// Training questions whose solution can't be demonstrated although that is wanted.
