@@ -247,7 +247,7 @@ fn label(sentence: &str) -> Option<usize> {
 fn may_suppose(sentence: &str) -> bool {
     let bare = sentence.trim_start_matches(|char: char| !char.is_alphanumeric());
     let begins = |word: &&str| bare.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
-    SUPPOSING.iter().any(|word| begins(word))
+    SUPPOSING.iter().any(begins)
 }
 
 /// Whether a sentence begins with a clause that supposes an answer: "if the answer is 5,".

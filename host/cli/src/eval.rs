@@ -14,7 +14,7 @@ use exgrpo_models::ModelSource;
 use exgrpo_models::prompt::{self, Prompts};
 use exgrpo_train::config::Config;
 use exgrpo_train::dataset::Mapping;
-use exgrpo_train::eval::{Benchmark, Evaluator, Settings, read_benchmarks};
+use exgrpo_train::eval::{Benchmark, Evaluator, Progress, Settings, read_benchmarks};
 use exgrpo_train::run;
 
 const EXAMPLES: &str = "\
@@ -123,6 +123,7 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         None => Path::new("runs").join(settings.label()?),
     };
     let actor = source.actor(&config.model)?;
+    say(&settings.asked(&benchmarks));
     let bar = progress_bar();
     let mut evaluator = Evaluator {
         settings: &settings,
@@ -131,8 +132,11 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         stop_ids: &source.stop_ids,
         policies: &mut policies,
     };
-    let mut told = 0;
+    let (mut told, mut is_first) = (0, true);
     let report = evaluator.run(&benchmarks, &out, |progress| {
+        if std::mem::take(&mut is_first) {
+            judged_before(progress, &out).iter().for_each(|line| say(line));
+        }
         match &bar {
             Some(bar) => {
                 bar.set_length(progress.all as u64);
@@ -153,6 +157,22 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let printed = print(report.table().trim_end());
     say(&format!("rows: {}", out.join("evaluations").display()));
     printed.map(|()| ExitCode::SUCCESS)
+}
+
+/// What is said of completions that an earlier call judged.
+fn judged_before(progress: Progress, out: &Path) -> Option<String> {
+    let Progress { done, all } = progress;
+    let out = out.display();
+    match done {
+        0 => None,
+        _ if done < all => {
+            Some(format!("goes on: {done} of {all} questions were judged before and are in {out}"))
+        }
+        _ => Some(format!(
+            "nothing is left to judge: the same evaluation was made before and is in {out}\n\
+             hint: --seed draws other completions; --out DIR makes it anew"
+        )),
+    }
 }
 
 fn benchmarks(
@@ -212,4 +232,19 @@ fn progress_bar() -> Option<ProgressBar> {
         bar.enable_steady_tick(std::time::Duration::from_millis(200));
         bar
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evaluation_that_was_made_before_says_so() {
+        let said = |done| judged_before(Progress { done, all: 20 }, Path::new("runs/eval-x"));
+        assert_eq!(said(0), None);
+        let part = "goes on: 5 of 20 questions were judged before and are in runs/eval-x";
+        assert_eq!(said(5).as_deref(), Some(part));
+        let whole = said(20).unwrap();
+        assert!(whole.starts_with("nothing is left to judge") && whole.contains("\nhint: --seed"), "{whole}");
+    }
 }

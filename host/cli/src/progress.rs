@@ -72,11 +72,22 @@ impl Reporter {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        let first = match run.config().eval.enabled && run.steps_done() == 0 {
+        let (eval, rollout) = (&run.config().eval, &run.config().rollout);
+        if eval.enabled && !run.is_done() {
+            say(&format!(
+                "{} held-out questions are asked {} times each at temperature {} (eval.temperature), training samples at {}",
+                run.num_heldout(),
+                eval.samples,
+                eval.temperature,
+                rollout.temperature
+            ));
+        }
+        let first = match eval.enabled && run.steps_done() == 0 {
             true => "held-out questions before the first step",
             false => "sampling",
         };
         match &bar {
+            _ if run.is_done() => {}
             Some(bar) => bar.set_message(first),
             None => say(&format!("begins with {first}")),
         }
@@ -132,8 +143,9 @@ fn describe(report: &StepReport) -> String {
     let get = |metric: Metric| report.metrics.get(metric).unwrap_or_default();
     let buckets: Vec<String> =
         (0..).map_while(|k| report.metrics.get(metric::POOL_BUCKET.of(k))).map(|n| n.to_string()).collect();
+    let cut = report.notable_cut().map(|share| format!("  cut {:.0} %", 100.0 * share)).unwrap_or_default();
     format!(
-        "correct {:.3}  pool {} [{}]  retired {}  replay {:.0} %  {:.0} tok/s",
+        "correct {:.3}{cut}  pool {} [{}]  retired {}  replay {:.0} %  {:.0} tok/s",
         get(metric::CORRECT_OF.of(Origin::Fresh)),
         get(metric::POOL_QUESTIONS),
         buckets.join(" "),

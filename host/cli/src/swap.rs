@@ -14,6 +14,7 @@ use exgrpo_core::rundir::RunDir;
 use exgrpo_policy::read_policy_file;
 use exgrpo_train::config::Config;
 use exgrpo_train::control::{GivenUp, Kind, Reply, Request};
+use exgrpo_train::run::policy_hint;
 
 /// How often the answer is looked for.
 const POLL: Duration = Duration::from_millis(50);
@@ -84,7 +85,9 @@ pub(super) fn swap(args: &SwapArgs) -> anyhow::Result<ExitCode> {
 fn wish(args: &SwapArgs, run: &RunDir) -> anyhow::Result<(Kind, Vec<u8>)> {
     let Some(slot) = &args.slot else {
         let most = Config::recorded(&run.config())?.guest.most_file_bytes();
-        return Ok((Kind::Policy, read_policy_file(&args.file, most)?));
+        let bytes = read_policy_file(&args.file, most)
+            .with_context(|| format!("can't ask for it\nhint: {}", policy_hint(&args.file)))?;
+        return Ok((Kind::Policy, bytes));
     };
     if args.file.as_os_str() != BUILTIN {
         bail!(

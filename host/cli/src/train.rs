@@ -152,6 +152,9 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     if let Some(warning) = run.policy_warning() {
         say(&format!("warning: {warning}"));
     }
+    if args.resume.is_some() && !args.quiet {
+        say(&where_it_goes_on(run.steps_done(), run.config().steps));
+    }
     let mut reporter = Reporter::new(&run, args.quiet);
     let begin = Instant::now();
     let mut summary = Summary::default();
@@ -173,6 +176,15 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         run.dir().display()
     ));
     Ok(ExitCode::from(INTERRUPTED))
+}
+
+/// Where a run that is resumed goes on, and how far.
+fn where_it_goes_on(done: u32, steps: u32) -> String {
+    match steps.saturating_sub(done) {
+        0 => format!("all {done} steps are done\nhint: --steps {} makes as many more", 2 * u64::from(done)),
+        _ if done == 0 => format!("no step is in a checkpoint: begins again, {steps} steps"),
+        left => format!("goes on after step {done}: {left} of {steps} steps remain"),
+    }
 }
 
 fn summarize(run: &Run, summary: &Summary, seconds: f64) {
@@ -207,4 +219,19 @@ fn summarize(run: &Run, summary: &Summary, seconds: f64) {
         ));
     }
     say(&format!("log: {}", run.dir().display()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resumed_run_says_where_it_is_and_what_remains() {
+        assert_eq!(where_it_goes_on(20, 150), "goes on after step 20: 130 of 150 steps remain");
+        assert_eq!(where_it_goes_on(0, 150), "no step is in a checkpoint: begins again, 150 steps");
+        assert_eq!(
+            where_it_goes_on(150, 150),
+            "all 150 steps are done\nhint: --steps 300 makes as many more"
+        );
+    }
 }

@@ -104,11 +104,14 @@ fn verify_one(policies: &mut PolicySet, pair: &Pair, as_json: bool) -> anyhow::R
         true => result.reward.to_string(),
         false => "none".to_owned(),
     };
-    let answer = result.answer.as_deref().map_or_else(|| "none reported".to_owned(), str::to_owned);
+    // What the verifier took for the answer; it need not say.
+    let answer = match &result.answer {
+        Some(answer) => escape::foreign(answer).to_string(),
+        None => "none: the verifier found no answer in the response, or does not say which".to_owned(),
+    };
     print(&format!(
-        "verdict  {}\nreward   {reward}\nanswer   {}\nfuel     {}",
+        "verdict  {}\nreward   {reward}\nanswer   {answer}\nfuel     {}",
         result.verdict.as_str(),
-        escape::foreign(&answer),
         result.fuel
     ))
 }

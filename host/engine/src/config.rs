@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::architecture::Architecture;
 use super::config_file::ConfigFile;
+use super::config_keys;
 use super::rope::RopeScaling;
 use super::variations::{Rotation, Variations};
 use exgrpo_core::bounded;
@@ -59,7 +61,7 @@ pub enum ModelConfigError {
         #[source]
         source: std::io::Error,
     },
-    /// The text isn't JSON, a key is missing or has the wrong type, or the shape is not supported.
+    /// The text isn't a JSON object.
     #[error("can't use the model configuration {path}")]
     Parse {
         /// The file.
@@ -105,8 +107,17 @@ impl ModelConfig {
     pub fn from_file(path: &Path) -> Result<Self, ModelConfigError> {
         let text = bounded::read_text(path, bounded::CONFIG_BYTES)
             .map_err(|source| ModelConfigError::Read { path: path.to_owned(), source })?;
-        serde_json::from_str(&text)
-            .map_err(|source| ModelConfigError::Parse { path: path.to_owned(), source })
+        let object = serde_json::from_str(&text)
+            .map_err(|source| ModelConfigError::Parse { path: path.to_owned(), source })?;
+        Self::from_json(&object)
+    }
+
+    /// Reads the object in a `config.json`.
+    ///
+    /// # Errors
+    /// A key is missing or has a value of the wrong kind, or what [`ModelConfig::validate`] says.
+    pub fn from_json(object: &Map<String, Value>) -> Result<Self, ModelConfigError> {
+        config_keys::read(object)?.try_into()
     }
 
     /// True when queries, keys and values have biases.

@@ -5,6 +5,7 @@ use super::config::ModelConfigError;
 use super::config_file::ConfigFile;
 use super::rope_file::RopeFile;
 use super::variations::{Activation, LayerAttention, Rotation, Variations};
+use exgrpo_core::escape::quoted;
 
 /// Phi-3's context before LongRoPE, where the file does not say it.
 pub(super) const DEFAULT_PHI3_POSITIONS: usize = 4096;
@@ -74,7 +75,8 @@ fn activation(name: Option<&str>, default: Activation) -> Result<Activation, Mod
         Some("silu") => Ok(Activation::Silu),
         Some(GELU_TANH) => Ok(Activation::GeluTanh),
         Some(other) => Err(ModelConfigError::Unsupported(format!(
-            "the activation is `{other}`, supported are `silu` and `{GELU_TANH}`"
+            "the activation is {}, supported are `silu` and `{GELU_TANH}`",
+            quoted(other)
         ))),
     }
 }
@@ -228,9 +230,10 @@ impl ConfigFile {
         let has_window = |kind: &String| match kind.as_str() {
             SLIDING => Ok(true),
             FULL => Ok(false),
-            other => {
-                Err(ModelConfigError::Unsupported(format!("layers of type `{other}` are not supported")))
-            }
+            other => Err(ModelConfigError::Unsupported(format!(
+                "`layer_types` has {}, supported are `{SLIDING}` and `{FULL}`",
+                quoted(other)
+            ))),
         };
         kinds.iter().map(has_window).collect()
     }

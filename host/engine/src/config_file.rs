@@ -10,6 +10,7 @@ use super::config::{ModelConfig, ModelConfigError};
 use super::config_family::{DEFAULT_PHI3_POSITIONS, Defaults};
 use super::rope::RopeScaling;
 use super::rope_file::RopeFile;
+use exgrpo_core::escape::quoted;
 
 /// The file's keys. An absent key takes the default of the family's class in transformers where that is one value for all
 /// published models, and is refused where it would be a guess.
@@ -141,12 +142,16 @@ impl ConfigFile {
             (None, _) => None,
         };
         named.ok_or_else(|| {
-            ModelConfigError::Unsupported(format!(
-                "unknown architecture (model_type {:?}, architectures {:?}), supported are {}",
-                self.model_type,
-                self.architectures,
-                known.map(Architecture::model_type).join(", ")
-            ))
+            let named = match (&self.model_type, self.architectures.as_deref().unwrap_or_default()) {
+                (Some(model_type), _) => format!("`model_type` is {}, which is unknown", quoted(model_type)),
+                (None, [class]) => format!("`architectures` names {}, which is unknown", quoted(class)),
+                (None, []) => "neither `model_type` nor `architectures` names a kind of model".to_owned(),
+                (None, several) => {
+                    format!("`architectures` names {} classes, and there is no `model_type`", several.len())
+                }
+            };
+            let known = known.map(Architecture::model_type).join(", ");
+            ModelConfigError::Unsupported(format!("{named}: supported are {known}"))
         })
     }
 

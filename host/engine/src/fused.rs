@@ -58,12 +58,31 @@ pub(super) fn split(tensors: &mut BTreeMap<String, NamedTensor>, config: &ModelC
     }
 }
 
+/// The name of the fused tensor for each part of one.
+fn wholes(config: &ModelConfig) -> BTreeMap<String, String> {
+    let of_whole = |(whole, parts): (String, Vec<(String, usize)>)| {
+        parts.into_iter().map(move |(part, _)| (part, whole.clone()))
+    };
+    names(config).into_iter().flat_map(of_whole).collect()
+}
+
+/// Names of the parameters as the family's files have them, in the order of [`ModelConfig::parameter_shapes`], and whether
+/// each is a matrix.
+pub(super) fn parameters(config: &ModelConfig) -> Vec<(String, bool)> {
+    let wholes = wholes(config);
+    let named = config.parameter_shapes().into_iter().map(|parameter| {
+        let is_matrix = parameter.is_matrix();
+        (wholes.get(&parameter.name).cloned().unwrap_or(parameter.name), is_matrix)
+    });
+    let mut names: Vec<(String, bool)> = named.collect();
+    // Parts of one tensor follow each other.
+    names.dedup();
+    names
+}
+
 /// The inverse of [`split`], for tensors in the order of [`ModelConfig::parameter_shapes`].
 pub(super) fn fuse(tensors: &[NamedTensor], config: &ModelConfig) -> Vec<NamedTensor> {
-    let wholes: BTreeMap<String, String> = names(config)
-        .into_iter()
-        .flat_map(|(whole, parts)| parts.into_iter().map(move |(part, _)| (part, whole.clone())))
-        .collect();
+    let wholes = wholes(config);
     let mut fused: Vec<NamedTensor> = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         let Some(whole) = wholes.get(&tensor.name) else {
@@ -97,6 +116,8 @@ mod tests {
         .unwrap();
         let weights = Weights::random(&config, &mut Streams::new(1).stream("test", 0, 0));
         let fused = fuse(weights.tensors(), &config);
+        let names = fused.iter().map(|tensor| (tensor.name.clone(), tensor.shape.len() > 1));
+        assert_eq!(names.collect::<Vec<_>>(), parameters(&config));
         let shape = |name: &str| &fused.iter().find(|tensor| tensor.name == name).unwrap().shape;
         assert_eq!(shape("model.layers.1.self_attn.qkv_proj.weight"), &[16, 8]);
         assert_eq!(shape("model.layers.0.mlp.gate_up_proj.weight"), &[12, 8]);

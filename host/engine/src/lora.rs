@@ -1,53 +1,90 @@
 //! Low-rank adapters (LoRA, arXiv 2106.09685, equation 3): W + scale · B·A, added to the weights when they are read.
+//!
+//! What an adapter's file holds is compared with what its configuration names, both ways: tensors that nobody named, or
+//! that are named and are not there, mean that the two are of different adapters.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::tensor_file::{NamedTensor, TensorFile, TensorFileError};
-use super::{ModelConfig, Weights};
+use super::{ModelConfig, Weights, fused};
 use exgrpo_core::escape::foreign;
 
 /// Prefix of an adapter's tensors, as PEFT writes them.
 const PREFIX: &str = "base_model.model.";
-const DOWN: &str = ".lora_A.weight";
-const UP: &str = ".lora_B.weight";
+/// Of a linear module: `[rank, in]`, `[out, rank]`.
+const LINEAR: [&str; 2] = [".lora_A.weight", ".lora_B.weight"];
 /// Of an embedding: `[rank, V]`, `[hidden, rank]`.
 const EMBEDDING: [&str; 2] = [".lora_embedding_A", ".lora_embedding_B"];
 
+/// The module that turns ids into vectors.
+const EMBED: &str = "model.embed_tokens";
+/// The module that turns vectors into logits.
+const HEAD: &str = "lm_head";
+
 /// Largest rank: an adapter of a higher one is larger than what it adapts.
-const MAX_RANK: usize = 4_096;
+pub const MAX_RANK: usize = 4_096;
 
-/// What adapters are multiplied by.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scale {
-    /// Divided by the rank.
-    pub alpha: f64,
-    /// Other alphas, of modules whose name is or ends with this, where a dot stands for any letter. At most one of them
-    /// fits.
-    pub alphas: Vec<(String, f64)>,
-    /// Rank of all modules, where they have one.
-    pub rank: Option<usize>,
-    /// True for a division by √rank (arXiv 2312.03732).
-    pub is_rank_stabilized: bool,
+/// A parameter of the network as an adapter's configuration may name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Module, `model.layers.0.self_attn.q_proj`.
+    pub module: String,
+    /// Its part, `weight` or `bias`.
+    pub part: String,
+    /// True for a matrix, which can have a product of low rank beside it.
+    pub is_matrix: bool,
 }
 
-/// True where the last parts of a module's name are those of `pattern`, whose dots stand for any letter, as in PEFT.
-pub fn ends_with(module: &str, pattern: &str) -> bool {
-    let Some(start) = module.len().checked_sub(pattern.len()) else { return false };
-    let (before, end) = module.as_bytes().split_at(start);
-    let is_whole = matches!(before.last(), None | Some(b'.'));
-    is_whole && end.iter().zip(pattern.as_bytes()).all(|(letter, wanted)| letter == wanted || *wanted == b'.')
-}
-
-impl Scale {
-    fn of(&self, module: &str, rank: usize) -> f64 {
-        let alpha = self
-            .alphas
-            .iter()
-            .find(|(name, _)| ends_with(module, name))
-            .map_or(self.alpha, |(_, alpha)| *alpha);
-        let rank = rank as f64;
-        alpha / if self.is_rank_stabilized { rank.sqrt() } else { rank }
+impl Parameter {
+    /// Name of its tensor.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.module, self.part)
     }
+
+    /// True for the embedding of ids.
+    pub fn is_embedding(&self) -> bool {
+        self.module == EMBED
+    }
+
+    /// True for the output head, tied or not.
+    pub fn is_head(&self) -> bool {
+        self.module == HEAD
+    }
+}
+
+/// The parameters of a network in their order, under the names of the family's own code. A head that is tied is among
+/// them: it is a module, even though it has no tensor of its own.
+pub fn parameters(config: &ModelConfig) -> Vec<Parameter> {
+    let parameter = |(name, is_matrix): (String, bool)| {
+        let (module, part) = name.rsplit_once('.').unwrap_or((&name, ""));
+        Parameter { module: module.to_owned(), part: part.to_owned(), is_matrix }
+    };
+    let mut all: Vec<Parameter> = fused::parameters(config).into_iter().map(parameter).collect();
+    if config.tie_word_embeddings {
+        all.push(Parameter { module: HEAD.to_owned(), part: "weight".to_owned(), is_matrix: true });
+    }
+    all
+}
+
+/// What an adapter's configuration says of its file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Modules with a product of low rank beside their matrix.
+    pub adapted: BTreeMap<String, Adapted>,
+    /// Names of parameters that the file has in full.
+    pub whole: BTreeSet<String>,
+    /// True where an embedding that the file has in full is that of a tied head, too.
+    pub ties: bool,
+}
+
+/// What is added to a module's matrix.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adapted {
+    /// Rank of the product.
+    pub rank: usize,
+    /// What it is multiplied by.
+    pub scale: f64,
 }
 
 /// Adds the adapter in the safetensors file `path` to `weights`: to each adapted matrix, `[out, in]`, its scale times the
@@ -56,16 +93,17 @@ impl Scale {
 /// replace those of `weights`.
 ///
 /// # Errors
-/// The file can't be read, or holds what doesn't fit the network; the text names the tensor.
+/// The file can't be read, does not hold what `plan` says, or holds what doesn't fit the network; the text names the first
+/// tensor that differs.
 pub fn merge(
     weights: &mut Weights,
     config: &ModelConfig,
     path: &Path,
-    scale: &Scale,
+    plan: &Plan,
 ) -> Result<(), TensorFileError> {
     let mut file = TensorFile::read(path, super::weights::largest_file(config))?;
     let wrong = |reason: String| TensorFileError::Tensor { file: path.display().to_string(), reason };
-    weights.change(config, |tensors| merge_into(tensors, &mut file, scale).map_err(wrong))?;
+    weights.change(config, |tensors| merge_into(tensors, &mut file, plan).map_err(wrong))?;
     match file.tensors.keys().next() {
         None => Ok(()),
         Some(name) => Err(wrong(format!("`{}` adapts nothing that this network has", foreign(name)))),
@@ -73,42 +111,97 @@ pub fn merge(
 }
 
 /// Takes what adapts `tensors` out of `file`.
-fn merge_into(tensors: &mut [NamedTensor], file: &mut TensorFile, scale: &Scale) -> Result<(), String> {
-    let is_tied = !tensors.iter().any(|tensor| tensor.name == "lm_head.weight");
-    for base in tensors {
-        let (stem, kind) = base.name.rsplit_once('.').unwrap_or((&base.name, ""));
-        let pair = [DOWN, UP].map(|suffix| file.tensors.remove(&format!("{PREFIX}{stem}{suffix}")));
-        let of_embedding = EMBEDDING.map(|suffix| file.tensors.remove(&format!("{PREFIX}{stem}{suffix}")));
-        let whole = ["modules_to_save", "base_layer"].map(|part| format!("{PREFIX}{stem}.{part}.{kind}"));
-        for name in [format!("{PREFIX}{}", base.name)].into_iter().chain(whole) {
-            let Some(full) = file.tensors.remove(&name) else { continue };
-            if full.shape != base.shape {
-                let (name, have) = (foreign(&full.name), &full.shape);
-                return Err(format!("`{name}` has shape {have:?}, expected {:?}", base.shape));
-            }
-            base.data = full.data;
+fn merge_into(tensors: &mut [NamedTensor], file: &mut TensorFile, plan: &Plan) -> Result<(), String> {
+    let head = format!("{HEAD}.weight");
+    let is_tied = !tensors.iter().any(|tensor| tensor.name == head);
+    if is_tied {
+        // The head is a module all the same, and the file may name it.
+        if plan.adapted.contains_key(HEAD) {
+            return Err(format!("the configuration names `{HEAD}`, which is the embedding too"));
         }
-        match pair {
-            [None, None] => {}
-            [Some(down), Some(up)] => add(base, &down, &up, scale)?,
-            [Some(one), None] | [None, Some(one)] => {
-                return Err(format!("`{}` has no partner", foreign(&one.name)));
-            }
-        }
-        match of_embedding {
-            [None, None] => {}
-            [Some(_), Some(_)] if is_tied => {
-                return Err(format!(
-                    "`{}` is adapted and is the head too, which PEFT leaves as it is until it merges",
-                    base.name
-                ));
-            }
-            [Some(columns), Some(rows)] => add(base, &turned(&rows)?, &turned(&columns)?, scale)?,
-            [Some(one), None] | [None, Some(one)] => {
-                return Err(format!("`{}` has no partner", foreign(&one.name)));
-            }
+        if plan.whole.contains(&head) && !file.tensors.contains_key(&format!("{PREFIX}{head}")) {
+            return Err(format!("the configuration names `{head}`, which is not there in full"));
         }
     }
+    for base in tensors {
+        let name = base.name.clone();
+        let (module, part) = name.rsplit_once('.').unwrap_or((&name, ""));
+        replace(base, module, part, file, plan, is_tied)?;
+        if part != "weight" {
+            continue;
+        }
+        let suffixes = if module == EMBED { EMBEDDING } else { LINEAR };
+        let [down, up] = suffixes.map(|suffix| file.tensors.remove(&format!("{PREFIX}{module}{suffix}")));
+        match (down, up, plan.adapted.get(module)) {
+            (None, None, None) => {}
+            (None, None, Some(_)) => {
+                return Err(format!("the configuration names `{module}`, of which there is no adapter"));
+            }
+            (Some(_), Some(_), None) => {
+                return Err(format!(
+                    "there is an adapter of `{module}`, which the configuration does not name"
+                ));
+            }
+            (Some(one), None, _) | (None, Some(one), _) => {
+                return Err(format!("`{}` has no partner", foreign(&one.name)));
+            }
+            (Some(_), Some(_), Some(_)) if module == EMBED && is_tied => {
+                return Err(format!(
+                    "`{module}` is adapted and is the head too, which PEFT leaves as it is until it merges"
+                ));
+            }
+            (Some(down), Some(up), Some(adapted)) if module == EMBED => {
+                add(base, &turned(&up)?, &turned(&down)?, *adapted)?;
+            }
+            (Some(down), Some(up), Some(adapted)) => add(base, &down, &up, *adapted)?,
+        }
+    }
+    Ok(())
+}
+
+/// Puts the tensor that the file has in full in the place of `base`.
+fn replace(
+    base: &mut NamedTensor,
+    module: &str,
+    part: &str,
+    file: &mut TensorFile,
+    plan: &Plan,
+    is_tied: bool,
+) -> Result<(), String> {
+    let names = ["modules_to_save", "base_layer"].map(|place| format!("{PREFIX}{module}.{place}.{part}"));
+    let mut found = None;
+    for name in [format!("{PREFIX}{}", base.name)].into_iter().chain(names) {
+        let Some(full) = file.tensors.remove(&name) else { continue };
+        if let Some(NamedTensor { name: other, .. }) = found.replace(full) {
+            return Err(format!("`{name}` is there as `{other}`, too"));
+        }
+    }
+    let is_named = plan.whole.contains(&base.name);
+    let Some(full) = found else {
+        let missing = || format!("the configuration names `{}`, which is not there in full", base.name);
+        return if is_named { Err(missing()) } else { Ok(()) };
+    };
+    let is_embedding = module == EMBED || module == HEAD;
+    // PEFT adds those of a vocabulary that was changed, named or not.
+    if !is_named && !is_embedding {
+        return Err(format!("`{}` is there in full, which the configuration does not name", base.name));
+    }
+    if full.shape != base.shape {
+        let (name, have) = (foreign(&full.name), &full.shape);
+        return Err(format!("`{name}` has shape {have:?}, expected {:?}", base.shape));
+    }
+    if module == EMBED && is_tied {
+        let head = format!("{PREFIX}{HEAD}.weight");
+        let is_same = base.data == full.data;
+        if file.tensors.get(&head).is_some_and(|head| head.data == full.data) {
+            file.tensors.remove(&head);
+        } else if !is_same && !plan.ties {
+            return Err(format!(
+                "`{module}` is there in full and is the head too, which PEFT leaves as it is until it merges"
+            ));
+        }
+    }
+    base.data = full.data;
     Ok(())
 }
 
@@ -121,7 +214,7 @@ fn turned(matrix: &NamedTensor) -> Result<NamedTensor, String> {
     Ok(NamedTensor { name: matrix.name.clone(), shape: vec![columns, rows], data: data.collect() })
 }
 
-fn add(base: &mut NamedTensor, down: &NamedTensor, up: &NamedTensor, scale: &Scale) -> Result<(), String> {
+fn add(base: &mut NamedTensor, down: &NamedTensor, up: &NamedTensor, plan: Adapted) -> Result<(), String> {
     let ([outputs, inputs], [rank, width], [height, depth]) =
         (base.shape.as_slice(), down.shape.as_slice(), up.shape.as_slice())
     else {
@@ -135,21 +228,20 @@ fn add(base: &mut NamedTensor, down: &NamedTensor, up: &NamedTensor, scale: &Sca
             up.shape
         ));
     }
-    if scale.rank.is_some_and(|known| known != *rank) {
+    if plan.rank != *rank {
         return Err(format!(
             "`{}` has rank {rank}, the adapter's configuration says {}",
             foreign(&down.name),
-            scale.rank.unwrap_or_default()
+            plan.rank
         ));
     }
-    let scale = scale.of(base.name.rsplit_once('.').map_or(&base.name, |(module, _)| module), *rank);
     let rows = base.data.chunks_exact_mut(*inputs).zip(up.data.chunks_exact(*rank));
     // In f64: an adapter is added once, and every later run sees the sum.
     let mut sum = vec![0.0f64; *inputs];
     for (row, factors) in rows {
         sum.fill(0.0);
         for (&factor, direction) in factors.iter().zip(down.data.chunks_exact(*inputs)) {
-            let factor = f64::from(factor) * scale;
+            let factor = f64::from(factor) * plan.scale;
             for (sum, &value) in sum.iter_mut().zip(direction) {
                 *sum += factor * f64::from(value);
             }
@@ -158,120 +250,12 @@ fn add(base: &mut NamedTensor, down: &NamedTensor, up: &NamedTensor, scale: &Sca
             *value = (f64::from(*value) + sum) as f32;
         }
     }
-    Ok(())
+    match base.data.iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(format!("with its adapter, `{}` has numbers that are not finite", base.name)),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tensor_file::write_tensors;
-
-    fn config() -> ModelConfig {
-        serde_json::from_str(
-            r#"{"model_type": "llama", "vocab_size": 5, "hidden_size": 4, "intermediate_size": 6, "num_hidden_layers": 1,
-                "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 16}"#,
-        )
-        .unwrap()
-    }
-
-    fn tensor(name: &str, shape: &[usize], value: impl Fn(usize) -> f32) -> NamedTensor {
-        let data = (0..shape.iter().product()).map(value).collect();
-        NamedTensor { name: format!("{PREFIX}{name}"), shape: shape.to_vec(), data }
-    }
-
-    fn merged(tensors: &[NamedTensor], is_rank_stabilized: bool) -> Result<(Weights, Weights), String> {
-        let config = config();
-        let before = Weights::random(&config, &mut exgrpo_core::rng::Streams::new(3).stream("weights", 0, 0));
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("adapter_model.safetensors");
-        write_tensors(&path, tensors, ("format", "pt".to_owned())).unwrap();
-        let mut after = before.clone();
-        let alphas = vec![("mlp.down_proj".to_owned(), 2.0)];
-        let scale = Scale { alpha: 6.0, alphas, rank: None, is_rank_stabilized };
-        merge(&mut after, &config, &path, &scale).map_err(|error| error.to_string())?;
-        Ok((before, after))
-    }
-
-    /// By hand: A = [1 2 3 4], B = [1, 0, 2, -1]ᵀ, alpha 6, rank 1; and rank 4 by √4.
-    #[test]
-    fn a_product_is_added_to_what_it_adapts_and_to_nothing_else() {
-        let name = "model.layers.0.self_attn.q_proj";
-        let up = [1.0, 0.0, 2.0, -1.0];
-        let pair = [
-            tensor(&format!("{name}{DOWN}"), &[1, 4], |index| index as f32 + 1.0),
-            tensor(&format!("{name}{UP}"), &[4, 1], |index| up[index]),
-        ];
-        let (before, after) = merged(&pair, false).unwrap();
-        for (before, after) in before.tensors().iter().zip(after.tensors()) {
-            for (index, (&before, &value)) in before.data.iter().zip(&after.data).enumerate() {
-                let added = 6.0 * up.get(index / 4).copied().unwrap_or(0.0) * ((index % 4) as f32 + 1.0);
-                let expected = if after.name == format!("{name}.weight") { before + added } else { before };
-                assert!((value - expected).abs() < 1e-5, "{} {index}: {value}, {expected}", after.name);
-            }
-        }
-        let ones = [
-            tensor(&format!("{name}{DOWN}"), &[4, 4], |_| 1.0),
-            tensor(&format!("{name}{UP}"), &[4, 4], |_| 1.0),
-        ];
-        let (before, after) = merged(&ones, true).unwrap();
-        let at =
-            |weights: &Weights| weights.tensors().iter().find(|t| t.name.contains("q_proj")).unwrap().data[5];
-        assert!((at(&after) - at(&before) - 12.0).abs() < 1e-5);
-    }
-
-    /// By hand: rank 1 each. Row v of the embedding gets A[v] · B; down_proj has an alpha of its own.
-    #[test]
-    fn embeddings_and_modules_with_their_own_alpha_are_adapted_too() {
-        let down = "model.layers.0.mlp.down_proj";
-        let (before, after) = merged(
-            &[
-                tensor("model.embed_tokens.lora_embedding_A", &[1, 5], |row| row as f32),
-                tensor("model.embed_tokens.lora_embedding_B", &[4, 1], |column| 1.0 - column as f32),
-                tensor(&format!("{down}{DOWN}"), &[1, 6], |_| 1.0),
-                tensor(&format!("{down}{UP}"), &[4, 1], |_| 3.0),
-            ],
-            false,
-        )
-        .unwrap();
-        for (before, after) in before.tensors().iter().zip(after.tensors()) {
-            for (index, (&before, &value)) in before.data.iter().zip(&after.data).enumerate() {
-                let added = match after.name.as_str() {
-                    "model.embed_tokens.weight" => 6.0 * (index / 4) as f32 * (1.0 - (index % 4) as f32),
-                    name if name.starts_with(down) => 2.0 * 3.0,
-                    _ => 0.0,
-                };
-                assert!((value - before - added).abs() < 1e-4, "{} {index}", after.name);
-            }
-        }
-        let one = tensor("model.embed_tokens.lora_embedding_A", &[1, 5], |_| 1.0);
-        assert!(merged(&[one], false).unwrap_err().contains("no partner"));
-    }
-
-    #[test]
-    fn names_of_modules_fit_by_their_last_parts() {
-        for (pattern, fits) in [
-            ("o_proj", true),
-            ("self_attn.o_proj", true),
-            ("self.attn.o_proj", true),
-            ("a.self_attn.o_proj", true),
-            ("proj", false),
-            ("b.self_attn.o_proj", false),
-            ("x.a.self_attn.o_proj", false),
-        ] {
-            assert_eq!(ends_with("a.self_attn.o_proj", pattern), fits, "{pattern}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named_and_what_is_whole_replaces() {
-        let down = |shape: &[usize]| tensor(&format!("model.layers.0.mlp.up_proj{DOWN}"), shape, |_| 1.0);
-        let up = tensor(&format!("model.layers.0.mlp.up_proj{UP}"), &[6, 2], |_| 1.0);
-        assert!(merged(&[down(&[2, 4])], false).unwrap_err().contains("no partner"));
-        assert!(merged(&[down(&[2, 5]), up.clone()], false).unwrap_err().contains("expected [rank, 4]"));
-        let stranger = tensor(&format!("model.layers.7.mlp.up_proj{UP}"), &[6, 2], |_| 1.0);
-        assert!(merged(&[stranger], false).unwrap_err().contains("adapts nothing"));
-        let (_, after) =
-            merged(&[tensor("lm_head.modules_to_save.weight", &[5, 4], |_| 0.5)], false).unwrap();
-        assert_eq!(after.tensors().last().unwrap().data, [0.5; 20]);
-    }
-}
+#[path = "lora_tests.rs"]
+mod tests;

@@ -110,7 +110,13 @@ impl RopeScaling {
                 if fits {
                     return Ok(());
                 }
-                format!("{pairs} positive numbers each in short_factor and long_factor, not {rope:?}")
+                format!(
+                    "{pairs} positive numbers each in short_factor and long_factor and a positive attention_factor; the first \
+                     has {}, the second {}, the third is {}",
+                    rope.short_factor.len(),
+                    rope.long_factor.len(),
+                    rope.attention_factor
+                )
             }
             Self::Yarn(rope) => {
                 let fits = is_factor(rope.factor)
@@ -124,7 +130,13 @@ impl RopeScaling {
                     return Ok(());
                 }
                 format!(
-                    "factor >= 1, 0 < beta_slow <= beta_fast and a positive attention_factor, not {rope:?}"
+                    "factor >= 1, 0 < beta_slow <= beta_fast, attention_factor > 0 and original_max_position_embeddings > 0; \
+                     factor is {}, beta_slow {}, beta_fast {}, attention_factor {}, original_max_position_embeddings {}",
+                    rope.factor,
+                    rope.beta_slow,
+                    rope.beta_fast,
+                    rope.attention_factor,
+                    rope.original_max_position_embeddings
                 )
             }
         };
@@ -179,7 +191,9 @@ impl Llama3Rope {
         }
         Err(ModelConfigError::Invalid(format!(
             "`rope_scaling` needs factor >= 1 and 0 < low_freq_factor < high_freq_factor and \
-             original_max_position_embeddings > 0, not {self:?}"
+             original_max_position_embeddings > 0; factor is {}, low_freq_factor {}, high_freq_factor {}, \
+             original_max_position_embeddings {}",
+            self.factor, self.low_freq_factor, self.high_freq_factor, self.original_max_position_embeddings
         )))
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfigError;
 use super::rope::{Llama3Rope, LongRope, RopeScaling, YarnRope};
+use exgrpo_core::escape::quoted;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RopeFile {
@@ -119,8 +120,10 @@ impl RopeFile {
                 }))
             }
             other => {
+                let kind =
+                    other.map_or_else(|| "no type".to_owned(), |kind| format!("type {}", quoted(kind)));
                 return Err(ModelConfigError::Unsupported(format!(
-                    "`rope_scaling` of type {other:?} is not supported, only `default`, `linear`, `dynamic`, `llama3`, \
+                    "`rope_scaling` of {kind} is not supported, only `default`, `linear`, `dynamic`, `llama3`, \
                      `yarn` and `longrope` are"
                 )));
             }

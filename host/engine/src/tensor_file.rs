@@ -164,10 +164,13 @@ pub(super) fn write_tensors<'a>(
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
+    // The library makes its file for its owner alone; one made here has the mode that every other file of ours has.
+    let mode = File::create(&partial).and_then(|file| Ok(file.metadata()?.permissions())).map_err(written)?;
     let metadata = HashMap::from([(metadata.0.to_owned(), metadata.1)]);
     let views = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor));
     safetensors::serialize_to_file(views, Some(metadata), &partial)
         .map_err(|source| TensorFileError::Format { file: partial.display().to_string(), source })?;
+    std::fs::set_permissions(&partial, mode).map_err(written)?;
     File::open(&partial).and_then(|file| file.sync_all()).map_err(written)?;
     std::fs::rename(&partial, path).map_err(written)
 }
@@ -235,6 +238,19 @@ fn f16_to_f32(bits: u16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_file_of_tensors_has_the_mode_of_any_other_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        let (plain, tensors) = (dir.path().join("plain"), dir.path().join("model.safetensors"));
+        std::fs::write(&plain, "").unwrap();
+        let one = NamedTensor { name: "a".to_owned(), shape: vec![1], data: vec![1.0] };
+        write_tensors(&tensors, [&one], ("format", "pt".to_owned())).unwrap();
+        assert_eq!(mode(&tensors), mode(&plain));
+    }
 
     /// Witness: every finite f16 is m · 2^(e - 24) with integers m and e, computed here in f64.
     #[test]

@@ -5,10 +5,11 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
+use super::adapter_modules::{MERGE, Named, wrong};
 use super::directory;
 use super::parts::{Parts, WeightsFrom};
-use exgrpo_core::escape::quoted;
-use exgrpo_engine::lora::{Scale, ends_with};
+use exgrpo_core::escape::foreign;
+use exgrpo_engine::shown;
 
 /// What the adapter is and what it adapts.
 pub(super) const CONFIG: &str = "adapter_config.json";
@@ -32,21 +33,15 @@ pub(super) fn open(
     let path = folder.join(CONFIG);
     let config =
         directory::object(folder, CONFIG)?.with_context(|| format!("there is no {}", path.display()))?;
-    refuse_what_is_not_merged(&config)
-        .with_context(|| format!("can't use the adapter {}", folder.display()))?;
-    let alpha = config.get("lora_alpha").and_then(Value::as_f64).filter(|alpha| alpha.is_finite());
-    let alpha = alpha.with_context(|| format!("{} has no lora_alpha", path.display()))?;
-    let scale = Scale {
-        alpha,
-        alphas: alpha_pattern(&config).with_context(|| format!("can't use {}", path.display()))?,
-        // What a pattern changes is in the tensors.
-        rank: match config.get("rank_pattern") {
-            Some(Value::Object(pattern)) if !pattern.is_empty() => None,
-            _ => config.get("r").and_then(Value::as_u64).and_then(|rank| usize::try_from(rank).ok()),
-        },
-        is_rank_stabilized: config.get("use_rslora") == Some(&Value::Bool(true)),
+    let named = refuse_what_is_not_merged(&config).and_then(|()| Named::of(&config));
+    let named = named.with_context(|| format!("can't use the adapter {}", folder.display()))?;
+    let name = match config.get("base_model_name_or_path") {
+        None | Some(Value::Null) => "",
+        Some(Value::String(name)) => name.as_str(),
+        Some(other) => {
+            bail!("{}: {}", path.display(), wrong("base_model_name_or_path", other, "the name of a model"))
+        }
     };
-    let name = config.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
     if name.is_empty() {
         bail!(
             "{} names no model\nhint: set base_model_name_or_path to the model that it adapts",
@@ -73,78 +68,71 @@ pub(super) fn open(
         tokenizer_text: own.tokenizer_text.unwrap_or(base.tokenizer_text),
         tokenizer_config: own.tokenizer_config.unwrap_or(base.tokenizer_config),
         chat_template: own.chat_template.or(base.chat_template),
-        weights: WeightsFrom::Adapter { base: Box::new(base.weights), file: folder.join(WEIGHTS), scale },
+        weights: WeightsFrom::Adapter {
+            base: Box::new(base.weights),
+            file: folder.join(WEIGHTS),
+            named: Box::new(named),
+        },
         ..base
     })
 }
 
+/// Ways of adapting, and things that are done to other weights than those of modules, that are not computed here.
+const NOT_MERGED: [&str; 13] = [
+    "use_dora",
+    "fan_in_fan_out",
+    "alora_invocation_tokens",
+    "lora_bias",
+    "megatron_config",
+    "layer_replication",
+    "use_qalora",
+    "use_bdlora",
+    "trainable_token_indices",
+    "target_parameters",
+    "arrow_config",
+    "kasa_config",
+    "monteclora_config",
+];
+
 fn refuse_what_is_not_merged(config: &Map<String, Value>) -> anyhow::Result<()> {
-    let kind = config.get("peft_type").and_then(Value::as_str).unwrap_or("LORA");
-    if kind != "LORA" {
-        bail!("it is of type {kind:?}, only LORA is merged\nhint: merge it with PEFT's merge_and_unload");
+    match config.get("peft_type") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(kind)) if kind == "LORA" => {}
+        Some(kind) => bail!("its peft_type is {}, only LORA is merged\n{MERGE}", shown(kind)),
     }
-    let is_set = |key: &str| match config.get(key) {
-        None | Some(Value::Null | Value::Bool(false)) => false,
-        Some(Value::Object(object)) => !object.is_empty(),
-        Some(Value::Array(list)) => !list.is_empty(),
-        Some(_) => true,
+    match config.get("task_type") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(task)) if task == "CAUSAL_LM" => {}
+        Some(task) => bail!(
+            "its task_type is {}, and only that of CAUSAL_LM is a language model\n\
+             hint: an adapter of another task has a head of its own, which does not write text",
+            shown(task)
+        ),
+    }
+    let is_set = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Object(object) => !object.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        _ => true,
     };
-    let unknown = [
-        "use_dora",
-        "fan_in_fan_out",
-        "alora_invocation_tokens",
-        "lora_bias",
-        "megatron_config",
-        "layer_replication",
-        "use_qalora",
-        "trainable_token_indices",
-    ];
-    if let Some(key) = unknown.into_iter().find(|key| is_set(key)) {
-        bail!("it sets {key}, which is not merged\nhint: merge it with PEFT's merge_and_unload");
-    }
-    for (key, is_known) in [
-        ("use_rslora", matches!(config.get("use_rslora"), None | Some(Value::Null | Value::Bool(_)))),
-        ("alpha_pattern", matches!(config.get("alpha_pattern"), None | Some(Value::Null | Value::Object(_)))),
-    ] {
-        if !is_known {
-            bail!("its {key} is of a kind that is not known");
-        }
+    // A switch that a later version of PEFT has is none that could be passed over.
+    let is_switch = |key: &str, value: &Value| {
+        key.starts_with("use_") && key != "use_rslora" && *value == Value::Bool(true)
+    };
+    let set = config
+        .iter()
+        .find(|&(key, value)| (NOT_MERGED.contains(&key.as_str()) && is_set(value)) || is_switch(key, value));
+    if let Some((key, _)) = set {
+        bail!("it sets {}, which is not merged\n{MERGE}", foreign(key));
     }
     // The others take what they begin with off the model's own weights, which its files do not have.
     let only_begin = ["gaussian", "orthogonal", "eva"];
-    match config.get("init_lora_weights").and_then(Value::as_str) {
-        Some(start) if !only_begin.contains(&start) => bail!(
-            "its init_lora_weights is {}, which changes the weights that it adapts\n\
-             hint: merge it with PEFT's merge_and_unload",
-            quoted(start)
+    match config.get("init_lora_weights") {
+        None | Some(Value::Null | Value::Bool(_)) => Ok(()),
+        Some(Value::String(start)) if only_begin.contains(&start.as_str()) => Ok(()),
+        Some(start) => bail!(
+            "its init_lora_weights is {}, which changes the weights that it adapts\n{MERGE}",
+            shown(start)
         ),
-        _ => Ok(()),
     }
-}
-
-/// Alphas of some modules, by the ends of their names.
-fn alpha_pattern(config: &Map<String, Value>) -> anyhow::Result<Vec<(String, f64)>> {
-    let Some(Value::Object(pattern)) = config.get("alpha_pattern") else { return Ok(Vec::new()) };
-    let alpha = |(name, value): (&String, &Value)| {
-        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')) {
-            bail!(
-                "alpha_pattern has {}, which is no plain name\nhint: merge it with PEFT's merge_and_unload",
-                quoted(name)
-            );
-        }
-        let alpha = value.as_f64().filter(|alpha| alpha.is_finite());
-        Ok((name.clone(), alpha.with_context(|| format!("alpha_pattern of {name} is no number"))?))
-    };
-    let alphas: Vec<(String, f64)> = pattern.iter().map(alpha).collect::<anyhow::Result<_>>()?;
-    // The first that fits counts for PEFT, and the order of names is not kept here.
-    for (one, alpha) in &alphas {
-        let other = alphas.iter().find(|(name, other)| name != one && other != alpha && ends_with(one, name));
-        if let Some((other, _)) = other {
-            bail!(
-                "alpha_pattern has two alphas for {}: {other} fits as well\nhint: merge it with PEFT's merge_and_unload",
-                quoted(one)
-            );
-        }
-    }
-    Ok(alphas)
 }

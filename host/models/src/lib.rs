@@ -2,6 +2,8 @@
 //! tokenizer, its chat template, and the prompt that a question becomes.
 
 mod adapter;
+mod adapter_modules;
+mod adapter_patterns;
 mod chat;
 mod directory;
 #[cfg(feature = "candle")]
@@ -15,6 +17,7 @@ mod hub;
 mod jinja;
 mod parts;
 pub mod prompt;
+mod quantized;
 mod section;
 pub mod tokenizer;
 
@@ -27,7 +30,7 @@ use crate::tokenizer::{Beyond, Tokenizer};
 use exgrpo_core::atomic;
 use exgrpo_core::escape::quoted;
 use exgrpo_core::types::TokenId;
-use exgrpo_engine::{Actor, ModelConfig, RopeScaling, Weights};
+use exgrpo_engine::{Actor, ModelConfig, ModelConfigError, RopeScaling, Weights};
 #[cfg(feature = "hub")]
 use hub::HubId;
 use parts::{Parts, WeightsFrom};
@@ -119,6 +122,10 @@ impl ModelSource {
     /// A file can't be written.
     pub fn write_files(&self, folder: &Path, chat_template: Option<&str>) -> anyhow::Result<()> {
         let mut config = self.config_json.clone();
+        // What is written is not quantized, whatever the file said that was read.
+        quantized::KEYS.iter().for_each(|&key| {
+            config.remove(key);
+        });
         let architecture = self.config.architecture;
         config.insert("architectures".to_owned(), vec![architecture.class_name()].into());
         config.insert("model_type".to_owned(), architecture.model_type().into());
@@ -156,8 +163,14 @@ impl ModelSource {
 
     /// Checks what is cheap to check, then reads the weights.
     fn assemble(path: String, parts: Parts) -> anyhow::Result<Self> {
-        let config: ModelConfig = serde_json::from_value(Value::Object(parts.config.clone()))
-            .map_err(|error| anyhow!("can't use the config.json of {path}: {error}\nhint: {FAMILIES}"))?;
+        let config = ModelConfig::from_json(&parts.config).map_err(|error| {
+            let hint = match &error {
+                ModelConfigError::Unsupported(_) => FAMILIES,
+                _ => "is config.json as it was published?",
+            };
+            anyhow!("can't use the config.json of {path}: {error}\nhint: {hint}")
+        })?;
+        let quantized = quantized::named(&parts.config, &path)?;
         let tokenizer = Tokenizer::from_bytes(&parts.tokenizer_text, &format!("tokenizer.json of {path}"))?;
         let mut notes = Vec::new();
         let (tokenizer, beyond) = tokenizer.within(config.vocab_size);
@@ -225,7 +238,11 @@ impl ModelSource {
                 rope.positions, config.max_position_embeddings
             ));
         }
-        let weights = parts.weights.read(&path, &config)?;
+        let weights = parts.weights.read(&path, &config).map_err(|error| match &quantized {
+            Some(quantized) => quantized.explain(&error, &path),
+            None => error,
+        })?;
+        notes.extend(quantized.map(|quantized| quantized.note(&path)));
         notes.extend_from_slice(weights.notes());
         Ok(Self {
             notes,
@@ -260,7 +277,7 @@ const FAMILIES: &str = "supported are Llama 3, SmolLM2, SmolLM3, Mistral, Qwen2,
 fn parts_of(path: &str) -> anyhow::Result<(String, Parts)> {
     if let Some(name) = path.strip_prefix(EMBEDDED) {
         if name != "arithmetic" {
-            bail!("no embedded model {name:?}\nhint: there is embedded:arithmetic");
+            bail!("no embedded model {}\nhint: there is embedded:arithmetic", quoted(name));
         }
         return Ok((path.to_owned(), embedded()?));
     }

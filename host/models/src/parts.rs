@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use serde_json::{Map, Value};
 
 use super::SpecialTokens;
+use super::adapter_modules::Named;
 #[cfg(feature = "candle")]
 use super::gguf::GgufFile;
 use exgrpo_engine::{ModelConfig, TensorFileError, Weights, lora};
@@ -45,8 +46,8 @@ pub(super) enum WeightsFrom {
         base: Box<WeightsFrom>,
         /// The adapter's.
         file: PathBuf,
-        /// What the adapter is multiplied by.
-        scale: lora::Scale,
+        /// What its configuration names.
+        named: Box<Named>,
     },
 }
 
@@ -60,12 +61,26 @@ impl WeightsFrom {
             }
             #[cfg(feature = "candle")]
             Self::Gguf(file) => file.weights(config),
-            Self::Adapter { base, file, scale } => {
+            Self::Adapter { base, file, named } => {
+                // What can be refused is refused before the model's weights are read.
+                let plan = named.plan(&lora::parameters(config));
+                let plan = plan.with_context(|| format!("can't use the adapter {path}"))?;
                 let mut weights = base.read(path, config)?;
-                lora::merge(&mut weights, config, &file, &scale).map_err(|error| explain(error, path))?;
+                lora::merge(&mut weights, config, &file, &plan)
+                    .map_err(|error| explain_adapter(error, path))?;
                 Ok(weights)
             }
         }
+    }
+}
+
+fn explain_adapter(error: TensorFileError, path: &str) -> anyhow::Error {
+    match &error {
+        TensorFileError::Tensor { .. } => anyhow!(
+            "can't use the adapter {path}: {error}\n\
+             hint: do adapter_config.json, adapter_model.safetensors and the model belong together?"
+        ),
+        _ => explain(error, path),
     }
 }
 

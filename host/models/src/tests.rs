@@ -133,6 +133,66 @@ fn a_model_that_cannot_be_used_says_why_and_what_to_do() {
     assert!(failure(dir.path()).contains("has no tokenizer.json"));
 }
 
+/// A folder whose `config.json` has one more key.
+fn with_key(folder: &Path, key: &str, value: Value) {
+    let mut config: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
+    config[key] = value;
+    write(folder, "config.json", &config);
+}
+
+#[test]
+fn quantized_weights_are_refused_and_a_leftover_of_them_is_said() {
+    use serde_json::json;
+    for (asked, name) in [
+        (json!({"quant_method": "gptq", "bits": 4}), "(gptq)"),
+        (json!({"load_in_4bit": true}), "(bitsandbytes)"),
+        (json!({}), "(empty)"),
+    ] {
+        let (source, weights) = changed(&|folder| with_key(folder, "quantization_config", asked.clone()));
+        assert_eq!(source.weights, weights);
+        assert!(source.notes.len() == 1 && source.notes[0].contains(name), "{:?}", source.notes);
+        let dir = tempfile::tempdir().unwrap();
+        source.write_files(dir.path(), None).unwrap();
+        let written = std::fs::read_to_string(dir.path().join("config.json")).unwrap();
+        assert!(!written.contains("quantization_config"), "{written}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    sharded(dir.path());
+    for (key, asked, expected) in [
+        ("quantization_config", json!({"quant_method": "bitnet\u{1b}"}), "of the method \"bitnet\\u{1b}\""),
+        ("quantization_config", json!({"bits": 4}), "an object without quant_method"),
+        ("quantization_config", json!("fp8"), "quantization_config is \"fp8\""),
+        (
+            "compression_config",
+            json!({"quant_method": "compressed-tensors"}),
+            "compression_config is of the method",
+        ),
+    ] {
+        with_key(dir.path(), "quantization_config", Value::Null);
+        with_key(dir.path(), "compression_config", Value::Null);
+        with_key(dir.path(), key, asked);
+        let error = failure(dir.path());
+        assert!(error.contains(expected) && error.contains("quantized weights are not read"), "{error}");
+    }
+    // Tensors of other types and names are what the key says.
+    with_key(dir.path(), "compression_config", Value::Null);
+    with_key(dir.path(), "quantization_config", json!({"quant_method": "gptq"}));
+    let shard = dir.path().join("model-00002-of-00002.safetensors");
+    let bytes = std::fs::read(&shard).unwrap();
+    let text = String::from_utf8_lossy(&bytes[..4_000]).into_owned();
+    let at = text.find("\"F32\"").unwrap();
+    let mut whole = bytes.clone();
+    whole[at..at + 5].copy_from_slice(b"\"I32\"");
+    std::fs::write(&shard, whole).unwrap();
+    let error = failure(dir.path());
+    assert!(
+        error.contains("has quantized weights (quantization_config in its config.json: gptq)"),
+        "{error}"
+    );
+    assert!(error.contains("is I32") && error.contains("hint: take the model's checkpoint"), "{error}");
+}
+
 /// Files of a model in one folder, changed by hand; what reading it says.
 fn changed(change: &dyn Fn(&Path)) -> (ModelSource, Weights) {
     let dir = tempfile::tempdir().unwrap();
@@ -209,7 +269,7 @@ fn an_adapter_is_merged_into_its_model() {
     let adapter = dir.path().join("adapter");
     std::fs::create_dir(&adapter).unwrap();
     let mut config = serde_json::json!({"peft_type": "LORA", "base_model_name_or_path": "../base", "lora_alpha": 4, "r": 2,
-        "use_dora": false, "alpha_pattern": {}, "target_modules": ["down_proj"]});
+        "use_dora": false, "alpha_pattern": {}, "target_modules": ["down_proj"], "layers_to_transform": [0]});
     write(&adapter, "adapter_config.json", &config);
     let matrix =
         before.tensors().iter().position(|t| t.name == "model.layers.0.mlp.down_proj.weight").unwrap();
@@ -236,6 +296,17 @@ fn an_adapter_is_merged_into_its_model() {
     for (key, value, expected) in [
         ("use_dora", Value::Bool(true), "use_dora"),
         ("peft_type", "IA3".into(), "only LORA"),
+        ("peft_type", 5.into(), "peft_type is 5"),
+        ("task_type", "SEQ_CLS".into(), "task_type is \"SEQ_CLS\""),
+        ("target_parameters", serde_json::json!(["x"]), "target_parameters"),
+        ("use_something_new", Value::Bool(true), "use_something_new"),
+        ("init_lora_weights", "pissa".into(), "init_lora_weights is \"pissa\""),
+        ("base_model_name_or_path", 5.into(), "base_model_name_or_path is 5"),
+        ("target_modules", serde_json::json!(["up_proj"]), "names `model.layers.0.mlp.up_proj`, of which"),
+        ("exclude_modules", serde_json::json!(["layers.0.mlp.down_proj"]), "there is an adapter of"),
+        ("layers_to_transform", Value::Null, "names `model.layers.1.mlp.down_proj`, of which"),
+        ("r", 4.into(), "has rank 2, the adapter's configuration says 4"),
+        ("modules_to_save", serde_json::json!(["norm"]), "input_layernorm.weight`, which is not there"),
         ("base_model_name_or_path", "../nowhere".into(), "nowhere"),
         ("lora_alpha", Value::Null, "no lora_alpha"),
     ] {
@@ -243,7 +314,7 @@ fn an_adapter_is_merged_into_its_model() {
         config[key] = value;
         write(&adapter, "adapter_config.json", &config);
         let error = format!("{:#}", ModelSource::read(&adapter.to_string_lossy()).unwrap_err());
-        assert!(error.contains(expected), "{key}: {error}");
+        assert!(error.contains(expected) && error.contains("hint: "), "{key}: {error}");
         config[key] = good;
     }
 }

@@ -111,6 +111,24 @@ impl Settings {
         self.samples.unwrap_or(if is_small { 32 } else { 1 })
     }
 
+    /// What is about to be asked and how it is sampled, for people: a run samples otherwise than an evaluation where nothing
+    /// is said.
+    pub fn asked(&self, benchmarks: &[Benchmark]) -> String {
+        let questions: usize = benchmarks.iter().map(|benchmark| benchmark.questions.len()).sum();
+        let samples = |benchmark: &Benchmark| self.samples_of(&benchmark.name);
+        let (least, most) = (
+            benchmarks.iter().map(samples).min().unwrap_or(0),
+            benchmarks.iter().map(samples).max().unwrap_or(0),
+        );
+        let samples = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        let nucleus = if self.top_p < 1.0 { format!(", top_p {}", self.top_p) } else { String::new() };
+        format!(
+            "{questions} questions x {samples} at temperature {}{nucleus}, up to {} tokens, seed {}; runs have temperatures of \
+             their own, rollout.temperature and eval.temperature",
+            self.temperature, self.max_new_tokens, self.seed
+        )
+    }
+
     /// A name for a directory that the same settings find again.
     ///
     /// # Errors

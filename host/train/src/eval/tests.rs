@@ -73,6 +73,19 @@ impl Fixture {
 }
 
 #[test]
+fn what_is_asked_is_said_with_how_it_is_sampled() {
+    let fixture = Fixture::new();
+    let said = fixture.settings.asked(&fixture.benchmarks);
+    assert!(
+        said.starts_with("8 questions x 1 to 32 at temperature 1, up to 48 tokens, seed 3; runs"),
+        "{said}"
+    );
+    let settings = Settings { samples: Some(4), temperature: 0.6, top_p: 0.9, ..fixture.settings.clone() };
+    let said = settings.asked(&fixture.benchmarks);
+    assert!(said.contains("questions x 4 at temperature 0.6, top_p 0.9, up to"), "{said}");
+}
+
+#[test]
 fn an_interrupted_evaluation_goes_on_and_equals_one_that_was_not() {
     let mut fixture = Fixture::new();
     let names: Vec<&str> = fixture.benchmarks.iter().map(|benchmark| benchmark.name.as_str()).collect();

@@ -1,7 +1,7 @@
 //! What a run is given, read and checked: configuration, model, questions, policies.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -124,12 +124,24 @@ pub fn load_policies(config: &Config) -> anyhow::Result<PolicySet> {
 }
 
 fn read_policy(config: &Config, path: &Path) -> anyhow::Result<PolicySource> {
-    PolicySource::read(path, config.guest.most_file_bytes()).with_context(|| {
-        format!(
-            "can't use policy {}\nhint: `cargo xtask policies` builds the shipped policies into policies/",
-            path.display()
-        )
-    })
+    PolicySource::read(path, config.guest.most_file_bytes())
+        .with_context(|| format!("can't use policy {}\nhint: {}", path.display(), policy_hint(path)))
+}
+
+/// What to do where a policy's file can't be read: people give its name, or leave its ending out.
+pub fn policy_hint(path: &Path) -> String {
+    const BUILD: &str = "`cargo xtask policies` builds the shipped policies into policies/";
+    let is_named = |path: &Path| path.extension().is_some_and(|ending| ending == "wasm");
+    let mut file = path.as_os_str().to_owned();
+    file.push(".wasm");
+    let candidates =
+        [PathBuf::from(&file), Path::new("policies").join(&file), Path::new("policies").join(path)];
+    let there = candidates.iter().find(|candidate| is_named(candidate) && candidate.is_file());
+    match there {
+        Some(file) => format!("a policy is given by its file: {}", file.display()),
+        None if is_named(path) => BUILD.to_owned(),
+        None => format!("a policy is given by its file, such as policies/gsm8k.wasm; {BUILD}"),
+    }
 }
 
 /// Fills in the number of questions a step where it is 0, a multiple of the mini-batches; says so, and says where a step
@@ -209,4 +221,22 @@ pub(super) fn loader(config: &Config) -> anyhow::Result<Loader> {
     let params: BTreeMap<String, String> =
         config.policy.params.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     Loader::new(&config.guest, &params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_is_given_by_its_name_alone_is_answered_with_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("gsm8k.wasm");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(
+            policy_hint(&dir.path().join("gsm8k")),
+            format!("a policy is given by its file: {}", file.display())
+        );
+        assert!(policy_hint(Path::new("nobody_s")).contains("such as policies/gsm8k.wasm"));
+        assert!(policy_hint(Path::new("nobody_s.wasm")).starts_with("`cargo xtask policies`"));
+    }
 }

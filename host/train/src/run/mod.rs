@@ -31,6 +31,7 @@ use exgrpo_policy::PolicySet;
 use exgrpo_pool::ExperiencePool;
 
 pub use inputs::load_policies;
+pub use inputs::policy_hint;
 pub use report::{StepReport, Summary};
 
 /// A run that is ready for its next step. Fields are in the order in which a step uses them.
@@ -152,6 +153,11 @@ impl Run {
         both.into_iter()
             .map(|(name, dataset)| (name, &dataset.unusable))
             .filter(|(_, unusable)| !unusable.is_empty())
+    }
+
+    /// Held-out questions.
+    pub fn num_heldout(&self) -> usize {
+        self.heldout.len()
     }
 
     /// Training questions whose solution can't be demonstrated although that is wanted.

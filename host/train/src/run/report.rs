@@ -1,5 +1,6 @@
 //! What a step and a run tell people.
 
+use super::warnings;
 use crate::metrics::Metrics;
 use exgrpo_log::metric;
 
@@ -12,6 +13,13 @@ pub struct StepReport {
     pub metrics: Metrics,
     /// Events as lines for people: swaps, refusals, faults.
     pub events: Vec<String>,
+}
+
+impl StepReport {
+    /// Share of the fresh completions that the length limit cut, where that is worth telling.
+    pub fn notable_cut(&self) -> Option<f64> {
+        warnings::notable_cut(&self.metrics)
+    }
 }
 
 /// What a run adds up to.

@@ -199,9 +199,7 @@ impl Run {
         events.extend(opened);
         let mut told: Vec<String> =
             events.iter().map(|event| format!("{}: {}", event.kind.as_str(), event.detail)).collect();
-        let rollout = &self.config.rollout;
-        let num_rollouts = rollout.questions as usize * rollout.group_size as usize;
-        for warning in warnings::of(step, &metrics, num_rollouts, self.config.objective.updates) {
+        for warning in warnings::of(step, &metrics, &self.config) {
             // The log has one a step, people are told once.
             if self.warned.insert(warning.reason.unwrap_or_default()) {
                 told.push(format!("warning: {}", warning.detail));
