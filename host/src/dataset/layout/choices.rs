@@ -1,6 +1,6 @@
 //! Multiple choice: where rows keep the choices.
 
-use super::apart::{ColumnsApart, Standing, columns_apart, labels_of};
+use super::apart::{ColumnsApart, Standing, columns_apart, labels_of, named};
 use super::conversation::is_conversation;
 use super::key::{folded, is_letter, letter_in, number_in};
 use super::survey::{Survey, Verdict};
@@ -298,7 +298,8 @@ pub(super) fn candidates<'a>(row: &'a Row, path: Option<&str>) -> Vec<Candidate<
 /// What may hold all choices of a row, with its name or path.
 fn together(row: &Row) -> Vec<(&str, &Cell)> {
     let mut found: Vec<(usize, &str, &Cell)> = Vec::new();
-    for (name, cell) in row {
+    // `option_s` is one choice of many, not all of them.
+    for (name, cell) in row.iter().filter(|(name, _)| named(name).is_none()) {
         let known = folded(name);
         let is_text = cell.text().is_some();
         match TOGETHER.iter().position(|name| *name == known) {
