@@ -89,6 +89,9 @@ struct Fit {
     worded: usize,
     /// Rows whose choices are not all numbers.
     with_words: usize,
+    /// True where an answer can only count from 0, and where one can only count from 1.
+    has_zero: bool,
+    has_end: bool,
     /// Rows whose answer fits as a text.
     texts: usize,
     /// Places of these texts, a bit each.
@@ -195,7 +198,8 @@ impl Survey {
         let Some(fit) = self.doubtful.get(&candidate.id) else { return Verdict::Other };
         // Columns of any name hold an answer's text by chance, and other ways to write it do always.
         let is_all = fit.fitting > 0 && fit.others == 0 && fit.spoilt == 0;
-        let is_named = is_all && fit.named == fit.fitting && fit.texts < fit.fitting;
+        let is_mixed = fit.has_zero && fit.has_end;
+        let is_named = is_all && fit.named == fit.fitting && fit.texts < fit.fitting && !is_mixed;
         match candidate.standing {
             Standing::Usual | Standing::Doubtful => fit.verdict(),
             _ if !is_named || fit.with_words == 0 => Verdict::Other,
@@ -322,6 +326,9 @@ impl Fit {
         let is_named = READINGS.into_iter().any(|one| one != Reading::Text && meant.by(one).is_some());
         self.named += usize::from(is_named);
         self.letters += usize::from(meant.is_letter && meant.by(Reading::Label).is_some());
+        let (from_0, from_1) = (meant.by(Reading::From0), meant.by(Reading::From1));
+        self.has_zero |= from_0.is_some() && from_1.is_none();
+        self.has_end |= from_1.is_some() && from_0.is_none();
         let is_number = |text: &String| text.trim().parse::<f64>().is_ok();
         let are_numbers = choices.texts.iter().all(is_number);
         self.with_words += usize::from(!are_numbers);

@@ -178,3 +178,40 @@ fn a_layout_that_is_named_decides_about_doubtful_columns() {
     let plain: Vec<Option<String>> = answers_as(&rows, Layout::Plain).into_iter().map(Result::ok).collect();
     assert_eq!(plain, ["ash", "an ash", "oak"].map(|answer| Some(answer.to_owned())));
 }
+
+/// Files in the form of public datasets, and others that are nearly like them: the answers of the rows that are asked, and
+/// what is said of a row that isn't or of a column that isn't.
+#[test]
+fn usual_layouts_are_read_and_doubtful_ones_are_refused() {
+    let mut wrong = Vec::new();
+    for line in include_str!("layouts.jsonl").lines() {
+        let file: serde_json::Value = serde_json::from_str(line).unwrap();
+        let rows: Vec<Row> = file["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row_of_json(&row.to_string()).unwrap())
+            .collect();
+        let mut survey = Survey::new(false);
+        rows.iter().enumerate().for_each(|(index, row)| survey.add(index + 1, row, None));
+        let layout = Layout::of(&rows[0], &survey);
+        let (mut answers, mut said) = (Vec::new(), Vec::new());
+        for row in &rows {
+            match read(row, layout, false, &Columns::default(), &survey) {
+                Ok(content) => {
+                    answers.push(content.answer);
+                    said.extend(content.left_out);
+                }
+                Err(reason) => said.push(reason),
+            }
+        }
+        let expected: Vec<&str> =
+            file["answers"].as_array().unwrap().iter().map(|answer| answer.as_str().unwrap()).collect();
+        let says = file["says"].as_str().unwrap();
+        let is_said = said.iter().any(|said| said.contains(says)) || says.is_empty();
+        if answers != expected || !is_said {
+            wrong.push(format!("{}: {answers:?}, {said:?}", file["name"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
