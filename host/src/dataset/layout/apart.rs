@@ -77,6 +77,9 @@ pub(super) fn columns_apart(row: &Row) -> Vec<ColumnsApart<'_>> {
     sets.into_iter().filter_map(set).collect()
 }
 
+/// A choice: its label, the name of its column, and what that holds.
+type Labelled<'a> = (String, &'a str, &'a Cell);
+
 impl<'a> ColumnsApart<'a> {
     /// Place of the first choice.
     fn first(&self) -> usize {
@@ -108,7 +111,7 @@ impl<'a> ColumnsApart<'a> {
     ///
     /// # Errors
     /// One before others is missing or empty, or there twice.
-    pub(super) fn cells(&self, row: &'a Row) -> Result<Option<Vec<(String, &'a str, &'a Cell)>>, String> {
+    pub(super) fn cells(&self, row: &'a Row) -> Result<Option<Vec<Labelled<'a>>>, String> {
         let mut cells: BTreeMap<usize, (&str, &Cell)> = BTreeMap::new();
         for (place, names) in &self.places {
             for name in names {
