@@ -73,15 +73,15 @@ impl Dataset {
     /// # Errors
     /// The file can't be read, or none of its rows can be used.
     pub fn read(source: &str, mapping: &Mapping, prompts: &Prompts<'_>) -> anyhow::Result<Self> {
-        let rows = match source.strip_prefix(EMBEDDED) {
-            Some("arithmetic/train") => table::of_text(ARITHMETIC_TRAIN),
-            Some("arithmetic/test") => table::of_text(ARITHMETIC_TEST),
+        let open = || match source.strip_prefix(EMBEDDED) {
+            Some("arithmetic/train") => Ok(table::of_text(ARITHMETIC_TRAIN)),
+            Some("arithmetic/test") => Ok(table::of_text(ARITHMETIC_TEST)),
             Some(name) => {
                 bail!("no embedded dataset {name:?}\nhint: there are arithmetic/train and arithmetic/test")
             }
-            None => table::of_file(Path::new(source))?,
+            None => table::of_file(Path::new(source)),
         };
-        reader::collect(rows, source, mapping, prompts)
+        reader::collect(&open, source, mapping, prompts)
     }
 
     /// Number of questions.

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
 use super::extra;
-use super::layout::{self, Layout};
+use super::layout::{self, Layout, Survey};
 use super::table::{Row, Rows, names};
 use super::{Dataset, Mapping};
 use exgrpo_core::escape::quoted;
@@ -16,12 +16,13 @@ use exgrpo_models::prompt::Prompts;
 /// Most columns of numbers that are kept for policies: each has a value a row.
 const MAX_EXTRA: usize = 1_000;
 
-/// The questions in `rows` of the dataset called `source`.
+/// The questions in the rows that `open` gives, of the dataset called `source`. They are read twice where they may have
+/// choices: what one row's answer means, all of them tell.
 ///
 /// # Errors
-/// The rows break off, or none can be used.
-pub(super) fn collect(
-    rows: Rows<'_>,
+/// The rows can't be opened or break off, or none can be used.
+pub(super) fn collect<'r>(
+    open: &dyn Fn() -> anyhow::Result<Rows<'r>>,
     source: &str,
     mapping: &Mapping,
     prompts: &Prompts<'_>,
@@ -33,12 +34,15 @@ pub(super) fn collect(
         known: HashSet::new(),
         columns: HashMap::new(),
         one_too_many: None,
-        counting: Counting::default(),
+        survey: Survey::new(mapping.layout == Layout::MultipleChoice),
         left_out: BTreeMap::new(),
         first_columns: None,
         dataset: Dataset::default(),
     };
-    for row in rows {
+    if mapping.layout.may_have_choices() {
+        reader.survey(open()?);
+    }
+    for row in open()? {
         let (number, row) = row.with_context(|| format!("dataset {source} can't be read to its end"))?;
         match row {
             Ok(row) => reader.add(number, &row),
@@ -64,7 +68,8 @@ struct Reader<'a> {
     columns: HashMap<String, usize>,
     /// The column of numbers that goes beyond [`MAX_EXTRA`].
     one_too_many: Option<String>,
-    counting: Counting,
+    /// What all rows together say.
+    survey: Survey,
     /// Rows a column that seems to belong to what is asked and is not.
     left_out: BTreeMap<String, usize>,
     /// Columns of the first row, for messages.
@@ -72,18 +77,24 @@ struct Reader<'a> {
     dataset: Dataset,
 }
 
-/// How right choices are numbered, over all rows that give a bare number.
-#[derive(Default)]
-struct Counting {
-    has_zero: bool,
-    /// The first row whose number is that of its choices.
-    past_the_end: Option<usize>,
-}
-
 impl Reader<'_> {
+    /// Looks over all rows before the first of them is read.
+    fn survey(&mut self, rows: Rows<'_>) {
+        let path = self.mapping.columns.answer.as_deref();
+        // What can't be read, reading will tell.
+        let rows = rows.map_while(Result::ok).filter_map(|(number, row)| Some((number, row.ok()?)));
+        for (index, (number, row)) in rows.enumerate() {
+            // A file that begins with a conversation is read without choices.
+            if index == 0 && self.layout == Layout::Auto && Layout::of(&row, &self.survey) == Layout::Verl {
+                return;
+            }
+            self.survey.add(number, &row, path);
+        }
+    }
+
     fn add(&mut self, number: usize, row: &Row) {
         if self.layout == Layout::Auto {
-            self.layout = Layout::of(row);
+            self.layout = Layout::of(row, &self.survey);
         }
         self.first_columns.get_or_insert_with(|| names(row));
         if let Err((reason, detail)) = self.question(number, row).map(|question| self.keep(row, question)) {
@@ -95,14 +106,8 @@ impl Reader<'_> {
     fn question(&mut self, number: usize, row: &Row) -> Result<Question, (String, String)> {
         let shared = |reason: String| (reason, String::new());
         let is_chosen = self.mapping.layout != Layout::Auto;
-        let read = layout::read(row, self.layout, is_chosen, &self.mapping.columns);
-        let content = read.map_err(|refusal| {
-            if refusal.counts_from_1 {
-                self.counting.past_the_end.get_or_insert(number);
-            }
-            shared(refusal.reason)
-        })?;
-        self.counting.has_zero |= content.counted == Some(0);
+        let content =
+            layout::read(row, self.layout, is_chosen, &self.mapping.columns, &self.survey).map_err(shared)?;
         let title = content.title();
         let id = question_id(&title, &content.answer);
         if self.known.contains(&id) {
@@ -191,12 +196,6 @@ impl Reader<'_> {
 
     fn finish(self, source: &str) -> anyhow::Result<Dataset> {
         let mut dataset = self.dataset;
-        if let (Some(row), false) = (self.counting.past_the_end, self.counting.has_zero) {
-            bail!(
-                "dataset {source} seems to count its right choices from 1: row {row} has the number of its choices, no row \
-                 has 0\nhint: give letters, labels or texts, or count from 0"
-            );
-        }
         if dataset.is_empty() {
             let found =
                 if dataset.unusable.is_empty() { "no rows".to_owned() } else { dataset.unusable.to_string() };

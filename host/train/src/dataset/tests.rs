@@ -5,7 +5,7 @@ use exgrpo_models::tokenizer::Tokenizer;
 fn parse(text: &str) -> anyhow::Result<Dataset> {
     let tokenizer = Tokenizer::from_bytes(EMBEDDED_TOKENIZER, "embedded")?;
     let mapping = Mapping { max_prompt_tokens: 8, ..Mapping::default() };
-    reader::collect(table::of_text(text), "rows.jsonl", &mapping, &Prompts::plain(&tokenizer, 0))
+    reader::collect(&|| Ok(table::of_text(text)), "rows.jsonl", &mapping, &Prompts::plain(&tokenizer, 0))
 }
 
 #[test]
@@ -31,7 +31,8 @@ fn a_gold_answer_reaches_no_policy_by_whatever_path_it_was_named() {
         let columns = Columns { answer: answer.map(str::to_owned), ..Columns::default() };
         let mapping = Mapping { columns, ..Mapping::default() };
         let prompts = Prompts::plain(&tokenizer, 0);
-        let dataset = reader::collect(table::of_text(&text), "rows.jsonl", &mapping, &prompts).unwrap();
+        let dataset =
+            reader::collect(&|| Ok(table::of_text(&text)), "rows.jsonl", &mapping, &prompts).unwrap();
         assert_eq!(dataset.len(), 9);
         dataset
     };
@@ -64,12 +65,12 @@ fn a_gold_answer_reaches_no_policy_by_whatever_path_it_was_named() {
         assert_eq!(names, kept_back);
     }
     // Lettered choices need a tokenizer that knows letters: the layout alone is read here.
-    let contents: Vec<layout::Content> = (1..=9)
-        .map(|n| {
-            let row = table::row_of_json(&choices(n).to_string()).unwrap();
-            layout::read(&row, Layout::of(&row), false, &Columns::default()).unwrap()
-        })
-        .collect();
+    let rows: Vec<_> = (1..=9).map(|n| table::row_of_json(&choices(n).to_string()).unwrap()).collect();
+    let mut survey = layout::Survey::new(false);
+    rows.iter().enumerate().for_each(|(number, row)| survey.add(number, row, None));
+    let read =
+        |row| layout::read(row, Layout::of(row, &survey), false, &Columns::default(), &survey).unwrap();
+    let contents: Vec<layout::Content> = rows.iter().map(read).collect();
     let answers: Vec<&str> = contents.iter().map(|content| content.answer.as_str()).collect();
     let mut names: Vec<String> = ["answer", "right", "grade"].map(str::to_owned).to_vec();
     let column = |name: &str| (1..=9).map(|n| choices(n)[name].as_f64().unwrap() as f32).collect::<Vec<_>>();
@@ -101,6 +102,22 @@ fn rows_that_cannot_be_used_are_counted_by_reason() {
         let error = format!("{:#}", parse(text).unwrap_err());
         assert!(error.contains("no row that can be used") && error.contains("hint: "), "{error}");
     }
+}
+
+#[test]
+fn a_right_choice_is_read_by_all_rows_of_a_file() {
+    let row = |answer: usize| {
+        format!("{{\"question\":\"1+2=\",\"choices\":[\"7\",\"8\",\"9\"],\"answer\":{answer}}}\n")
+    };
+    let refused = |answers: &[usize]| {
+        let text: String = answers.iter().map(|answer| row(*answer)).collect();
+        format!("{:#}", parse(&text).unwrap_err())
+    };
+    // The later row tells about the first one. The tokenizer has no letters.
+    assert!(refused(&[1, 0]).contains("2 x not expressible as a prompt"), "{}", refused(&[1, 0]));
+    assert!(refused(&[1, 2]).contains("2 x the numbers in `answer` may count"), "{}", refused(&[1, 2]));
+    let both = refused(&[0, 1, 3]);
+    assert!(both.contains("from 0 (row 1)"), "{both}");
 }
 
 #[test]

@@ -1,135 +1,137 @@
-//! Multiple choice: where rows keep the choices, and which of them is right.
+//! Multiple choice: where rows keep the choices.
 
-use super::apart::{ColumnsApart, columns_apart};
+use super::apart::{ColumnsApart, Standing, columns_apart, labels_of, named};
 use super::conversation::is_conversation;
+use super::key::{folded, is_letter, letter_in, number_in};
+use super::survey::{Survey, Verdict};
 use crate::dataset::table::{Cell, Row, at};
 use exgrpo_core::escape::quoted;
 
-const LETTERS: &[u8; 26] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+pub(super) const LETTERS: &[u8; 26] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// Columns that hold all choices, in the order in which they are looked for.
-const TOGETHER: [&str; 5] = ["choices", "options", "endings", "question.choices", "question.options"];
-/// Columns that say which choice is right, in the order in which they are looked for.
-const KEYS: [&str; 12] = [
-    "answerKey",
-    "answer_key",
-    "answer",
-    "answer_idx",
-    "answer_index",
-    "correct",
-    "correct_option",
-    "cop",
-    "label",
-    "gold",
-    "target",
-    "correct_answer",
-];
-/// Columns of the question, in the order in which they are looked for.
+/// Columns that hold all choices, in the order in which they are looked for; in small letters, without signs.
+const TOGETHER: [&str; 5] = ["choices", "options", "endings", "answerchoices", "answeroptions"];
+/// A column that holds all choices where it is no text.
+const TOGETHER_IF_LIST: &str = "choice";
+/// A column that mostly lists other ways to write the answer.
+const ALIASES: &str = "answers";
+/// Paths that hold all choices.
+const TOGETHER_BELOW: [&str; 2] = ["question.choices", "question.options"];
+/// What names of wrong choices begin with, in small letters, without signs.
+const WRONG: [&str; 3] = ["distractor", "incorrectanswer", "wronganswer"];
+/// Columns of the question, in the order in which they are looked for; in small letters, without signs.
 const QUESTIONS: [&str; 8] =
-    ["question", "question_stem", "question.stem", "problem", "Problem", "ctx", "query", "goal"];
+    ["question", "questionstem", "problem", "ctx", "query", "goal", "sentence", "startphrase"];
 
 /// Choices of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choices {
-    texts: Vec<String>,
+    /// Where the row has them: the same for all rows that have them there.
+    pub(super) source: String,
+    pub(super) texts: Vec<String>,
     /// The texts as the row has them, with letters that they carry themselves.
-    written: Vec<String>,
+    pub(super) written: Vec<String>,
     /// Names that the row gives them; none, or one each.
-    labels: Vec<String>,
-    /// True when one of them is a number of the file.
-    has_numbers: bool,
-}
-
-/// How a row says which choice is right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Right {
-    /// By a letter, a label or its text: this one, from 0.
-    Named(usize),
-    /// By a bare number, counted from 0.
-    Counted(usize),
-}
-
-impl Right {
-    pub(super) fn position(self) -> usize {
-        match self {
-            Self::Named(position) | Self::Counted(position) => position,
-        }
-    }
-}
-
-/// Why a row's right choice isn't known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unknown {
-    /// The row says nothing, or nothing that fits.
-    No(&'static str),
-    /// A number that is the number of choices: right where one counts from 1.
-    PastTheEnd,
+    pub(super) labels: Vec<String>,
+    /// True where a place says which one is meant.
+    pub(super) has_order: bool,
+    /// True where a number that may be a label or a place is the label.
+    pub(super) prefers_labels: bool,
 }
 
 impl Choices {
     /// The choices that `row` has, none where it has none. `path` is where the right one is said, if that was named by hand.
     ///
     /// # Errors
-    /// They are kept in a way that is not known, or are too many.
-    pub(super) fn of(row: &Row, path: Option<&str>) -> Result<Option<Self>, String> {
-        let together = TOGETHER.iter().filter_map(|path| at(row, path).map(|cell| (path, cell)));
-        let found = match together.into_iter().find(|(_, cell)| !cell.is_empty()) {
-            Some((path, cell)) => Some(Self::together(cell).ok_or_else(|| {
-                format!("the choices in `{path}` are {} of a form that isn't known", cell.kind())
-            })?),
-            None => Self::in_columns(row, path)?,
-        };
-        let Some(mut choices) = found else { return Ok(None) };
-        let count = choices.texts.len();
-        if !(2..=LETTERS.len()).contains(&count) {
-            return Err(format!("{count} choices: between 2 and {} can be lettered", LETTERS.len()));
+    /// They are kept in a way that is not known, are too many, or may be no choices.
+    pub(super) fn of(row: &Row, path: Option<&str>, survey: &Survey) -> Result<Option<Self>, String> {
+        if let Some(choices) = Self::certain(row, path)? {
+            return Ok(Some(choices));
         }
-        if let Some(label) = doubled(&choices.labels) {
-            return Err(format!("two choices are labelled {}", quoted(label)));
-        }
-        choices.strip_letters();
-        Ok(Some(choices))
-    }
-
-    fn new(texts: Vec<String>, labels: Vec<String>, has_numbers: bool) -> Self {
-        Self { written: texts.clone(), texts, labels, has_numbers }
-    }
-
-    /// Choices in a column each, by the first set of names that a row has.
-    fn in_columns(row: &Row, path: Option<&str>) -> Result<Option<Self>, String> {
-        let key = key(row, path).and_then(Cell::text);
-        let key = key.as_deref().map(str::trim);
-        let has_letter = key.is_some_and(|key| letter_in(key).is_some());
-        for columns in columns_apart(row) {
-            let found = Self::apart(row, &columns);
-            let is_one = |choices: &Self| {
-                let names_it = |text: &String| key.is_some_and(|key| text.trim() == key);
-                choices.texts.iter().any(names_it) || choices.labels.iter().any(names_it)
-            };
-            let is_meant =
-                !columns.is_doubtful || has_letter || matches!(&found, Ok(Some(choices)) if is_one(choices));
-            match found {
-                _ if !is_meant => {}
-                Ok(None) if has_letter => {
-                    let [first, second, ..] = columns.names[..] else { continue };
-                    return Err(format!("fewer than two choices in `{first}`, `{second}` and so on"));
+        let mut candidates = candidates(row, path);
+        candidates.sort_by_key(|candidate| survey.verdict(candidate));
+        for candidate in candidates {
+            let verdict = survey.verdict(&candidate);
+            let is_chosen = survey.is_chosen() && candidate.standing == Standing::Doubtful;
+            if verdict == Verdict::Other && !is_chosen {
+                continue;
+            }
+            match (candidate.choices, verdict) {
+                (Ok(None), _) => {}
+                (found, Verdict::Unclear(doubt)) if !is_chosen => {
+                    // What is wrong with one of a known name says more than the doubt.
+                    let is_known = candidate.standing == Standing::Doubtful;
+                    let doubt = doubt.reason(&candidate.columns);
+                    return Err(found.err().filter(|_| is_known).unwrap_or(doubt));
                 }
-                Ok(None) => {}
-                found => return found,
+                (found, _) => return found,
             }
         }
         Ok(None)
     }
 
-    fn together(cell: &Cell) -> Option<Self> {
-        let has_numbers = match cell {
-            Cell::List(cells) => cells.iter().any(is_number),
-            Cell::Struct(parts) => match parts.get("text") {
-                Some(Cell::List(cells)) => cells.iter().any(is_number),
-                _ => parts.values().any(is_number),
-            },
-            _ => false,
+    /// Choices that are kept under a name which other things don't have.
+    pub(super) fn certain(row: &Row, path: Option<&str>) -> Result<Option<Self>, String> {
+        let mut found: Vec<(String, Self)> = Vec::new();
+        for (name, cell) in together(row).into_iter().filter(|(_, cell)| !cell.is_empty()) {
+            let choices = Self::together(name, cell).ok_or_else(|| {
+                format!("the choices in `{name}` are {} of a form that isn't known", cell.kind())
+            })?;
+            found.push((name.to_owned(), choices.checked()?));
+        }
+        let sets: Vec<_> =
+            columns_apart(row).into_iter().filter(|set| set.standing == Standing::Usual).collect();
+        let mut first: Option<&ColumnsApart> = None;
+        for set in &sets {
+            let Some(choices) = Self::apart(row, set, path)? else { continue };
+            let name = set.filled(row).first().map(|(name, _)| (*name).to_owned()).unwrap_or_default();
+            found.push((name, choices));
+            first.get_or_insert(set);
+        }
+        // A choice under another kind of name would be lost.
+        for other in &sets {
+            let filled = other.filled(row);
+            if let (Some(first), [(name, _)]) = (first.filter(|first| first.is_like(other)), &filled[..]) {
+                let beside = first.filled(row).first().map(|(name, _)| *name).unwrap_or_default();
+                return Err(format!("`{name}` may be a choice beside `{beside}`: rename one of them"));
+            }
+        }
+        let mut found = found.into_iter();
+        let Some((name, choices)) = found.next() else { return Ok(None) };
+        let trimmed = |choices: &Self| -> Vec<String> {
+            choices.texts.iter().map(|text| text.trim().to_owned()).collect()
         };
+        match found.find(|(_, other)| trimmed(other) != trimmed(&choices)) {
+            Some((other, _)) => {
+                Err(format!("`{name}` and `{other}` hold different choices: leave one of them out"))
+            }
+            None => Ok(Some(choices)),
+        }
+    }
+
+    fn new(source: &str, texts: Vec<String>, labels: Vec<String>) -> Self {
+        let prefers_labels = !labels.is_empty();
+        let source = folded(source);
+        Self { source, written: texts.clone(), texts, labels, has_order: true, prefers_labels }
+    }
+
+    /// Choices that can be lettered.
+    fn checked(mut self) -> Result<Self, String> {
+        let count = self.texts.len();
+        if !(2..=LETTERS.len()).contains(&count) {
+            return Err(format!("{count} choices: between 2 and {} can be lettered", LETTERS.len()));
+        }
+        if self.texts.iter().any(|text| text.trim().is_empty()) {
+            return Err("a choice is empty".to_owned());
+        }
+        if let Some(label) = doubled(&self.labels) {
+            return Err(format!("two choices are labelled {}", quoted(&label)));
+        }
+        self.strip_letters();
+        Ok(self)
+    }
+
+    fn together(name: &str, cell: &Cell) -> Option<Self> {
         let texts = |cells: &[Cell]| -> Option<Vec<String>> {
             cells.iter().map(|cell| cell.text().map(|text| text.into_owned())).collect()
         };
@@ -145,9 +147,9 @@ impl Choices {
                     cells.iter().map(of).collect()
                 };
                 let labels = part(["label", "key", "id"]).unwrap_or_default();
-                Some(Self::new(part(["text", "value", "content"])?, labels, has_numbers))
+                Some(Self::new(name, part(["text", "value", "content"])?, labels))
             }
-            Cell::List(cells) => Some(Self::new(texts(cells)?, Vec::new(), has_numbers)),
+            Cell::List(cells) => Some(Self::new(name, texts(cells)?, Vec::new())),
             Cell::Struct(parts) => match (parts.get("text"), parts.get("label")) {
                 (Some(Cell::List(text)), label) => {
                     let labels = match label {
@@ -155,45 +157,53 @@ impl Choices {
                         _ => Vec::new(),
                     };
                     let texts = texts(text)?;
-                    (labels.is_empty() || labels.len() == texts.len())
-                        .then(|| Self::new(texts, labels, has_numbers))
+                    (labels.is_empty() || labels.len() == texts.len()).then(|| Self::new(name, texts, labels))
                 }
-                // By letter. Parquet gives every row all letters that any row has.
-                _ => {
-                    let named = parts.iter().filter(|(_, cell)| **cell != Cell::Null);
-                    let pairs = named.map(|(label, cell)| Some((label.clone(), cell.text()?.into_owned())));
-                    let (labels, texts) = pairs.collect::<Option<Vec<_>>>()?.into_iter().unzip();
-                    Some(Self::new(texts, labels, has_numbers))
-                }
+                _ => Self::by_name(name, parts),
             },
             _ => None,
         }
     }
 
-    /// Two columns or more, the first of them first. Those at the end may be empty.
+    /// Choices that an object has by name: letters or numbers, which say their order, or other words, which don't.
+    fn by_name(name: &str, parts: &Row) -> Option<Self> {
+        // Parquet gives every row all letters that any row has.
+        let named: Vec<_> = parts.iter().filter(|(_, cell)| **cell != Cell::Null).collect();
+        let in_order = labels_of(named.iter().map(|(name, _)| *name));
+        let has_order = in_order.is_some();
+        let labels = in_order.unwrap_or_else(|| named.iter().map(|(name, _)| (*name).clone()).collect());
+        let texts = named.iter().map(|(_, cell)| cell.text().map(|text| text.into_owned()));
+        let mut pairs: Vec<(String, String)> =
+            labels.into_iter().zip(texts.collect::<Option<Vec<_>>>()?).collect();
+        // 10 comes after 9.
+        pairs.sort_by_key(|(label, _)| number_in(label));
+        let (labels, texts) = pairs.into_iter().unzip();
+        Some(Self { has_order, ..Self::new(name, texts, labels) })
+    }
+
+    /// Two columns or more, the first of them first; none where fewer are not empty.
     ///
     /// # Errors
-    /// One before others is empty, or one holds no text.
-    fn apart(row: &Row, columns: &ColumnsApart) -> Result<Option<Self>, String> {
-        let cells: Vec<Option<&Cell>> =
-            columns.names.iter().map(|name| row.get(*name).filter(|cell| !cell.is_empty())).collect();
-        let count = cells.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        if count < 2 {
-            return Ok(None);
-        }
-        let mut texts = Vec::new();
-        for ((name, label), cell) in columns.names.iter().zip(&columns.labels).zip(&cells[..count]) {
-            let Some(cell) = cell else {
-                return Err(match name.is_empty() {
-                    true => format!("the choice {label} has no column, later ones have"),
-                    false => format!("the choice in `{name}` is empty, later ones are not"),
-                });
+    /// One before others is missing or empty, or one holds no text; or one is there, and no second.
+    pub(super) fn apart(row: &Row, set: &ColumnsApart, path: Option<&str>) -> Result<Option<Self>, String> {
+        let filled = set.filled(row);
+        let Some(cells) = set.cells(row)? else {
+            let mut names = set.places.values().flatten();
+            return match (names.next(), names.next()) {
+                (Some(first), Some(second)) if !filled.is_empty() || is_letter(row, path) => {
+                    Err(format!("fewer than two choices in `{first}`, `{second}` and so on"))
+                }
+                _ => Ok(None),
             };
+        };
+        let (mut texts, mut labels) = (Vec::new(), Vec::new());
+        for (label, name, cell) in cells {
             let text = cell.text().ok_or_else(|| format!("the choice in `{name}` is {}", cell.kind()))?;
             texts.push(text.into_owned());
+            labels.push(label);
         }
-        let labels = columns.labels[..count].to_vec();
-        Ok(Some(Self::new(texts, labels, cells.iter().flatten().any(|cell| is_number(cell)))))
+        let choices = Self { prefers_labels: !set.counts_from_1(), ..Self::new(&set.id, texts, labels) };
+        choices.checked().map(Some)
     }
 
     /// Takes away letters that the texts carry themselves: `A) ..`, `(A) ..`, `A. ..`.
@@ -211,63 +221,23 @@ impl Choices {
         }
     }
 
-    /// Which one is right: by `path`, or by a column of a usual name.
-    pub(super) fn right(&self, row: &Row, path: Option<&str>) -> Result<Right, Unknown> {
-        let key = key(row, path);
-        let key = match key {
-            Some(Cell::List(keys)) if keys.len() == 1 => keys.first(),
-            key => key,
+    /// Place of the choice that `text` is the label of. A letter stands for one by its label where all labels are letters,
+    /// else by counting.
+    pub(super) fn labelled(&self, text: &str) -> Option<usize> {
+        let is_label = |label: &String| label.trim().eq_ignore_ascii_case(text);
+        if let Some(place) = self.labels.iter().position(is_label) {
+            return Some(place);
+        }
+        let of_all = |read: fn(&str) -> Option<usize>| -> Option<Vec<usize>> {
+            self.labels.iter().map(|label| read(label.trim())).collect()
         };
-        let Some(key_text) = key.and_then(Cell::text) else {
-            return Err(Unknown::No("no column says which choice is right"));
-        };
-        let text = key_text.trim();
-        let count_of = |list: &[String]| list.iter().filter(|known| known.trim() == text).count();
-        // Of two equal ones neither is meant.
-        let position_of = |list: &[String]| {
-            list.iter().position(|known| known.trim() == text).filter(|_| count_of(list) == 1)
-        };
-        let of_none = Unknown::No(match count_of(&self.texts) {
-            0 => "the right choice is none of the choices",
-            _ => "the right choice is the text of two choices",
-        });
-        if let Some(position) = position_of(&self.labels) {
-            return Ok(Right::Named(position));
+        if let (Some(number), Some(labels)) = (number_in(text), of_all(number_in)) {
+            return labels.iter().position(|label| *label == number);
         }
-        let is_count = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !self.labels.is_empty() && self.labels.iter().all(|label| is_count(label)) && is_count(text) {
-            return Err(Unknown::No("the right choice is a number that no choice has"));
-        }
-        let by_text = position_of(&self.texts).or_else(|| position_of(&self.written));
-        match (letter_in(text).map(|letter| self.lettered(letter)), by_text) {
-            (Some(Some(lettered)), Some(position)) if lettered != position => {
-                return Err(Unknown::No("the right choice may be the letter or the text of one"));
-            }
-            (Some(Some(position)), _) | (Some(None), Some(position)) => return Ok(Right::Named(position)),
-            (Some(None), None) => return Err(of_none),
-            (None, _) => {}
-        }
-        let count = text.parse::<usize>().ok().filter(|_| is_count(text));
-        match (count.filter(|&count| count < self.texts.len()), by_text) {
-            // Where text can't be told from number, one that is also among the texts may mean either.
-            (Some(count), Some(position))
-                if count != position && (self.has_numbers || matches!(key, Some(Cell::Text(_)))) =>
-            {
-                Err(Unknown::No("the right choice may be the place or the text of one"))
-            }
-            (Some(count), _) => Ok(Right::Counted(count)),
-            (None, Some(position)) => Ok(Right::Named(position)),
-            (None, None) if count == Some(self.texts.len()) => Err(Unknown::PastTheEnd),
-            (None, None) => Err(of_none),
-        }
-    }
-
-    /// Place of the choice that a letter stands for: by its label where all labels are letters, else by counting.
-    fn lettered(&self, letter: usize) -> Option<usize> {
-        let of_labels: Vec<usize> = self.labels.iter().filter_map(|label| letter_in(label)).collect();
-        match !self.labels.is_empty() && of_labels.len() == self.labels.len() {
-            true => of_labels.iter().position(|label| *label == letter),
-            false => Some(letter).filter(|letter| *letter < self.texts.len()),
+        let letter = letter_in(text)?;
+        match of_all(letter_in).filter(|labels| !labels.is_empty()) {
+            Some(labels) => labels.iter().position(|label| *label == letter),
+            None => Some(letter).filter(|letter| self.has_order && *letter < self.texts.len()),
         }
     }
 
@@ -281,24 +251,66 @@ impl Choices {
     }
 }
 
-/// What says which choice is right: the value at `path`, or in a column of a usual name.
-fn key<'a>(row: &'a Row, path: Option<&str>) -> Option<&'a Cell> {
-    match path {
-        Some(path) => at(row, path),
-        None => KEYS.iter().filter_map(|name| row.get(*name)).find(|cell| !cell.is_empty()),
+/// Choices that a row may have under a name which other things have too.
+pub(super) struct Candidate<'a> {
+    /// The same in all rows.
+    pub(super) id: String,
+    pub(super) standing: Standing,
+    pub(super) columns: Vec<&'a str>,
+    /// Places that have columns.
+    places: Vec<usize>,
+    pub(super) is_small: bool,
+    pub(super) choices: Result<Option<Choices>, String>,
+}
+
+impl Candidate<'_> {
+    pub(super) fn has_place(&self, place: usize) -> bool {
+        self.places.contains(&place)
     }
 }
 
-fn is_number(cell: &Cell) -> bool {
-    matches!(cell, Cell::Number(_))
+/// All candidates of a row, the most usual first.
+pub(super) fn candidates<'a>(row: &'a Row, path: Option<&str>) -> Vec<Candidate<'a>> {
+    let sets = columns_apart(row).into_iter().filter(|set| set.standing != Standing::Usual);
+    let apart = sets.map(|set| Candidate {
+        columns: set.filled(row).into_iter().map(|(name, _)| name).collect(),
+        places: set.places.keys().copied().collect(),
+        is_small: set.is_small(),
+        choices: Choices::apart(row, &set, path),
+        standing: set.standing,
+        id: set.id,
+    });
+    let lists = row.iter().filter(|(name, cell)| folded(name) == ALIASES && matches!(cell, Cell::List(_)));
+    let lists = lists.filter_map(|(name, cell)| {
+        let choices = Choices::together(name, cell)?.checked().ok()?;
+        Some(Candidate {
+            id: ALIASES.to_owned(),
+            standing: Standing::Alias,
+            columns: vec![name],
+            places: Vec::new(),
+            is_small: false,
+            choices: Ok(Some(choices)),
+        })
+    });
+    apart.chain(lists).collect()
 }
 
-/// Place of the letter that a text is: `B`, `b`, `(B)`, `B.`
-fn letter_in(text: &str) -> Option<usize> {
-    match text.trim_matches(['(', ')', '.', ' ']).as_bytes() {
-        [letter] => LETTERS.iter().position(|known| *known == letter.to_ascii_uppercase()),
-        _ => None,
+/// What may hold all choices of a row, with its name or path.
+fn together(row: &Row) -> Vec<(&str, &Cell)> {
+    let mut found: Vec<(usize, &str, &Cell)> = Vec::new();
+    // `option_s` is one choice of many, not all of them.
+    for (name, cell) in row.iter().filter(|(name, _)| named(name).is_none()) {
+        let known = folded(name);
+        let is_text = cell.text().is_some();
+        match TOGETHER.iter().position(|name| *name == known) {
+            Some(rank) => found.push((rank, name, cell)),
+            None if known == TOGETHER_IF_LIST && !is_text => found.push((TOGETHER.len(), name, cell)),
+            None => {}
+        }
     }
+    found.sort_by_key(|(rank, ..)| *rank);
+    let below = TOGETHER_BELOW.iter().filter_map(|path| Some((*path, at(row, path)?)));
+    found.into_iter().map(|(_, name, cell)| (name, cell)).chain(below).collect()
 }
 
 /// Letter of a choice, from 0.
@@ -306,25 +318,40 @@ pub(super) fn letter(position: usize) -> String {
     LETTERS.get(position).map(|letter| char::from(*letter).to_string()).unwrap_or_default()
 }
 
-/// The question of a row with choices.
-pub(super) fn question(row: &Row) -> Option<&Cell> {
-    QUESTIONS
-        .iter()
-        .filter_map(|path| at(row, path))
-        .find(|cell| cell.text().is_some() || is_conversation(cell))
+/// The question of a row with choices, and the column that has it.
+pub(super) fn question(row: &Row) -> Option<(&str, &Cell)> {
+    let is_question = |cell: &Cell| cell.text().is_some() || is_conversation(cell);
+    let named = |known: &&str| {
+        // A name as it is usual goes before one with other capitals.
+        let exact = row.get_key_value(*known).filter(|(_, cell)| is_question(cell));
+        let mut all = row.iter().filter(|(name, _)| folded(name) == *known);
+        exact.or_else(|| all.find(|(_, cell)| is_question(cell))).map(|(name, cell)| (name.as_str(), cell))
+    };
+    let below = || Some(("question", at(row, "question.stem").filter(|cell| is_question(cell))?));
+    QUESTIONS.iter().find_map(named).or_else(below)
 }
 
-/// Text that a list has twice.
-fn doubled(list: &[String]) -> Option<&String> {
-    let mut sorted: Vec<&String> = list.iter().collect();
+/// Label that a list has twice: neither capitals nor spaces tell labels apart.
+fn doubled(list: &[String]) -> Option<String> {
+    let mut sorted: Vec<String> = list.iter().map(|label| label.trim().to_ascii_uppercase()).collect();
     sorted.sort_unstable();
-    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone())
 }
 
 /// Column that should hold the choices of a row and holds none, where the answer at `path` or in a column of a usual name is
 /// a letter.
-pub(super) fn missing(row: &Row, path: Option<&str>) -> Option<&'static str> {
-    let key = key(row, path).and_then(Cell::text)?;
-    letter_in(key.trim())?;
-    TOGETHER.into_iter().find(|path| at(row, path).is_some_and(Cell::is_empty))
+pub(super) fn missing<'a>(row: &'a Row, path: Option<&str>) -> Option<&'a str> {
+    let empty = together(row).into_iter().find(|(_, cell)| cell.is_empty())?;
+    is_letter(row, path).then_some(empty.0)
+}
+
+/// Columns with choices that a row is not asked with.
+pub(super) fn unread(row: &Row) -> Vec<String> {
+    let lists = together(row).into_iter().filter(|(_, cell)| matches!(cell, Cell::List(_) | Cell::Struct(_)));
+    let lists = lists.filter(|(_, cell)| !cell.is_empty()).map(|(name, _)| name.to_owned());
+    let sets = columns_apart(row).into_iter().filter(|set| set.standing == Standing::Usual);
+    let apart: Vec<String> = sets.flat_map(|set| set.filled(row)).map(|(name, _)| name.to_owned()).collect();
+    let is_wrong = |name: &String| WRONG.iter().any(|known| folded(name).starts_with(known));
+    let wrong = row.iter().filter(|(name, cell)| !cell.is_empty() && is_wrong(name));
+    lists.chain(apart).chain(wrong.map(|(name, _)| name.clone())).collect()
 }

@@ -99,22 +99,30 @@ pub(super) fn system(messages: &[Message]) -> Option<&str> {
 
 /// Columns beside a prompt that belong to what is asked and that no layout reads.
 pub(super) fn left_out(row: &Row, used: &[&str]) -> Vec<String> {
-    const ASKED: [&str; 16] = [
+    const ASKED: [&str; 24] = [
         "article",
         "audio",
         "audios",
         "background",
         "context",
+        "conversation",
+        "ctx",
+        "dialog",
         "dialogue",
         "documents",
         "history",
+        "hypothesis",
         "image",
         "images",
         "input",
         "paragraph",
         "passage",
+        "premise",
+        "scenario",
+        "sentence",
         "story",
         "tools",
+        "utterance",
         "videos",
     ];
     let mut names: Vec<String> = row

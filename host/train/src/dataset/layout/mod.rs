@@ -3,12 +3,15 @@
 mod apart;
 mod choices;
 mod conversation;
+mod key;
+mod survey;
 
 use serde::{Deserialize, Serialize};
 
 use super::table::{Cell, Row, at, names};
-use choices::{Choices, Right, Unknown};
+use choices::Choices;
 use exgrpo_models::Message;
+pub(super) use survey::Survey;
 
 /// A usual way to lay out rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -26,8 +29,9 @@ pub enum Layout {
     /// verl: `prompt` as chat messages, `reward_model.ground_truth`, perhaps `extra_info.solution`.
     Verl,
     /// A question with choices: `choices`, `options` or `endings` as texts, as `{text, label}` or by letter, or a column
-    /// a choice (`A`, `B`, ..; `option_a`, ..; `opa`, ..; `choice0`, ..); and `answerKey`, `answer`, `label` or another usual name with
-    /// the letter, label, text, or place from 0 of the right one.
+    /// a choice (`A`, `B`, ..; `option_a`, ..; `opa`, ..; `choice0`, ..); and `answerKey`, `answer`, `label` or another
+    /// usual name with the letter, label, text or place of the right one. All rows together tell whether places count from
+    /// 0 or from 1.
     MultipleChoice,
 }
 
@@ -44,14 +48,19 @@ impl Layout {
         }
     }
 
+    /// True where rows may have choices.
+    pub(super) fn may_have_choices(self) -> bool {
+        matches!(self, Self::Auto | Self::MultipleChoice)
+    }
+
     /// The layout that a row has.
-    pub(super) fn of(row: &Row) -> Self {
+    pub(super) fn of(row: &Row, survey: &Survey) -> Self {
         let has = |name: &str| row.contains_key(name);
         let is_gsm8k = || matches!(row.get("answer"), Some(Cell::Text(text)) if text.contains("####"));
         let is_verl = has("reward_model") || row.get("prompt").is_some_and(conversation::is_conversation);
         if has("prompt") && is_verl {
             Self::Verl
-        } else if !matches!(Choices::of(row, None), Ok(None)) {
+        } else if !matches!(Choices::of(row, None, survey), Ok(None)) {
             Self::MultipleChoice
         } else if has("problem") {
             Self::Math
@@ -71,8 +80,6 @@ pub(super) struct Content {
     pub(super) messages: Vec<Message>,
     pub(super) answer: String,
     pub(super) solution: Option<String>,
-    /// Place of the right choice, where the row gives it as a bare number, counted from 0.
-    pub(super) counted: Option<usize>,
     /// Columns that seem to belong to what is asked and are not.
     pub(super) left_out: Vec<String>,
 }
@@ -86,20 +93,6 @@ impl Content {
     /// The message of the system that it begins with.
     pub(super) fn system(&self) -> Option<&str> {
         conversation::system(&self.messages)
-    }
-}
-
-/// Why a row is no question: a reason that rows share, which names no row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) reason: String,
-    /// True when the right choice is given by a number that fits only where one counts from 1.
-    pub(super) counts_from_1: bool,
-}
-
-impl From<String> for Refusal {
-    fn from(reason: String) -> Self {
-        Self { reason, counts_from_1: false }
     }
 }
 
@@ -124,59 +117,70 @@ fn preset(layout: Layout) -> (&'static str, &'static str, &'static str) {
 }
 
 /// Reads a row by `layout`, which is not [`Layout::Auto`]. `is_chosen` is false where the first row decided about it: then
-/// a row with choices is asked with them.
+/// a row with choices is asked with them. `survey` has seen all rows.
+///
+/// # Errors
+/// It is no question: a reason that rows share, which names no row but those that others are told by.
 pub(super) fn read(
     row: &Row,
     layout: Layout,
     is_chosen: bool,
     columns: &Columns,
-) -> Result<Content, Refusal> {
+    survey: &Survey,
+) -> Result<Content, String> {
     let has_choices = layout == Layout::MultipleChoice || !is_chosen && layout != Layout::Verl;
-    let choices = if has_choices { Choices::of(row, columns.answer.as_deref())? } else { None };
+    let choices = if has_choices { Choices::of(row, columns.answer.as_deref(), survey)? } else { None };
     if layout == Layout::MultipleChoice && is_chosen && choices.is_none() {
-        return Err(Refusal::from(format!("no choices among its columns {}", names(row))));
+        return Err(format!("no choices among its columns {}", names(row)));
     }
     if let (true, None, Some(column)) =
         (has_choices, &choices, choices::missing(row, columns.answer.as_deref()))
     {
-        return Err(Refusal::from(format!("no choices in `{column}`, and an answer that is a letter")));
+        return Err(format!("no choices in `{column}`, and an answer that is a letter"));
     }
     let (question_at, answer_at, solution_at) = preset(layout);
     let missing = |what: &str, path: &str, by_hand: bool| match by_hand {
-        true => Refusal::from(format!("no text or number at `{path}` for the {what}")),
-        false => Refusal::from(format!("no {what}: layout `{}` expects it in `{path}`", layout.as_str())),
+        true => format!("no text or number at `{path}` for the {what}"),
+        false => format!("no {what}: layout `{}` expects it in `{path}`", layout.as_str()),
     };
     let mut content = Content { benchmark: text_at(row, "data_source"), ..Content::default() };
 
     let by_hand = columns.question.as_deref();
-    let question = match (by_hand, &choices) {
-        (None, Some(_)) => choices::question(row),
-        (path, _) => at(row, path.unwrap_or(question_at)),
+    let (question_name, question) = match (by_hand, &choices) {
+        (None, Some(_)) => {
+            choices::question(row).map_or((question_at, None), |(name, cell)| (name, Some(cell)))
+        }
+        (path, _) => (path.unwrap_or(question_at), at(row, path.unwrap_or(question_at))),
     };
     let missing_question = || missing("question", by_hand.unwrap_or(question_at), by_hand.is_some());
     content.messages = match question {
         Some(cell) if layout == Layout::Verl || conversation::is_conversation(cell) => {
             conversation::messages(cell)?
         }
-        Some(Cell::Unreadable(reason)) => return Err(Refusal::from(format!("the question is {reason}"))),
+        Some(Cell::Unreadable(reason)) => return Err(format!("the question is {reason}")),
         Some(cell) => vec![Message::new("user", &cell.text().ok_or_else(missing_question)?)],
         None => return Err(missing_question()),
     };
 
+    // COPA's question is one word about a premise.
+    let premise = text_at(row, "premise").filter(|premise| !premise.trim().is_empty());
+    let mut has_premise = false;
+    if let ([only], Some(premise), Some(_), None) = (&mut content.messages[..], premise, &choices, by_hand) {
+        let asked = match only.content.trim() {
+            "cause" => Some("What was the cause?"),
+            "effect" => Some("What was the effect?"),
+            _ => None,
+        };
+        if let Some(asked) = asked {
+            only.content = format!("{}\n{asked}", premise.trim());
+            has_premise = true;
+        }
+    }
+
     match &choices {
         Some(choices) => {
-            let right = choices.right(row, columns.answer.as_deref()).map_err(|unknown| match unknown {
-                Unknown::No(reason) => Refusal::from(reason.to_owned()),
-                Unknown::PastTheEnd => Refusal {
-                    reason: "the right choice is none of the choices".to_owned(),
-                    counts_from_1: true,
-                },
-            })?;
-            content.counted = match right {
-                Right::Counted(position) => Some(position),
-                Right::Named(_) => None,
-            };
-            content.answer = choices::letter(right.position());
+            let right = survey.right(row, columns.answer.as_deref(), choices)?;
+            content.answer = choices::letter(right);
             if let Some(last) = content.messages.last_mut().filter(|last| !last.content.trim().is_empty()) {
                 last.content = choices.asked(&last.content);
             }
@@ -185,7 +189,7 @@ pub(super) fn read(
             let path = columns.answer.as_deref();
             let cell = at(row, path.unwrap_or(answer_at));
             if let Some(Cell::Unreadable(reason)) = cell {
-                return Err(Refusal::from(format!("the answer is {reason}")));
+                return Err(format!("the answer is {reason}"));
             }
             let answer = cell.and_then(Cell::text);
             // MATH as it was published has the answer in its solution alone.
@@ -202,9 +206,7 @@ pub(super) fn read(
     content.solution = text_at(row, columns.solution.as_deref().unwrap_or(solution_at));
     if layout == Layout::Gsm8k && columns.answer.is_none() && choices.is_none() {
         let Some((solution, answer)) = content.answer.rsplit_once("####") else {
-            return Err(Refusal::from(
-                "no answer: layout `gsm8k` expects it in `answer` behind ####".to_owned(),
-            ));
+            return Err("no answer: layout `gsm8k` expects it in `answer` behind ####".to_owned());
         };
         if columns.solution.is_none() {
             content.solution = Some(without_calculations(solution));
@@ -212,21 +214,21 @@ pub(super) fn read(
         content.answer = answer.trim().to_owned();
     }
     if content.messages.last().is_none_or(|last| last.content.trim().is_empty()) {
-        return Err(Refusal::from("the question is empty".to_owned()));
+        return Err("the question is empty".to_owned());
     }
     if content.answer.trim().is_empty() {
-        return Err(Refusal::from("the answer is empty".to_owned()));
+        return Err("the answer is empty".to_owned());
     }
     let paths = [columns.question.as_deref(), columns.answer.as_deref(), columns.solution.as_deref()];
-    let used: Vec<&str> =
+    let mut used: Vec<&str> =
         paths.iter().flatten().map(|path| path.split('.').next().unwrap_or_default()).collect();
+    used.push(question_name);
+    if has_premise {
+        used.push("premise");
+    }
     content.left_out = conversation::left_out(row, &used);
     if choices.is_none() && layout != Layout::Verl {
-        let unread = ["choices", "options", "endings"].into_iter().filter(|name| {
-            row.get(*name)
-                .is_some_and(|cell| matches!(cell, Cell::List(_) | Cell::Struct(_)) && !cell.is_empty())
-        });
-        content.left_out.extend(unread.map(str::to_owned));
+        content.left_out.extend(choices::unread(row));
     }
     Ok(content)
 }
@@ -264,5 +266,9 @@ fn without_calculations(solution: &str) -> String {
     text.trim_end().to_owned()
 }
 
+#[cfg(test)]
+mod choices_tests;
+#[cfg(test)]
+mod survey_tests;
 #[cfg(test)]
 mod tests;
