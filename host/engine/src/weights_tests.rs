@@ -248,7 +248,7 @@ fn keys_that_contradict_each_other_mean_what_they_mean_to_transformers() {
 fn configurations_that_would_train_another_network_are_refused() {
     let base = serde_json::to_value(tiny()).unwrap();
     for (key, value, expected) in [
-        ("model_type", serde_json::json!("gemma2"), "unknown architecture"),
+        ("model_type", serde_json::json!("gemma2"), "`model_type` is \"gemma2\", which is unknown"),
         ("partial_rotary_factor", serde_json::json!(0.5), "only phi3"),
         ("attn_logit_softcapping", serde_json::json!(50.0), "must be null"),
         ("mlp_bias", serde_json::json!(true), "`mlp_bias` has no meaning"),
@@ -257,7 +257,11 @@ fn configurations_that_would_train_another_network_are_refused() {
         ("head_dim", serde_json::json!(3), "even"),
         ("hidden_act", serde_json::json!("gelu"), "supported are `silu`"),
         ("layer_types", serde_json::json!(vec!["full_attention"; 9]), "`layer_types` has 9 entries"),
-        ("layer_types", serde_json::json!(vec!["linear_attention"; 2]), "layers of type"),
+        (
+            "layer_types",
+            serde_json::json!(vec!["linear_attention"; 2]),
+            "`layer_types` has \"linear_attention\"",
+        ),
         ("rope_scaling", serde_json::json!({"type": "longrope", "factor": 2.0}), "lacks `original_max"),
         ("rope_scaling", serde_json::json!({"type": "su", "factor": 2.0}), "not supported"),
         ("rope_scaling", serde_json::json!({"type": "yarn", "factor": 0.5}), "factor >= 1"),
