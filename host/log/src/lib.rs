@@ -109,18 +109,16 @@ pub enum LogError {
     /// Parts could not be set aside.
     #[error(transparent)]
     SetAside(#[from] RunDirError),
-    /// The metric keys of a run changed.
+    /// The run began with metrics that this program doesn't have.
     #[error(
-        "{path} has other metrics than this run (only there: {there:?}; only here: {here:?}); resume with the \
-         program and configuration that wrote it", path = .path.display()
+        "{path} has metrics that this run does not know ({}); resume with the program and configuration that wrote it",
+        gone.join(", "), path = .path.display()
     )]
     MetricsChanged {
         /// A part of the metrics.
         path: PathBuf,
         /// Keys that only the part has.
-        there: Vec<String>,
-        /// Keys that only this run has.
-        here: Vec<String>,
+        gone: Vec<String>,
     },
     /// A metric key can't be a column, or occurs twice.
     #[error("metric key {0:?} is empty, reserved or given twice")]

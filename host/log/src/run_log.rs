@@ -29,6 +29,8 @@ pub struct RunLog {
     problems: Vec<ProblemRow>,
     events: Vec<EventRow>,
     metrics: Buffer,
+    /// Metrics of this program that the run began without: all its parts have the same columns.
+    left_out: BTreeSet<String>,
     /// Last step that is in the log.
     flushed: u32,
     /// SHA-256 of the latest part of `metrics`.
@@ -71,6 +73,7 @@ impl RunLog {
             problems: Vec::new(),
             events: Vec::new(),
             metrics,
+            left_out: BTreeSet::new(),
             flushed: 0,
             previous: None,
             notes: Vec::new(),
@@ -98,7 +101,7 @@ impl RunLog {
             .parts(metrics::TABLE)
             .rfind(|part| part.last <= step && !findings.unsound.contains(&part.path));
         if let Some(part) = kept {
-            check_metric_keys(part, self.metrics.keys())?;
+            self.keep_metric_keys(part)?;
             self.previous = Some(sealed::sha256_of_file(&part.path).map_err(|error| part.broken(error))?.1);
         }
         self.flushed = step;
@@ -120,6 +123,21 @@ impl RunLog {
             };
             self.notes.push(format!("{what} was set aside in {}", folder.display()));
         }
+        Ok(())
+    }
+
+    /// Goes on with the metrics that `part` has. A newer program has others beside them, which this run does without.
+    fn keep_metric_keys(&mut self, part: &Part) -> Result<(), LogError> {
+        let schema = read::part_schema(part)?;
+        let names = schema.fields().iter().map(|field| field.name().clone());
+        let there: BTreeSet<String> = names.filter(|name| name != "step").collect();
+        let here: BTreeSet<String> = self.metrics.keys().iter().cloned().collect();
+        let gone: Vec<String> = there.difference(&here).cloned().collect();
+        if !gone.is_empty() {
+            return Err(LogError::MetricsChanged { path: part.path.clone(), gone });
+        }
+        self.left_out = here.difference(&there).cloned().collect();
+        self.metrics = Buffer::new(there.into_iter().collect())?;
         Ok(())
     }
 
@@ -158,7 +176,8 @@ impl RunLog {
         step: u32,
         values: impl IntoIterator<Item = (K, f64)>,
     ) -> Result<(), LogError> {
-        self.metrics.push(step, values)
+        let left_out = &self.left_out;
+        self.metrics.push(step, values.into_iter().filter(|(key, _)| !left_out.contains(key.as_ref())))
     }
 
     /// Writes all rows, which must be of the steps `first..=last`, each table with rows as one part. When this
@@ -246,21 +265,4 @@ fn check_no_parts(run_dir: &Path) -> Result<(), LogError> {
         }
     }
     Ok(())
-}
-
-fn check_metric_keys(part: &Part, metric_keys: &[String]) -> Result<(), LogError> {
-    let schema = read::part_schema(part)?;
-    let there: BTreeSet<_> =
-        schema.fields().iter().map(|field| field.name()).filter(|name| *name != "step").collect();
-    let here: BTreeSet<_> = metric_keys.iter().collect();
-    if there == here {
-        return Ok(());
-    }
-    let only =
-        |a: &BTreeSet<&String>, b: &BTreeSet<&String>| a.difference(b).map(|key| (*key).clone()).collect();
-    Err(LogError::MetricsChanged {
-        path: part.path.clone(),
-        there: only(&there, &here),
-        here: only(&here, &there),
-    })
 }

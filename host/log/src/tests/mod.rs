@@ -163,12 +163,29 @@ fn a_log_that_cannot_go_on_there_is_left_alone() {
     let other =
         RunLog::open(dir.path(), RUN, vec!["reward/mean".to_owned(), "new".to_owned()], begin(Some(2)));
     let error = other.unwrap_err().to_string();
-    assert!(error.contains(r#"only there: ["time/step_s"]; only here: ["new"]"#), "{error}");
+    assert!(error.contains("metrics that this run does not know (time/step_s)"), "{error}");
     assert!(files(dir.path()) == before);
     RunLog::open(dir.path(), RUN, keys(), begin(Some(2))).unwrap();
     assert!(files(dir.path()) == before);
     RunLog::open(dir.path(), RUN, keys(), begin(Some(0))).unwrap();
     assert!(files(dir.path()).is_empty());
+}
+
+/// A newer program has further metrics: the run goes on with the columns that it began with.
+#[test]
+fn a_run_keeps_the_metrics_that_it_began_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = RunLog::open(dir.path(), RUN, keys(), Begin::New).unwrap();
+    append_step(&mut log, 1);
+    log.flush(1, 1).unwrap();
+    let more = keys().into_iter().chain(["new".to_owned()]).collect();
+    let mut log = RunLog::open(dir.path(), RUN, more, begin(Some(1))).unwrap();
+    log.append_metrics(2, [("reward/mean", 0.5), ("new", 1.0)]).unwrap();
+    log.flush(2, 2).unwrap();
+    let parts = parts(dir.path(), metrics::TABLE).unwrap();
+    let columns = |part| read::part_schema(part).unwrap().fields;
+    assert_eq!(columns(&parts[0]), columns(&parts[1]));
+    assert_eq!(read::metrics(dir.path()).unwrap()[1].values["reward/mean"], 0.5);
 }
 
 #[test]
