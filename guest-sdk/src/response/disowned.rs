@@ -56,7 +56,12 @@ fn may_disown(clause: &str) -> bool {
         let bit = word.bytes().next().map_or(0, letter);
         bit & FIRST_LETTERS != 0 && WORDS.iter().any(|other| word.eq_ignore_ascii_case(other))
     };
-    !clause.is_ascii() || words.any(is_known)
+    has_other_letters(clause) || words.any(is_known)
+}
+
+/// Whether a text has letters beyond ASCII; signs such as `°` or `√` are none.
+fn has_other_letters(text: &str) -> bool {
+    !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_alphabetic())
 }
 
 /// The letters that [`WORDS`] begin with, a bit each: most words of a text begin with another.
@@ -190,7 +195,8 @@ fn end_of_sentence(text: &str) -> usize {
 
 /// What of a sentence goes: from where to where.
 fn dropped(sentence: &str, rest: &str) -> Option<(usize, usize)> {
-    if sentence.is_ascii() && !sentence.contains('?') && !may_suppose(sentence) && !may_disown(sentence) {
+    let is_plain = !has_other_letters(sentence) && !sentence.contains(['?', '？']);
+    if is_plain && !may_suppose(sentence) && !may_disown(sentence) {
         return None;
     }
     let lower = sentence.to_lowercase().replace('’', "'");
