@@ -6,7 +6,7 @@ use super::config::ModelConfig;
 use super::tensor_file::{NamedTensor, TensorFile, TensorFileError, write_tensors};
 use super::weights::{largest_file, refuse_unexpected, take_parameters};
 
-/// What [`super::Actor::apply`] did.
+/// What [`super::Trainer::apply`] did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Update {
     /// Global L2 norm of the accumulated gradient before clipping.

@@ -1,7 +1,7 @@
 //! The loss of ExGRPO and its derivative with respect to every log-prob and entropy, as plain arithmetic over columns.
 //!
 //! With w = exp(logprob - old_logprob) for each completion token (arXiv 2510.02245, equation 4 and section 4.2):
-//! * fresh: by `objective.kind`, a file each: [`exgrpo`], [`dapo`], [`gspo`] or [`cispo`];
+//! * fresh: by `objective.kind`, a file each: `exgrpo`, `dapo`, `gspo` or `cispo`;
 //! * replayed: -A·w / (w + β), whose derivative -A·w·β / (w + β)² fades for tokens that are likely already;
 //! * demonstrated: the same with an old log-prob of 0, so that w is the token's probability: nobody knows what its writer
 //!   would have given it (LUFFY, arXiv 2504.14945, section 3).
@@ -10,7 +10,7 @@
 //!
 //! Token losses are added and divided by a constant of the mini-batch (or of the sequence and the mini-batch), so gradients
 //! of micro-batches add up to the mini-batch's own. To each token's loss `kl_coefficient` times its estimate of the
-//! divergence from a frozen reference is added ([`kl`]); from the whole, `entropy_coefficient` times the mean token
+//! divergence from a frozen reference is added (`kl.rs`); from the whole, `entropy_coefficient` times the mean token
 //! entropy is subtracted.
 
 mod advantage;
