@@ -20,6 +20,7 @@ mod survey;
 mod table;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use std::io;
 use std::path::{Path, PathBuf};

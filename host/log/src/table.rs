@@ -11,6 +11,8 @@ use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, Float32Type, Float64Type, Schema, UInt32Type, UInt64Type,
 };
 
+pub(crate) use super::word::Word;
+
 /// Version of all schemas. Raise it when a column changes or goes, and add a sample to `tests/log_samples`. A new column
 /// that can hold nulls needs neither: older parts read as null there.
 pub const SCHEMA_VERSION: u32 = 3;
@@ -145,7 +147,7 @@ impl<T: NullableCell> Cell for Option<T> {
 }
 
 /// Reads a column that can't hold nulls.
-fn read_required<T: NullableCell>(array: &ArrayRef) -> Result<Vec<T>, String> {
+pub(super) fn read_required<T: NullableCell>(array: &ArrayRef) -> Result<Vec<T>, String> {
     T::read(array)?.into_iter().map(|value| value.ok_or_else(|| "holds a null".to_owned())).collect()
 }
 
@@ -157,7 +159,7 @@ fn as_primitive<P: ArrowPrimitiveType>(array: &ArrayRef) -> Result<&PrimitiveArr
     array.as_primitive_opt::<P>().ok_or_else(|| wrong_type(array, &P::DATA_TYPE))
 }
 
-fn as_strings(array: &ArrayRef) -> Result<&StringArray, String> {
+pub(super) fn as_strings(array: &ArrayRef) -> Result<&StringArray, String> {
     array.as_string_opt::<i32>().ok_or_else(|| wrong_type(array, &DataType::Utf8))
 }
 
@@ -288,47 +290,6 @@ impl NullableCell for String {
 }
 
 required_cell!(String);
-
-/// An enum that is written as words.
-pub trait Word: Copy + 'static {
-    /// All variants.
-    const ALL: &'static [Self];
-
-    /// The word of a variant.
-    fn word(self) -> &'static str;
-}
-
-impl<W: Word> NullableCell for W {
-    fn data_type() -> DataType {
-        DataType::Utf8
-    }
-
-    fn array<'a>(values: impl Iterator<Item = Option<&'a Self>>) -> ArrayRef {
-        Arc::new(values.map(|value| value.map(|value| value.word())).collect::<StringArray>())
-    }
-
-    fn read(array: &ArrayRef) -> Result<Vec<Option<Self>>, String> {
-        let parse = |word: &str| {
-            let variant = W::ALL.iter().copied().find(|variant| variant.word() == word);
-            variant.ok_or_else(|| format!("holds the unknown word {word:?}"))
-        };
-        as_strings(array)?.iter().map(|word| word.map(parse).transpose()).collect()
-    }
-}
-
-impl<W: Word> Cell for W {
-    fn data_type() -> DataType {
-        DataType::Utf8
-    }
-
-    fn array<'a>(values: impl Iterator<Item = &'a Self>) -> ArrayRef {
-        NullableCell::array(values.map(Some))
-    }
-
-    fn read(array: &ArrayRef) -> Result<Vec<Self>, String> {
-        read_required(array)
-    }
-}
 
 /// A column's field with its documentation.
 pub(super) fn field<C: Cell>(name: &str, doc: &[&str], unit: Option<&str>) -> Field {
