@@ -111,7 +111,7 @@ metrics! {
     DROPPED_TOKENS: Metric = "objective/dropped_tokens" in "tokens";
     /// Mean token entropy over completion tokens in the loss.
     ENTROPY: Metric = "objective/entropy" in "nats";
-    /// Loss summed over the step's mini-batches, the entropy bonus in it.
+    /// Loss summed over the step's mini-batches, entropy bonus and divergence in it.
     LOSS: Metric = "objective/loss";
     /// Loss of this origin's tokens, summed over the step's mini-batches, without the entropy bonus.
     LOSS_OF: PerOrigin = "objective/loss";

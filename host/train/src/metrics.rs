@@ -110,7 +110,7 @@ impl Metrics {
         self.set(metric::CLIP_FRACTION_FRESH, stats.fresh.clip_fraction());
         self.set(metric::LOSS, stats.loss());
         self.set(metric::ENTROPY, stats.entropy_sum / report.num_computed_tokens as f64);
-        let divergence = stats.kl_sum / report.num_computed_tokens as f64;
+        let divergence = stats.kl_sum / stats.all().num_tokens as f64;
         self.set(metric::REFERENCE_KL, if report.has_reference { divergence } else { f64::NAN });
         self.set(metric::TOKENS, report.num_tokens as f64);
         self.set(metric::DROPPED_TOKENS, stats.all().num_dropped as f64);

@@ -130,3 +130,27 @@ fn a_mini_batch_without_a_gradient_still_decays_and_one_without_a_score_does_not
     assert_eq!((report.num_applied, report.num_tokens), (0, 0));
     assert!(after == before);
 }
+
+/// Groups without an advantage, so that nothing but the divergence moves the weights.
+#[test]
+fn a_divergence_pulls_the_model_back_to_its_reference() {
+    let mut bench = Bench::new();
+    bench.config.objective.entropy_coefficient = 0.0;
+    // Small steps: far from the reference the estimate's gradient is exponential, and such updates are skipped.
+    bench.config.optim.lr = 1e-5;
+    let mut actor = bench.source.actor(&bench.config.model).unwrap();
+    let reference = bench.source.actor(&bench.config.model).unwrap();
+    let update = |bench: &Bench, actor: &mut Actor, groups: &[RolloutGroup]| {
+        let batch = batch::assemble(groups, &bench.dataset, &bench.config.objective);
+        let stage = UpdateStage { config: &bench.config, step: 1, clip: false, reference: Some(&reference) };
+        let stats = stage.run(actor, &batch).unwrap().stats;
+        stats.kl_sum / stats.all().num_tokens as f64
+    };
+    let rewarded = [bench.group(0, [1.0, 0.0, 0.0, 0.0]), bench.group(1, [0.0, 1.0, 1.0, 0.0])];
+    let away: Vec<f64> = (0..8).map(|_| update(&bench, &mut actor, &rewarded)).collect();
+    assert!(away[0].abs() < 1e-9 && away[7] > 1e-6, "{away:?}");
+    bench.config.objective.kl_coefficient = 1.0;
+    let equal = [bench.group(0, [1.0; 4]), bench.group(1, [0.0; 4])];
+    let back: Vec<f64> = (0..16).map(|_| update(&bench, &mut actor, &equal)).collect();
+    assert!(back[0] > 1e-6 && back[15] < 0.5 * back[0], "{back:?}");
+}
