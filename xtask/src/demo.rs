@@ -12,7 +12,7 @@ const MAIN: [&str; 4] =
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     policies::build()?;
     let mut cargo = workspace::cargo();
-    // What the default task doesn't need is left out: it compiles in half the time.
+    // What the default task doesn't need is not compiled: candle and the hub.
     cargo.args(["run", "--release", "--package", "exgrpo-host", "--no-default-features", "--"]);
     cargo.args(MAIN).args(arguments);
     workspace::run(&mut cargo)
