@@ -19,6 +19,7 @@ mod identity;
 mod interruptions;
 mod models;
 mod modules;
+mod objectives;
 #[cfg(target_os = "linux")]
 mod output;
 mod own_data;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use crate::config::{Config, Engine};
+use crate::config::{Config, Decay, Engine};
 use crate::dataset::{Dataset, Mapping};
 use crate::identity::Identity;
 use exgrpo_engine::Actor;
@@ -80,6 +80,15 @@ impl Inputs {
                     "questions: the small sums of the default task; dataset.train names others".to_owned(),
                 );
             }
+        }
+        if config.optim.decay != Decay::Constant && config.steps > config.optim.decay_steps {
+            choices.push(format!(
+                "warning: the learning rate is 0 after step {}, {} more are to come: they sample and learn nothing\n\
+                 hint: begin a run with optim.decay_steps={} to learn in all of them",
+                config.optim.decay_steps,
+                config.steps - config.optim.decay_steps,
+                config.steps
+            ));
         }
         let known: HashSet<u64> = train.questions.iter().map(|question| question.id).collect();
         let shared = test.questions.iter().filter(|question| known.contains(&question.id)).count();
