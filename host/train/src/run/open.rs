@@ -103,7 +103,8 @@ impl Run {
                     let digest = digests.get(index).with_context(|| {
                         format!("{} does not say which policies the run began with", dir.config().display())
                     })?;
-                    Ok(PolicySource { path: Some(path.to_owned()), bytes: stored_policy(&dir, digest)? })
+                    let bytes = stored_policy(&dir, &inputs.loader, digest)?;
+                    Ok(PolicySource { path: Some(path.to_owned()), bytes })
                 })?;
                 let start = Start::fresh(&inputs, &dir, policies)?;
                 if let Some(recorded) = crate::identity::of_run_toml(&run_toml)? {

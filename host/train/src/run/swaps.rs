@@ -14,7 +14,7 @@ use crate::stages::changes::Changes;
 use crate::stages::curriculum::CurriculumStage;
 use exgrpo_core::journal::Slot;
 use exgrpo_core::rundir::RunDir;
-use exgrpo_policy::{Candidate, Loader, PolicySource, Reject};
+use exgrpo_policy::{Candidate, Loader, PolicySource, Reject, read_policy_file};
 
 /// What is decided about policies beside those in force.
 pub(super) struct Swaps {
@@ -97,16 +97,16 @@ fn candidate(
         AskedBy::File(path) => Some(path.clone()),
         AskedBy::Request(_) => None,
     };
-    let bytes = stored_policy(dir, digest)?;
+    let bytes = stored_policy(dir, loader, digest)?;
     loader
         .prepare_again(&PolicySource { path, bytes }, Line::restore(log))
         .with_context(|| format!("can't put policy {digest} in force again, which the run swapped in"))
 }
 
 /// The bytes of a policy of this run.
-pub(super) fn stored_policy(dir: &RunDir, digest: &str) -> anyhow::Result<Arc<[u8]>> {
+pub(super) fn stored_policy(dir: &RunDir, loader: &Loader, digest: &str) -> anyhow::Result<Arc<[u8]>> {
     let path = dir.policy(digest);
-    let bytes = std::fs::read(&path)
+    let bytes = read_policy_file(&path, loader.most_file_bytes())
         .with_context(|| format!("can't read policy {}, which the run used", path.display()))?;
     if Content::of(&bytes).digest() != Some(digest) {
         bail!("{} is damaged: its SHA-256 is not its name", path.display());
