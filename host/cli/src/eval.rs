@@ -189,6 +189,9 @@ fn benchmarks(
     let mut benchmarks: Vec<Benchmark> = Vec::new();
     for name in &args.dataset {
         let (mut new, dataset) = read_benchmarks(name, &mapping, prompts, args.limit)?;
+        for from in &dataset.choices {
+            say(&super::train::asked_with(name, from));
+        }
         for (column, rows) in &dataset.left_out {
             say(&super::train::left_out(name, column, *rows));
         }

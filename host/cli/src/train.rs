@@ -15,6 +15,7 @@ use exgrpo_core::escape::quoted;
 use exgrpo_core::signals::{self, INTERRUPTED};
 use exgrpo_log::metric;
 use exgrpo_train::config::{Config, Engine};
+use exgrpo_train::dataset::ChoicesFrom;
 use exgrpo_train::run::{Run, Summary};
 
 /// Arguments of the main command.
@@ -85,6 +86,18 @@ pub(super) fn left_out(dataset: &str, name: &str, rows: usize) -> String {
     )
 }
 
+/// Says where questions have their choices, and which one is right in the first of them.
+pub(super) fn asked_with(dataset: &str, from: &ChoicesFrom) -> String {
+    const SHOWN: usize = 60;
+    let ChoicesFrom { column, rows, answer, text } = from;
+    let shown: String = text.chars().take(SHOWN).collect();
+    let column = quoted(column);
+    format!(
+        "{rows} rows of {dataset} are asked with choices (column {column}); the first is right with {answer}, {}",
+        quoted(&shown)
+    )
+}
+
 /// Takes items of `--policy-param` over.
 pub(super) fn set_policy_params(config: &mut Config, items: &[String]) -> anyhow::Result<()> {
     for item in items {
@@ -132,6 +145,9 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     }
     for choice in run.choices() {
         say(choice);
+    }
+    for (dataset, from) in run.choices_from() {
+        say(&asked_with(dataset, from));
     }
     for (dataset, name, rows) in run.left_out() {
         say(&left_out(dataset, name, rows));

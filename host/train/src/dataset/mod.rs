@@ -37,6 +37,19 @@ pub struct Mapping {
     pub max_demonstration_tokens: Option<usize>,
 }
 
+/// Rows that are asked with choices from the same column, or from the same first of several columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChoicesFrom {
+    /// The column.
+    pub column: String,
+    /// Rows.
+    pub rows: usize,
+    /// Letter of the right choice in the first of these rows.
+    pub answer: String,
+    /// Its text.
+    pub text: String,
+}
+
 /// All questions of one split, numbered from 0.
 #[derive(Debug, Clone, Default)]
 pub struct Dataset {
@@ -51,6 +64,8 @@ pub struct Dataset {
     pub kept_back: Vec<KeptBack>,
     /// Columns that seem to belong to what is asked and are not asked, each with its number of rows.
     pub left_out: Vec<(String, usize)>,
+    /// Where rows had their choices.
+    pub choices: Vec<ChoicesFrom>,
     /// Rows that are no questions.
     pub unusable: Unusable,
     /// Solutions that can't be demonstrated although that is wanted; their questions are there all the same.

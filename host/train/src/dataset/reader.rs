@@ -8,13 +8,15 @@ use sha2::{Digest, Sha256};
 use super::extra;
 use super::layout::{self, Layout, Survey};
 use super::table::{Row, Rows, names};
-use super::{Dataset, Mapping};
+use super::{ChoicesFrom, Dataset, Mapping};
 use exgrpo_core::escape::quoted;
 use exgrpo_core::types::{Question, TokenId};
 use exgrpo_models::prompt::Prompts;
 
 /// Most columns of numbers that are kept for policies: each has a value a row.
 const MAX_EXTRA: usize = 1_000;
+/// Most columns of choices that are told: rows may name columns as they like.
+const MAX_CHOICE_COLUMNS: usize = 10;
 
 /// The questions in the rows that `open` gives, of the dataset called `source`. They are read twice where they may have
 /// choices: what one row's answer means, all of them tell.
@@ -130,6 +132,9 @@ impl Reader<'_> {
         for name in &content.left_out {
             *self.left_out.entry(name.clone()).or_default() += 1;
         }
+        if let Some((column, text)) = &content.right {
+            self.count_choices(column, &content.answer, text);
+        }
         let demonstration_ids = self.demonstration(number, content.solution.as_deref());
         Ok(Question {
             id,
@@ -140,6 +145,17 @@ impl Reader<'_> {
             prompt_ids,
             demonstration_ids,
         })
+    }
+
+    /// Counts a row that is asked with choices from `column`.
+    fn count_choices(&mut self, column: &str, answer: &str, text: &str) {
+        let known = &mut self.dataset.choices;
+        if let Some(from) = known.iter_mut().find(|from| from.column == column) {
+            from.rows += 1;
+        } else if known.len() < MAX_CHOICE_COLUMNS {
+            let (column, answer, text) = (column.to_owned(), answer.to_owned(), text.to_owned());
+            known.push(ChoicesFrom { column, rows: 1, answer, text });
+        }
     }
 
     fn demonstration(&mut self, number: usize, solution: Option<&str>) -> Option<Vec<TokenId>> {

@@ -17,7 +17,7 @@ use std::path::Path;
 use crate::checkpoint::{Schedule, Writer};
 use crate::config::Config;
 use crate::control::Control;
-use crate::dataset::{Dataset, KeptBack, QuestionQueue, Unusable};
+use crate::dataset::{ChoicesFrom, Dataset, KeptBack, QuestionQueue, Unusable};
 use crate::identity::Identity;
 use exgrpo_core::columns::BucketInfo;
 use exgrpo_core::rng::Streams;
@@ -129,6 +129,13 @@ impl Run {
         both.into_iter().flat_map(|(source, dataset)| {
             dataset.left_out.iter().map(move |(name, rows)| (source, name.as_str(), *rows))
         })
+    }
+
+    /// Where the datasets had choices: dataset, and what was found.
+    pub fn choices_from(&self) -> impl Iterator<Item = (&str, &ChoicesFrom)> {
+        let section = &self.config.dataset;
+        let both = [(section.train.as_str(), &self.dataset), (section.test.as_str(), &self.heldout)];
+        both.into_iter().flat_map(|(source, dataset)| dataset.choices.iter().map(move |from| (source, from)))
     }
 
     /// Held-out accuracy before the first step, once it was measured.

@@ -96,6 +96,16 @@ impl<'a> ColumnsApart<'a> {
         self.kind == Kind::Small
     }
 
+    /// True for names that other things have as often as choices: `a`, `solution1`, `A` beside `B` alone.
+    pub(super) fn may_be_counted(&self) -> bool {
+        match self.kind {
+            Kind::Small => true,
+            Kind::Letter | Kind::Number if !self.stem.is_empty() => true,
+            Kind::Letter => self.places.len() < 3,
+            Kind::Number => false,
+        }
+    }
+
     /// True for columns of the same word, one set with letters and one with numbers, say.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.stem == other.stem && !self.stem.is_empty()

@@ -1,9 +1,11 @@
 //! Multiple choice: where rows keep the choices.
 
-use super::apart::{ColumnsApart, Standing, columns_apart, labels_of, named};
+use super::apart::{ColumnsApart, Standing, columns_apart, named};
+use super::carried::{Mark, MarkKind, carried};
 use super::conversation::is_conversation;
 use super::key::{folded, is_letter, letter_in, number_in};
 use super::survey::{Survey, Verdict};
+use super::together;
 use crate::dataset::table::{Cell, Row, at};
 use exgrpo_core::escape::quoted;
 
@@ -28,15 +30,21 @@ const QUESTIONS: [&str; 8] =
 pub(super) struct Choices {
     /// Where the row has them: the same for all rows that have them there.
     pub(super) source: String,
+    /// The column that has them, or the first of them.
+    pub(super) column: String,
     pub(super) texts: Vec<String>,
-    /// The texts as the row has them, with letters that they carry themselves.
+    /// The texts as the row has them, with letters or numbers that they carry themselves.
     pub(super) written: Vec<String>,
+    /// Letters or numbers that the texts carry in another order than they have; none, or one each.
+    pub(super) carried: Vec<Mark>,
     /// Names that the row gives them; none, or one each.
     pub(super) labels: Vec<String>,
     /// True where a place says which one is meant.
     pub(super) has_order: bool,
     /// True where a number that may be a label or a place is the label.
     pub(super) prefers_labels: bool,
+    /// The one that is marked as right where the choices are.
+    pub(super) flagged: Option<usize>,
 }
 
 impl Choices {
@@ -73,10 +81,11 @@ impl Choices {
     /// Choices that are kept under a name which other things don't have.
     pub(super) fn certain(row: &Row, path: Option<&str>) -> Result<Option<Self>, String> {
         let mut found: Vec<(String, Self)> = Vec::new();
-        for (name, cell) in together(row).into_iter().filter(|(_, cell)| !cell.is_empty()) {
-            let choices = Self::together(name, cell).ok_or_else(|| {
-                format!("the choices in `{name}` are {} of a form that isn't known", cell.kind())
-            })?;
+        for (name, cell) in columns_together(row).into_iter().filter(|(_, cell)| !cell.is_empty()) {
+            let mut choices = together::choices_in(name, cell)?;
+            if choices.labels.is_empty() {
+                choices.take_labels(together::labels_beside(row, choices.texts.len())?);
+            }
             found.push((name.to_owned(), choices.checked()?));
         }
         let sets: Vec<_> =
@@ -109,10 +118,26 @@ impl Choices {
         }
     }
 
-    fn new(source: &str, texts: Vec<String>, labels: Vec<String>) -> Self {
-        let prefers_labels = !labels.is_empty();
-        let source = folded(source);
-        Self { source, written: texts.clone(), texts, labels, has_order: true, prefers_labels }
+    /// Choices in the order in which they are asked. `column` has them, or the first of them.
+    pub(super) fn new(source: &str, column: &str, texts: Vec<String>, labels: Vec<String>) -> Self {
+        let mut choices = Self {
+            source: folded(source),
+            column: column.to_owned(),
+            written: texts.clone(),
+            texts,
+            labels: Vec::new(),
+            carried: Vec::new(),
+            has_order: true,
+            prefers_labels: false,
+            flagged: None,
+        };
+        choices.take_labels(labels);
+        choices
+    }
+
+    fn take_labels(&mut self, labels: Vec<String>) {
+        self.prefers_labels = !labels.is_empty();
+        self.labels = labels;
     }
 
     /// Choices that can be lettered.
@@ -127,58 +152,19 @@ impl Choices {
         if let Some(label) = doubled(&self.labels) {
             return Err(format!("two choices are labelled {}", quoted(&label)));
         }
-        self.strip_letters();
-        Ok(self)
-    }
-
-    fn together(name: &str, cell: &Cell) -> Option<Self> {
-        let texts = |cells: &[Cell]| -> Option<Vec<String>> {
-            cells.iter().map(|cell| cell.text().map(|text| text.into_owned())).collect()
-        };
-        match cell {
-            Cell::List(cells) if matches!(cells.first(), Some(Cell::Struct(_))) => {
-                let part = |names: [&str; 3]| -> Option<Vec<String>> {
-                    let of = |cell: &Cell| match cell {
-                        Cell::Struct(parts) => {
-                            names.iter().find_map(|name| parts.get(*name)?.text().map(Into::into))
-                        }
-                        _ => None,
-                    };
-                    cells.iter().map(of).collect()
-                };
-                let labels = part(["label", "key", "id"]).unwrap_or_default();
-                Some(Self::new(name, part(["text", "value", "content"])?, labels))
-            }
-            Cell::List(cells) => Some(Self::new(name, texts(cells)?, Vec::new())),
-            Cell::Struct(parts) => match (parts.get("text"), parts.get("label")) {
-                (Some(Cell::List(text)), label) => {
-                    let labels = match label {
-                        Some(Cell::List(label)) => texts(label)?,
-                        _ => Vec::new(),
-                    };
-                    let texts = texts(text)?;
-                    (labels.is_empty() || labels.len() == texts.len()).then(|| Self::new(name, texts, labels))
+        if let Some((marks, bare)) = carried(&self.texts) {
+            let is_counted =
+                |first: usize| marks.iter().enumerate().all(|(at, mark)| mark.place == at + first);
+            match marks[0].kind {
+                MarkKind::Letter if is_counted(0) => self.texts = bare,
+                MarkKind::Number if self.labels.is_empty() && (is_counted(0) || is_counted(1)) => {
+                    self.texts = bare;
+                    self.take_labels(marks.iter().map(|mark| mark.place.to_string()).collect());
                 }
-                _ => Self::by_name(name, parts),
-            },
-            _ => None,
+                _ => self.carried = marks,
+            }
         }
-    }
-
-    /// Choices that an object has by name: letters or numbers, which say their order, or other words, which don't.
-    fn by_name(name: &str, parts: &Row) -> Option<Self> {
-        // Parquet gives every row all letters that any row has.
-        let named: Vec<_> = parts.iter().filter(|(_, cell)| **cell != Cell::Null).collect();
-        let in_order = labels_of(named.iter().map(|(name, _)| *name));
-        let has_order = in_order.is_some();
-        let labels = in_order.unwrap_or_else(|| named.iter().map(|(name, _)| (*name).clone()).collect());
-        let texts = named.iter().map(|(_, cell)| cell.text().map(|text| text.into_owned()));
-        let mut pairs: Vec<(String, String)> =
-            labels.into_iter().zip(texts.collect::<Option<Vec<_>>>()?).collect();
-        // 10 comes after 9.
-        pairs.sort_by_key(|(label, _)| number_in(label));
-        let (labels, texts) = pairs.into_iter().unzip();
-        Some(Self { has_order, ..Self::new(name, texts, labels) })
+        Ok(self)
     }
 
     /// Two columns or more, the first of them first; none where fewer are not empty.
@@ -202,23 +188,10 @@ impl Choices {
             texts.push(text.into_owned());
             labels.push(label);
         }
-        let choices = Self { prefers_labels: !set.counts_from_1(), ..Self::new(&set.id, texts, labels) };
+        let column = filled.first().map(|(name, _)| *name).unwrap_or_default();
+        let choices =
+            Self { prefers_labels: !set.counts_from_1(), ..Self::new(&set.id, column, texts, labels) };
         choices.checked().map(Some)
-    }
-
-    /// Takes away letters that the texts carry themselves: `A) ..`, `(A) ..`, `A. ..`.
-    fn strip_letters(&mut self) {
-        let bare = |(text, letter): (&String, &u8)| -> Option<String> {
-            let text = text.trim_start();
-            let inner = text.strip_prefix(['(', '（']).unwrap_or(text);
-            let rest = inner.strip_prefix([char::from(*letter), char::from(letter.to_ascii_lowercase())])?;
-            let marks: &[char] =
-                if inner.len() < text.len() { &[')', '）'] } else { &[')', '）', '.', ':', '：', '、'] };
-            Some(rest.trim_start().strip_prefix(marks)?.trim_start().to_owned())
-        };
-        if let Some(texts) = self.texts.iter().zip(LETTERS).map(bare).collect() {
-            self.texts = texts;
-        }
     }
 
     /// Place of the choice that `text` is the label of. A letter stands for one by its label where all labels are letters,
@@ -260,6 +233,8 @@ pub(super) struct Candidate<'a> {
     /// Places that have columns.
     places: Vec<usize>,
     pub(super) is_small: bool,
+    /// True for a name whose number may be an amount as well as the place of a choice.
+    pub(super) may_be_counted: bool,
     pub(super) choices: Result<Option<Choices>, String>,
 }
 
@@ -276,19 +251,21 @@ pub(super) fn candidates<'a>(row: &'a Row, path: Option<&str>) -> Vec<Candidate<
         columns: set.filled(row).into_iter().map(|(name, _)| name).collect(),
         places: set.places.keys().copied().collect(),
         is_small: set.is_small(),
+        may_be_counted: set.may_be_counted(),
         choices: Choices::apart(row, &set, path),
         standing: set.standing,
         id: set.id,
     });
     let lists = row.iter().filter(|(name, cell)| folded(name) == ALIASES && matches!(cell, Cell::List(_)));
     let lists = lists.filter_map(|(name, cell)| {
-        let choices = Choices::together(name, cell)?.checked().ok()?;
+        let choices = together::choices_in(name, cell).ok()?.checked().ok()?;
         Some(Candidate {
             id: ALIASES.to_owned(),
             standing: Standing::Alias,
             columns: vec![name],
             places: Vec::new(),
             is_small: false,
+            may_be_counted: true,
             choices: Ok(Some(choices)),
         })
     });
@@ -296,7 +273,7 @@ pub(super) fn candidates<'a>(row: &'a Row, path: Option<&str>) -> Vec<Candidate<
 }
 
 /// What may hold all choices of a row, with its name or path.
-fn together(row: &Row) -> Vec<(&str, &Cell)> {
+fn columns_together(row: &Row) -> Vec<(&str, &Cell)> {
     let mut found: Vec<(usize, &str, &Cell)> = Vec::new();
     // `option_s` is one choice of many, not all of them.
     for (name, cell) in row.iter().filter(|(name, _)| named(name).is_none()) {
@@ -341,17 +318,24 @@ fn doubled(list: &[String]) -> Option<String> {
 /// Column that should hold the choices of a row and holds none, where the answer at `path` or in a column of a usual name is
 /// a letter.
 pub(super) fn missing<'a>(row: &'a Row, path: Option<&str>) -> Option<&'a str> {
-    let empty = together(row).into_iter().find(|(_, cell)| cell.is_empty())?;
+    let empty = columns_together(row).into_iter().find(|(_, cell)| cell.is_empty())?;
     is_letter(row, path).then_some(empty.0)
 }
 
 /// Columns with choices that a row is not asked with.
 pub(super) fn unread(row: &Row) -> Vec<String> {
-    let lists = together(row).into_iter().filter(|(_, cell)| matches!(cell, Cell::List(_) | Cell::Struct(_)));
+    let lists =
+        columns_together(row).into_iter().filter(|(_, cell)| matches!(cell, Cell::List(_) | Cell::Struct(_)));
     let lists = lists.filter(|(_, cell)| !cell.is_empty()).map(|(name, _)| name.to_owned());
     let sets = columns_apart(row).into_iter().filter(|set| set.standing == Standing::Usual);
     let apart: Vec<String> = sets.flat_map(|set| set.filled(row)).map(|(name, _)| name.to_owned()).collect();
     let is_wrong = |name: &String| WRONG.iter().any(|known| folded(name).starts_with(known));
     let wrong = row.iter().filter(|(name, cell)| !cell.is_empty() && is_wrong(name));
     lists.chain(apart).chain(wrong.map(|(name, _)| name.clone())).collect()
+}
+
+/// True where `asked` has the texts of the choices in it that `row` keeps beside it.
+pub(super) fn are_in(row: &Row, asked: &str) -> bool {
+    let choices = Choices::certain(row, None).ok().flatten();
+    choices.is_some_and(|choices| choices.texts.iter().all(|text| asked.contains(text.trim())))
 }

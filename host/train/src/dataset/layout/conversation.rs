@@ -99,7 +99,7 @@ pub(super) fn system(messages: &[Message]) -> Option<&str> {
 
 /// Columns beside a prompt that belong to what is asked and that no layout reads.
 pub(super) fn left_out(row: &Row, used: &[&str]) -> Vec<String> {
-    const ASKED: [&str; 24] = [
+    const ASKED: [&str; 26] = [
         "article",
         "audio",
         "audios",
@@ -118,6 +118,8 @@ pub(super) fn left_out(row: &Row, used: &[&str]) -> Vec<String> {
         "paragraph",
         "passage",
         "premise",
+        "problem",
+        "question",
         "scenario",
         "sentence",
         "story",

@@ -5,7 +5,7 @@ use super::choices::{Choices, LETTERS};
 use crate::dataset::table::{Cell, Row, at};
 
 /// Columns that say which choice is right, in the order in which they are looked for; in small letters, without signs.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 29] = [
     "answerkey",
     "answer",
     "answeridx",
@@ -30,6 +30,11 @@ const KEYS: [&str; 24] = [
     "correctanswerid",
     "goldindex",
     "goldlabel",
+    "answertext",
+    "correctanswertext",
+    "correctoptiontext",
+    "correcttext",
+    "goldtext",
 ];
 
 /// A way in which a text or number may name a choice.
@@ -57,6 +62,8 @@ pub(super) struct Meant {
     pub(super) is_letter: bool,
     /// True for the text of more than one choice.
     pub(super) is_text_of_two: bool,
+    /// True for a letter that counts one choice and stands before another.
+    pub(super) is_contradicted: bool,
 }
 
 impl Meant {
@@ -113,6 +120,7 @@ pub(super) fn meant(choices: &Choices, key: &Cell) -> Option<Meant> {
     let text = key.text()?;
     let text = text.trim();
     let by_text = place_of(&choices.texts, text).or_else(|| place_of(&choices.written, text));
+    let by_text = by_text.or_else(|| place_like(&choices.texts, text));
     let count = |list: &[String]| list.iter().filter(|known| known.trim() == text).count();
     if let Cell::Bool(value) = key {
         // A truth value has no case of its own: Python writes `True`.
@@ -133,11 +141,16 @@ pub(super) fn meant(choices: &Choices, key: &Cell) -> Option<Meant> {
     };
     let by_label = choices.labelled(text).or_else(|| choices.labelled(bare)).or_else(by_name);
     let by_label = by_label.or_else(|| with_its_text(choices, text));
+    let by_mark = choices.carried.iter().position(|mark| Some(mark.place) == mark.kind.place_in(bare));
+    let is_contradicted =
+        by_text.is_none() && by_mark.is_some_and(|mark| by_label.is_some_and(|label| label != mark));
+    let by_label = by_label.or(by_mark);
     Some(Meant {
         places: [by_label, place_from(0), place_from(1), by_text],
         is_number: number.is_some(),
         is_letter: letter.is_some(),
         is_text_of_two: count(&choices.texts) > 1,
+        is_contradicted,
     })
 }
 
@@ -147,6 +160,30 @@ fn place_of(list: &[String], text: &str) -> Option<usize> {
     let (place, _) = places.next()?;
     // Of two equal ones neither is meant.
     places.next().is_none().then_some(place)
+}
+
+/// Place of the only text that says the same as `text` in other signs: `1` for `1.0`, `$1` or `1 km`, `b` for `B`.
+fn place_like(list: &[String], text: &str) -> Option<usize> {
+    let value = amount(text);
+    let is_letter = letter_in(text).is_some();
+    let is_like = |known: &String| {
+        let known = known.trim();
+        value.is_some() && amount(known) == value || is_letter && known.eq_ignore_ascii_case(text)
+    };
+    let mut places = list.iter().enumerate().filter(|(_, known)| is_like(known));
+    let (place, _) = places.next()?;
+    places.next().is_none().then_some(place)
+}
+
+/// The number that a text is, with a sign of a currency before it or a unit behind it.
+fn amount(text: &str) -> Option<f64> {
+    let text = text.trim().trim_start_matches(['$', '€', '£', '¥', '₹']).trim_start();
+    let is_part = |letter: char| letter.is_ascii_digit() || matches!(letter, '.' | ',' | '-' | '+');
+    let end = text.find(|letter| !is_part(letter)).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number = number.trim_end_matches(['.', ',']).replace(',', "");
+    let is_unit = unit.chars().all(|letter| letter.is_alphabetic() || " %°'".contains(letter));
+    number.parse().ok().filter(|_| is_unit)
 }
 
 /// The choice that a letter and its own text name together: `B. oak`.

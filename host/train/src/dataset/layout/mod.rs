@@ -1,10 +1,12 @@
 //! Where a row keeps question, answer and solution: presets for the usual layouts, and columns named by hand.
 
 mod apart;
+mod carried;
 mod choices;
 mod conversation;
 mod key;
 mod survey;
+mod together;
 
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +84,8 @@ pub(super) struct Content {
     pub(super) solution: Option<String>,
     /// Columns that seem to belong to what is asked and are not.
     pub(super) left_out: Vec<String>,
+    /// The column that has the choices, or the first of them, and the text of the right one.
+    pub(super) right: Option<(String, String)>,
 }
 
 impl Content {
@@ -166,7 +170,7 @@ pub(super) fn read(
     let premise = text_at(row, "premise").filter(|premise| !premise.trim().is_empty());
     let mut has_premise = false;
     if let ([only], Some(premise), Some(_), None) = (&mut content.messages[..], premise, &choices, by_hand) {
-        let asked = match only.content.trim() {
+        let asked = match only.content.trim().to_lowercase().as_str() {
             "cause" => Some("What was the cause?"),
             "effect" => Some("What was the effect?"),
             _ => None,
@@ -181,6 +185,7 @@ pub(super) fn read(
         Some(choices) => {
             let right = survey.right(row, columns.answer.as_deref(), choices)?;
             content.answer = choices::letter(right);
+            content.right = choices.texts.get(right).map(|text| (choices.column.clone(), text.clone()));
             if let Some(last) = content.messages.last_mut().filter(|last| !last.content.trim().is_empty()) {
                 last.content = choices.asked(&last.content);
             }
@@ -227,8 +232,11 @@ pub(super) fn read(
         used.push("premise");
     }
     content.left_out = conversation::left_out(row, &used);
-    if choices.is_none() && layout != Layout::Verl {
-        content.left_out.extend(choices::unread(row));
+    if choices.is_none() {
+        // verl's questions have their choices written into them.
+        let asked = content.messages.last().map(|last| last.content.as_str()).unwrap_or_default();
+        let is_asked = layout == Layout::Verl && choices::are_in(row, asked);
+        content.left_out.extend(choices::unread(row).into_iter().filter(|_| !is_asked));
     }
     Ok(content)
 }

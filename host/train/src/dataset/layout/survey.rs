@@ -87,6 +87,8 @@ struct Fit {
     named: usize,
     /// Rows that have more to them than numbers.
     worded: usize,
+    /// Rows whose answer is a number that may be an amount.
+    amounts: usize,
     /// Rows whose choices are not all numbers.
     with_words: usize,
     /// True where an answer can only count from 0, and where one can only count from 1.
@@ -113,6 +115,8 @@ pub(super) enum Doubt {
     But(usize),
     /// Answers and columns are numbers.
     Numbers,
+    /// Answers are numbers, which may be amounts or places of choices.
+    Amounts,
     /// The answer is always the text of the same column.
     SameText,
     /// No answer is among them, but some are letters.
@@ -127,6 +131,7 @@ impl Doubt {
         let why = match self {
             Self::But(row) => format!("most answers are one of them, that of row {row} is not"),
             Self::Numbers => "they are numbers as the answers are".to_owned(),
+            Self::Amounts => "the answers are numbers, which may count them or say something else".to_owned(),
             Self::SameText => "the answer is always the text of the same one".to_owned(),
             Self::Letters | Self::Name => "answers are letters, none is one of them".to_owned(),
         };
@@ -161,7 +166,9 @@ impl Survey {
     }
 
     fn add_doubtful(&mut self, number: usize, row: &Row, path: Option<&str>) {
-        let Some((_, key)) = keys(row, path).first().copied() else { return };
+        let Some((name, key)) = keys(row, path).first().copied() else { return };
+        // What a plain question has its answer in.
+        let is_plain = path.is_some() || folded(name) == "answer";
         for candidate in candidates(row, path) {
             let is_new = !self.doubtful.contains_key(&candidate.id);
             if matches!(candidate.choices, Ok(None)) || is_new && self.doubtful.len() == MAX_SETS {
@@ -174,7 +181,11 @@ impl Survey {
             let letter = key.text().and_then(|text| letter_in(&text));
             match &candidate.choices {
                 Ok(Some(choices)) => match meant(choices, key) {
-                    Some(meant) if !meant.is_none() => fit.add(choices, &meant),
+                    Some(meant) if !meant.is_none() => {
+                        fit.add(choices, &meant);
+                        let is_amount = is_plain && candidate.may_be_counted && meant.is_number;
+                        fit.amounts += usize::from(is_amount);
+                    }
                     // `x` beside `a` and `b` is none of them.
                     Some(meant) if meant.is_letter && !candidate.is_small => fit.spoilt += 1,
                     _ => fit.miss(number),
@@ -203,6 +214,7 @@ impl Survey {
         match candidate.standing {
             Standing::Usual | Standing::Doubtful => fit.verdict(),
             _ if !is_named || fit.with_words == 0 => Verdict::Other,
+            _ if fit.amounts == fit.fitting => Verdict::Unclear(Doubt::Amounts),
             Standing::Alias => Verdict::Choices,
             Standing::Unknown => Verdict::Unclear(Doubt::Name),
         }
@@ -221,6 +233,9 @@ impl Survey {
         let keys = keys(row, path);
         let mut found: Vec<(&str, Vec<usize>)> = Vec::new();
         let mut kind = None;
+        if let Some(flagged) = choices.flagged {
+            found.push((&choices.column, vec![flagged]));
+        }
         for (name, cell) in &keys {
             let Some(meant) = meant(choices, cell) else {
                 kind.get_or_insert((*name, cell.kind()));
@@ -229,6 +244,11 @@ impl Survey {
                 }
                 continue;
             };
+            if meant.is_contradicted {
+                return Err(format!(
+                    "`{name}` is a letter or number that counts one choice and stands before another (give the text)"
+                ));
+            }
             let places = self.places(choices, name, &meant);
             match (places.is_empty(), found.is_empty()) {
                 (true, true) if meant.is_text_of_two => {
@@ -341,7 +361,11 @@ impl Fit {
 
     fn verdict(&self) -> Verdict {
         // Where nearly all answers are letters of columns, the others are mistakes.
-        let are_letters = self.letters * 20 >= (self.fitting + self.others) * 19;
+        let nearly_all = (self.fitting + self.others) * 19;
+        let are_letters = self.letters * 20 >= nearly_all;
+        // So it is where they are places in a column that says nothing but that.
+        let are_places =
+            self.amounts == 0 && self.texts == 0 && self.worded > 0 && self.named * 20 >= nearly_all;
         match (self.fitting, self.others, self.first_other) {
             (0, 0, _) if self.spoilt > 0 => Verdict::Unclear(Doubt::Letters),
             (0, ..) => Verdict::Other,
@@ -349,8 +373,9 @@ impl Fit {
             (fitting, 0, _) if self.texts == fitting && self.places.count_ones() < 2 => {
                 Verdict::Unclear(Doubt::SameText)
             }
+            (fitting, 0, _) if self.amounts == fitting => Verdict::Unclear(Doubt::Amounts),
             (_, 0, _) => Verdict::Choices,
-            _ if are_letters => Verdict::Choices,
+            _ if are_letters || are_places => Verdict::Choices,
             (fitting, others, Some(row)) if fitting > others && self.worded > 0 => {
                 Verdict::Unclear(Doubt::But(row))
             }
