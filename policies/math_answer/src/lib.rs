@@ -42,6 +42,7 @@ mod numbers;
 mod parser;
 mod parts;
 mod plain;
+mod polynomial;
 mod precise;
 mod proof_marks;
 mod ratio;

@@ -7,13 +7,12 @@
 //! taken to be algebraically independent, which nobody doubts and nobody proved. Everything else, a nested radical or a
 //! function's value, is an opaque generator: then equal forms prove equality, and unequal forms prove nothing.
 
-use std::collections::BTreeMap;
-
 use num_integer::Integer;
 use num_rational::Ratio;
 use num_traits::{CheckedAdd, CheckedMul, One, ToPrimitive, Zero};
 
 use crate::expr::Function;
+use crate::polynomial::Polynomial;
 use crate::rational::{self, Rational};
 
 /// Exponent of a generator.
@@ -23,6 +22,8 @@ pub(crate) type Exponent = Ratio<i64>;
 const MAX_TERMS: usize = 600;
 /// Steps that one normal form may cost: about one a product of two terms, more for long coefficients.
 const MAX_WORK: u64 = 40_000;
+/// Steps that the product of two denominators that are 1 counts for.
+const PRODUCT_OF_ONES: u64 = 2;
 
 /// What can't be written as a polynomial in the generators before it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,9 +45,6 @@ pub(crate) enum Generator {
 
 /// Generators with their exponents, sorted, none of them 0.
 pub(crate) type Monomial = Vec<(Generator, Exponent)>;
-
-/// Coefficients of monomials, none of them 0.
-pub(crate) type Polynomial = BTreeMap<Monomial, Rational>;
 
 /// A numerator and a denominator that is not 0. A denominator of one term is always 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,18 +100,7 @@ impl Algebra {
         if coefficient.is_zero() {
             return Ok(());
         }
-        let entry = sum.entry(monomial);
-        match entry {
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(coefficient);
-            }
-            std::collections::btree_map::Entry::Occupied(mut entry) => {
-                *entry.get_mut() = rational::sum(entry.get(), &coefficient);
-                if entry.get().is_zero() {
-                    entry.remove();
-                }
-            }
-        }
+        sum.add(monomial, coefficient);
         Ok(())
     }
 
@@ -127,7 +114,7 @@ impl Algebra {
     }
 
     fn multiply_polynomials(&mut self, left: &Polynomial, right: &Polynomial) -> Result<Polynomial, NoForm> {
-        let mut product = Polynomial::new();
+        let mut product = Polynomial::default();
         for (left_monomial, left_coefficient) in left {
             for (right_monomial, right_coefficient) in right {
                 let size = rational::bits(left_coefficient) + rational::bits(right_coefficient);
@@ -157,6 +144,10 @@ impl Algebra {
 
     pub(crate) fn multiply(&mut self, left: &Quotient, right: &Quotient) -> Result<Quotient, NoForm> {
         let numerator = self.multiply_polynomials(&left.numerator, &right.numerator)?;
+        if left.denominator.is_one() && right.denominator.is_one() {
+            self.spend(PRODUCT_OF_ONES)?;
+            return Ok(Quotient { numerator, denominator: one() });
+        }
         let denominator = self.multiply_polynomials(&left.denominator, &right.denominator)?;
         self.quotient(numerator, denominator)
     }
@@ -168,8 +159,7 @@ impl Algebra {
     }
 
     pub(crate) fn subtract(&mut self, left: Quotient, right: Quotient) -> Result<Quotient, NoForm> {
-        let numerator =
-            right.numerator.into_iter().map(|(monomial, coefficient)| (monomial, -coefficient)).collect();
+        let numerator = right.numerator.map_coefficients(|coefficient| -coefficient);
         self.add(left, Quotient { numerator, denominator: right.denominator })
     }
 
@@ -191,15 +181,17 @@ impl Algebra {
 
     /// Brings the denominator to 1 if it is one term, else divides both by its leading term.
     fn quotient(&mut self, numerator: Polynomial, denominator: Polynomial) -> Result<Quotient, NoForm> {
-        let Some((monomial, coefficient)) = denominator.last_key_value() else {
+        let Some((monomial, coefficient)) = denominator.last() else {
             return Err(NoForm::Undefined);
         };
-        let is_one = denominator.len() == 1 && monomial.is_empty() && coefficient.is_one();
-        if is_one || numerator.is_empty() {
+        if denominator.is_one() {
+            return Ok(Quotient { numerator, denominator });
+        }
+        if numerator.is_empty() {
             return Ok(Quotient { numerator, denominator: one() });
         }
         let (unit, inverse) = invert_monomial(monomial)?;
-        let scale = Polynomial::from([(inverse, unit / coefficient)]);
+        let scale = Polynomial::term(inverse, unit / coefficient);
         let numerator = self.multiply_polynomials(&numerator, &scale)?;
         let denominator = self.multiply_polynomials(&denominator, &scale)?;
         // The leading term became 1 up to a constant that no monomial holds.
@@ -208,15 +200,13 @@ impl Algebra {
 }
 
 fn one() -> Polynomial {
-    Polynomial::from([(Monomial::new(), Rational::one())])
+    Polynomial::term(Monomial::new(), Rational::one())
 }
 
 impl From<Rational> for Quotient {
     fn from(value: Rational) -> Self {
-        let mut numerator = Polynomial::new();
-        if !value.is_zero() {
-            numerator.insert(Monomial::new(), value);
-        }
+        let numerator =
+            if value.is_zero() { Polynomial::default() } else { Polynomial::term(Monomial::new(), value) };
         Self { numerator, denominator: one() }
     }
 }
@@ -230,7 +220,8 @@ impl Quotient {
     /// Exponents out of range.
     pub(crate) fn monomial(monomial: Monomial, coefficient: Rational) -> Result<Self, NoForm> {
         let (unit, monomial) = multiply_monomials(&monomial, &Monomial::new())?;
-        Ok(Self { numerator: Polynomial::from([(monomial, coefficient * unit)]), denominator: one() })
+        let coefficient = rational::product(&coefficient, &unit);
+        Ok(Self { numerator: Polynomial::term(monomial, coefficient), denominator: one() })
     }
 
     pub(crate) fn is_zero(&self) -> bool {
@@ -240,7 +231,10 @@ impl Quotient {
     /// The only term, if the value is one.
     pub(crate) fn as_term(&self) -> Option<(&Monomial, &Rational)> {
         let is_term = self.numerator.len() == 1 && self.is_polynomial();
-        is_term.then(|| self.numerator.first_key_value()).flatten()
+        is_term
+            .then(|| self.numerator.first())
+            .flatten()
+            .map(|(monomial, coefficient)| (monomial, coefficient))
     }
 
     pub(crate) fn is_polynomial(&self) -> bool {

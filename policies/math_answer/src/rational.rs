@@ -35,20 +35,48 @@ pub(crate) fn cost(bits: u64) -> u64 {
 /// Reads decimal digits with at most one point, and no sign or exponent. `None` for anything else.
 pub(crate) fn parse_decimal(text: &str) -> Option<Rational> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = [whole, part].concat();
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.len() <= 1 && whole.is_empty() || !is_digits(whole) || !is_digits(part) {
         return None;
     }
-    let numerator = BigInt::parse_bytes(digits.as_bytes(), 10)?;
-    Some(Rational::new(numerator, BigInt::from(10).pow(part.len())))
+    if part.is_empty() {
+        return Some(Rational::from_integer(BigInt::parse_bytes(whole.as_bytes(), 10)?));
+    }
+    let numerator = BigInt::parse_bytes([whole, part].concat().as_bytes(), 10)?;
+    Some(quotient(numerator, BigInt::from(10).pow(part.len())))
 }
 
-/// The product. That of integers needs no common divisor, which `Ratio` would look for bit by bit.
+/// The quotient in lowest terms; the denominator is above 0. `Ratio` looks for a common divisor bit by bit in heap memory,
+/// which takes far longer than to find it in machine words.
+fn quotient(numerator: BigInt, denominator: BigInt) -> Rational {
+    match (numerator.to_i64(), denominator.to_i64()) {
+        (Some(n), Some(d)) => in_words(n, d),
+        _ => Rational::new(numerator, denominator),
+    }
+}
+
+/// The same of machine words.
+fn in_words(numerator: i64, denominator: i64) -> Rational {
+    // The divisor is at most the denominator, so that it has a sign of its own to spare.
+    let divisor = numerator.unsigned_abs().gcd(&denominator.unsigned_abs()) as i64;
+    Rational::new_raw((numerator / divisor).into(), (denominator / divisor).into())
+}
+
+/// Numerator and denominator, where both are machine words.
+fn words(value: &Rational) -> Option<(i64, i64)> {
+    value.numer().to_i64().zip(value.denom().to_i64())
+}
+
+/// The product. That of integers needs no common divisor, and that of most others finds it in machine words.
 pub(crate) fn product(left: &Rational, right: &Rational) -> Rational {
     if left.is_integer() && right.is_integer() {
         return Rational::from_integer(left.numer() * right.numer());
     }
-    left * right
+    let in_words = || {
+        let ((a, b), (c, d)) = words(left).zip(words(right))?;
+        Some(in_words(a.checked_mul(c)?, b.checked_mul(d)?))
+    };
+    in_words().unwrap_or_else(|| left * right)
 }
 
 /// The sum, likewise.
@@ -56,7 +84,11 @@ pub(crate) fn sum(left: &Rational, right: &Rational) -> Rational {
     if left.is_integer() && right.is_integer() {
         return Rational::from_integer(left.numer() + right.numer());
     }
-    left + right
+    let in_words = || {
+        let ((a, b), (c, d)) = words(left).zip(words(right))?;
+        Some(in_words(a.checked_mul(d)?.checked_add(c.checked_mul(b)?)?, b.checked_mul(d)?))
+    };
+    in_words().unwrap_or_else(|| left + right)
 }
 
 /// `base` to an integer power, or `None` when it is too long to write out or 0 to a power below 1.

@@ -4,8 +4,9 @@ use crate::agreement::agree;
 use crate::compare::single;
 use crate::equality::{Work, equal_forms, equal_scalars, is_rounding};
 use crate::expr::{Bracket, Comparison, Expr, Function};
-use crate::normal_form::{Algebra, Generator, Monomial, Polynomial, Quotient};
+use crate::normal_form::{Algebra, Generator, Monomial, Quotient};
 use crate::normalize::normalize;
+use crate::polynomial::Polynomial;
 use crate::region::Region;
 
 /// The name and the value of `x = 3`, `f(x) = 2x` or `x = 1 + 2 = 3`.
@@ -294,8 +295,7 @@ fn is_proportional(gold: &Quotient, response: &Quotient, is_equation: bool, alge
     };
     let (gold, response) =
         if is_equation { (numerator(gold), numerator(response)) } else { (gold.clone(), response.clone()) };
-    let Some(((a_monomial, a), (b_monomial, b))) =
-        gold.numerator.last_key_value().zip(response.numerator.last_key_value())
+    let Some(((a_monomial, a), (b_monomial, b))) = gold.numerator.last().zip(response.numerator.last())
     else {
         return false;
     };
@@ -318,7 +318,7 @@ fn is_proportional(gold: &Quotient, response: &Quotient, is_equation: bool, alge
 /// The polynomial times the powers of variables that its terms are divided by.
 fn without_negative_powers(polynomial: &Polynomial) -> Polynomial {
     let mut lowest = std::collections::BTreeMap::new();
-    for (generator, exponent) in polynomial.keys().flatten() {
+    for (generator, exponent) in polynomial.iter().flat_map(|(monomial, _)| monomial) {
         if matches!(generator, Generator::Symbol(_)) && *exponent.numer() < 0 {
             let entry = lowest.entry(generator.clone()).or_insert(*exponent);
             *entry = (*entry).min(*exponent);
@@ -331,7 +331,7 @@ fn without_negative_powers(polynomial: &Polynomial) -> Polynomial {
         }
         powers.into_iter().filter(|(_, exponent)| *exponent.numer() != 0).collect()
     };
-    polynomial.iter().map(|(monomial, coefficient)| (raised(monomial), coefficient.clone())).collect()
+    polynomial.map_monomials(raised)
 }
 
 type Term<'a> = (&'a crate::normal_form::Monomial, &'a crate::rational::Rational);

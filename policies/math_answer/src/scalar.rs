@@ -330,13 +330,16 @@ fn is_proper(factor: &Expr) -> bool {
 /// # Errors
 /// The exponent is out of bounds.
 pub(crate) fn number(text: &str) -> Parsed {
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    let value = rational::parse_decimal(mantissa).ok_or("a number can't be read")?;
+    const UNREADABLE: &str = "a number can't be read";
+    let Some((mantissa, exponent)) = text.split_once('e') else {
+        let value = rational::parse_decimal(text).ok_or(UNREADABLE)?;
+        return Ok(if text.contains('.') { Expr::Decimal(value) } else { Expr::Number(value) });
+    };
+    let value = rational::parse_decimal(mantissa).ok_or(UNREADABLE)?;
     let exponent: i64 = exponent.parse().map_err(|_| "an exponent is too large")?;
     if exponent.abs() > MAX_DECIMAL_EXPONENT {
         return Err("an exponent is too large");
     }
     let scale = rational::power(&rational::integer(10), exponent).unwrap_or_else(Rational::one);
-    let value = value * scale;
-    Ok(if text.contains(['.', 'e']) { Expr::Decimal(value) } else { Expr::Number(value) })
+    Ok(Expr::Decimal(rational::product(&value, &scale)))
 }
