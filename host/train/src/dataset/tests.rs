@@ -80,6 +80,30 @@ fn a_gold_answer_reaches_no_policy_by_whatever_path_it_was_named() {
 }
 
 #[test]
+fn columns_of_choices_are_told_with_the_first_gold_answer() {
+    let signs = (32u8..127).chain([b'\n']).map(|sign| char::from(sign).to_string());
+    let vocabulary: serde_json::Map<_, _> =
+        signs.enumerate().map(|(id, sign)| (sign, serde_json::Value::from(id))).collect();
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "added_tokens": [],
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": []}
+    });
+    let tokenizer = Tokenizer::from_bytes(tokenizer.to_string().as_bytes(), "signs").unwrap();
+    let gold = |n: usize| if n % 2 == 0 { "B" } else { "A" };
+    let row = |n: usize, column: &str| {
+        let question = format!("Which is {n}?");
+        serde_json::json!({"question": question, column: ["ash", "oak"], "answer": gold(n)}).to_string()
+    };
+    let text = [row(0, "choices"), row(1, "choices"), row(2, "Options"), row(3, "choices")].join("\n");
+    let prompts = Prompts::plain(&tokenizer, 0);
+    let dataset =
+        reader::collect(&|| Ok(table::of_text(&text)), "rows.jsonl", &Mapping::default(), &prompts).unwrap();
+    let told: Vec<_> =
+        dataset.choices.iter().map(|from| (&*from.column, from.rows, &*from.answer, &*from.text)).collect();
+    assert_eq!(told, [("choices", 3, "B", "oak"), ("Options", 1, "B", "oak")]);
+}
+
+#[test]
 fn rows_that_cannot_be_used_are_counted_by_reason() {
     let good = "{\"question\":\"1+2=\",\"answer\":\"3\"}\n";
     let bad = [
