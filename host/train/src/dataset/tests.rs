@@ -89,7 +89,7 @@ fn columns_of_choices_are_told_with_the_first_gold_answer() {
         "model": {"type": "BPE", "vocab": vocabulary, "merges": []}
     });
     let tokenizer = Tokenizer::from_bytes(tokenizer.to_string().as_bytes(), "signs").unwrap();
-    let gold = |n: usize| if n % 2 == 0 { "B" } else { "A" };
+    let gold = |n: usize| if n.is_multiple_of(2) { "B" } else { "A" };
     let row = |n: usize, column: &str| {
         let question = format!("Which is {n}?");
         serde_json::json!({"question": question, column: ["ash", "oak"], "answer": gold(n)}).to_string()
