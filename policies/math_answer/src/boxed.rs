@@ -189,10 +189,9 @@ fn are_named_apart(before: &str, between: &str) -> bool {
 /// What stands before `y=`, as in "x = \boxed{1} and y = \boxed{2}".
 fn without_name(text: &str) -> Option<&str> {
     let before = text.strip_suffix('=')?.trim_end();
-    let start =
-        before.rfind(|char: char| !(char.is_ascii_alphanumeric() || char == '_' || is_unspaced(char)));
-    let (rest, name) = before.split_at(start.map_or(0, |at| at + 1));
-    (1..=3).contains(&name.len()).then_some(rest)
+    let rest = before
+        .trim_end_matches(|char: char| char.is_ascii_alphanumeric() || char == '_' || is_unspaced(char));
+    (1..=3).contains(&(before.len() - rest.len())).then_some(rest)
 }
 
 #[cfg(test)]
@@ -217,6 +216,7 @@ mod tests {
         assert_eq!(joined("\\boxed{2}\n\n\\boxed{3}"), "3");
         assert_eq!(joined("\\boxed{2} is wrong and \\boxed{3}"), "3");
         assert_eq!(joined("\\boxed{50}\\%"), "50\\%");
+        assert_eq!(joined("α = \\boxed{2}, β = \\boxed{3}"), "3");
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub(crate) fn names_before(text: &str, boxes: &[Boxed<'_>]) -> Option<Vec<Part>>
     for boxed in boxes {
         let before = text.get(..boxed.range.start)?.trim_end_matches([' ', '$', '{', '&']);
         let before = before.strip_suffix('=')?.trim_end_matches([' ', '$', '&']);
-        let start = before.rfind(|char: char| !(char.is_ascii_alphanumeric() || char == '_'));
-        let name = &before[start.map_or(0, |at| at + 1)..];
+        let rest = before.trim_end_matches(|char: char| char.is_ascii_alphanumeric() || char == '_');
+        let name = &before[rest.len()..];
         let is_new = parts.iter().all(|(other, _)| other != name);
         // A number before `=` is a term of an equation, as is what an operator joins.
         let before = before[..before.len() - name.len()].trim_end();
@@ -310,8 +310,12 @@ mod tests {
             shown("$\\ell = \\boxed{8}$\n\nWidth: $w=\\boxed{29}$"),
             Some(vec![pair("ell", "8"), pair("w", "29")])
         );
-        for text in ["x=\\boxed{1}, x=\\boxed{2}", "\\boxed{1}, y=\\boxed{2}", "x+y=\\boxed{1}, y=\\boxed{2}"]
-        {
+        for text in [
+            "x=\\boxed{1}, x=\\boxed{2}",
+            "\\boxed{1}, y=\\boxed{2}",
+            "x+y=\\boxed{1}, y=\\boxed{2}",
+            "α=\\boxed{1}, β=\\boxed{2}",
+        ] {
             assert_eq!(shown(text), None, "{text}");
         }
     }
