@@ -142,10 +142,7 @@ impl Choices {
 
     /// Choices that can be lettered.
     fn checked(mut self) -> Result<Self, String> {
-        let count = self.texts.len();
-        if !(2..=LETTERS.len()).contains(&count) {
-            return Err(format!("{count} choices: between 2 and {} can be lettered", LETTERS.len()));
-        }
+        lettered(self.texts.len())?;
         if self.texts.iter().any(|text| text.trim().is_empty()) {
             return Err("a choice is empty".to_owned());
         }
@@ -221,6 +218,15 @@ impl Choices {
             asked.push_str(&format!("\n{}. {text}", char::from(*letter)));
         }
         asked
+    }
+}
+
+/// # Errors
+/// So many choices can't be lettered.
+pub(super) fn lettered(count: usize) -> Result<(), String> {
+    match (2..=LETTERS.len()).contains(&count) {
+        true => Ok(()),
+        false => Err(format!("{count} choices: between 2 and {} can be lettered", LETTERS.len())),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::apart::labels_of;
-use super::choices::Choices;
+use super::choices::{Choices, lettered};
 use super::key::{folded, letter_in, number_in};
 use crate::dataset::table::{Cell, Row};
 
@@ -62,11 +62,18 @@ const LABELS_BESIDE: [&str; 11] = [
 /// They are kept in a way that is not known, or what may be their labels is not read.
 pub(super) fn choices_in(name: &str, cell: &Cell) -> Result<Choices, String> {
     let unknown = || format!("the choices in `{name}` are {} of a form that isn't known", cell.kind());
+    if let Cell::List(cells) = cell {
+        // Before anything is made of them: objects of a long list may each have parts of their own.
+        lettered(cells.len())?;
+    }
     match cell {
         Cell::List(cells) if matches!(cells.first(), Some(Cell::Struct(_))) => {
             let objects: Vec<&Row> = cells
                 .iter()
-                .map(|cell| if let Cell::Struct(parts) = cell { Some(parts) } else { None })
+                .map(|cell| match cell {
+                    Cell::Struct(parts) => Some(parts),
+                    _ => None,
+                })
                 .collect::<Option<_>>()
                 .ok_or_else(unknown)?;
             let mut names: Vec<&String> = objects.iter().flat_map(|parts| parts.keys()).collect();
@@ -78,12 +85,10 @@ pub(super) fn choices_in(name: &str, cell: &Cell) -> Result<Choices, String> {
             });
             of_parts(name, parts.collect())?.ok_or_else(unknown)
         }
-        Cell::List(cells) => Ok(Choices::new(
-            name,
-            name,
-            texts(&cells.iter().collect::<Vec<_>>()).ok_or_else(unknown)?,
-            Vec::new(),
-        )),
+        Cell::List(cells) => {
+            let cells: Vec<&Cell> = cells.iter().collect();
+            Ok(Choices::new(name, name, texts(&cells).ok_or_else(unknown)?, Vec::new()))
+        }
         Cell::Struct(parts) => {
             let lists = parts.iter().filter_map(|(part, cell)| match cell {
                 Cell::List(cells) => Some((part.as_str(), cells.iter().collect())),
@@ -94,7 +99,7 @@ pub(super) fn choices_in(name: &str, cell: &Cell) -> Result<Choices, String> {
                 true => by_name(name, parts)?.ok_or_else(unknown),
                 false => {
                     let choices = of_parts(name, lists)?.ok_or_else(unknown)?;
-                    in_order(name, choices.labels.clone())?;
+                    check_order(name, &choices.labels)?;
                     Ok(choices)
                 }
             }
@@ -112,19 +117,20 @@ pub(super) fn labels_beside(row: &Row, count: usize) -> Result<Vec<String>, Stri
         let Cell::List(cells) = cell else { continue };
         let cells: Vec<&Cell> = cells.iter().collect();
         let Some(labels) = texts(&cells).filter(|labels| labels.len() == count) else { continue };
-        return in_order(name, labels);
+        check_order(name, &labels)?;
+        return Ok(labels);
     }
     Ok(Vec::new())
 }
 
-/// Labels that are letters or words, or numbers that rise: others may say which choice is right.
-fn in_order(name: &str, labels: Vec<String>) -> Result<Vec<String>, String> {
+/// Labels are letters or words, or numbers that rise: others may say which choice is right.
+fn check_order(name: &str, labels: &[String]) -> Result<(), String> {
     let numbers: Option<Vec<usize>> = labels.iter().map(|label| number_in(label.trim())).collect();
     match numbers {
         Some(numbers) if !numbers.is_sorted_by(|one, next| one < next) => {
             Err(format!("`{name}` may be labels of the choices, but it is in no order: rename it"))
         }
-        _ => Ok(labels),
+        _ => Ok(()),
     }
 }
 
