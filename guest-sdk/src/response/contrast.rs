@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::is_unspaced;
+use super::phrases::Openings;
 
 /// Words that deny the value behind them, and what joins the right one to it.
-const DENIED_FIRST: [(&str, &[&str]); 29] = [
+static DENIED_FIRST: [(&str, &[&str]); 29] = [
     ("not", &["but rather", "but instead", "but", "rather"]),
     ("nicht", &["sondern"]),
     ("keine", &["sondern"]),
@@ -78,7 +79,7 @@ const VERBS: [&str; 17] = [
 /// Words that deny the value before them; the right one follows. Longer ones stand before what they begin with.
 const DENIED_BEHIND: [&str; 6] = ["아니라", "ではなくて", "ではなく", "じゃなくて", "değil", "नहीं बल्कि"];
 /// What joins a denied value to the right one before it, and what ends it.
-const RIGHT_FIRST: [(&str, &[&str]); 9] = [
+static RIGHT_FIRST: [(&str, &[&str]); 9] = [
     ("であって", &["ではない", "ではありません", "でない"]),
     ("であり", &["ではない", "ではありません", "でない"]),
     ("이지", &["아닙니다", "아니다", "아니에요"]),
@@ -112,12 +113,8 @@ pub fn without_contrasts(text: &str) -> Cow<'_, str> {
     }
     let mut out = String::new();
     let mut copied = 0;
-    let mut is_in_word = false;
-    for (offset, char) in text[from..].char_indices() {
-        let at = from + offset;
-        let begins = !is_in_word || is_unspaced(char);
-        is_in_word = char.is_alphanumeric() && !is_unspaced(char);
-        if at < copied || !begins || !may_begin(text.as_bytes()[at]) {
+    for at in from..text.len() {
+        if at < copied || !OPENINGS.may_begin(text.as_bytes(), at) || !begins_word(&text[from..], at - from) {
             continue;
         }
         if let Some((start, kept, end)) = contrast(text, at).filter(|(start, ..)| *start >= copied) {
@@ -133,15 +130,43 @@ pub fn without_contrasts(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a word of these lists may begin with a byte: most words of a text don't.
-fn may_begin(byte: u8) -> bool {
-    matches!(byte.to_ascii_lowercase(), b'n' | b'p' | b'i' | b'k' | b'b' | b'e' | b'd') || !byte.is_ascii()
+/// How the words of the lists above begin that a contrast is found by: most words of a text begin in another way.
+static OPENINGS: Openings = {
+    let mut openings = Openings::NONE;
+    let mut index = 0;
+    while index < DENIED_FIRST.len() {
+        openings.add_in_any_case(DENIED_FIRST[index].0);
+        index += 1;
+    }
+    index = 0;
+    while index < DENIALS.len() {
+        openings.add_in_any_case(DENIALS[index]);
+        index += 1;
+    }
+    index = 0;
+    while index < DENIED_BEHIND.len() {
+        openings.add_in_any_case(DENIED_BEHIND[index]);
+        index += 1;
+    }
+    index = 0;
+    while index < RIGHT_FIRST.len() {
+        openings.add_in_any_case(RIGHT_FIRST[index].0);
+        index += 1;
+    }
+    openings
+};
+
+/// Whether a word begins at a place; in writings without spaces, one may begin anywhere.
+fn begins_word(text: &str, at: usize) -> bool {
+    let is_in_word = |char: char| char.is_alphanumeric() && !is_unspaced(char);
+    let Some((before, behind)) = text.split_at_checked(at) else { return false };
+    !before.ends_with(is_in_word) || behind.starts_with(is_unspaced)
 }
 
 /// What is to be left out for the word at a place: from where, what stands for it, to where.
 fn contrast(text: &str, at: usize) -> Option<(usize, &str, usize)> {
     let rest = &text[at..];
-    for (denial, joints) in DENIED_FIRST {
+    for (denial, joints) in &DENIED_FIRST {
         let Some(behind) = behind_word(rest, denial) else { continue };
         let trimmed = behind.trim_start();
         let verb = VERBS.iter().find_map(|verb| behind_word(trimmed, verb));
@@ -172,8 +197,8 @@ fn contrast(text: &str, at: usize) -> Option<(usize, &str, usize)> {
             return begins_value(right).then_some((start, "", text.len() - right.len()));
         }
     }
-    for (joint, ends) in RIGHT_FIRST {
-        if let Some(behind) = rest.strip_prefix(joint) {
+    for (joint, ends) in &RIGHT_FIRST {
+        if let Some(behind) = rest.strip_prefix(*joint) {
             let before = text[..at].trim_end_matches([' ', ',', '，', '、']);
             start_of_value(before)?;
             let denied = behind.trim_start_matches([' ', ',', '、', '，']);
@@ -219,6 +244,7 @@ fn denied_at_the_end(text: &str, at: usize) -> Option<(usize, usize)> {
 }
 
 /// What follows a word; those of writings without spaces end anywhere.
+#[inline]
 fn behind_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     if !text.as_bytes().first()?.eq_ignore_ascii_case(word.as_bytes().first()?) {
         return None;

@@ -37,11 +37,8 @@ pub fn is_disowned(before: &str) -> bool {
         return false;
     }
     let lower = sentence.to_lowercase().replace('’', "'").replace(['*', '_', '$', '"'], "");
-    let clause = JOINTS
-        .iter()
-        .filter(|joint| !joint.contains(':'))
-        .filter_map(|joint| Some(lower.rfind(joint)? + joint.len()))
-        .max();
+    let joints = JOINTS.all_in(&lower).filter(|(_, joint)| !joint.contains(':'));
+    let clause = joints.map(|(at, joint)| at + joint.len()).max();
     holds_disowned(&lower[clause.unwrap_or(0)..])
 }
 
@@ -51,12 +48,12 @@ fn holds_disowned(clause: &str) -> bool {
 
 /// Whether a clause has one of the words that every phrase has: most don't.
 fn may_disown(clause: &str) -> bool {
-    let mut words = clause.split(|char: char| !char.is_ascii_alphanumeric());
-    let is_known = |word: &str| {
-        let bit = word.bytes().next().map_or(0, letter);
-        bit & FIRST_LETTERS != 0 && WORDS.iter().any(|other| word.eq_ignore_ascii_case(other))
+    let is_known = |word: &[u8]| {
+        let letter = word.first().map_or(0, u8::to_ascii_lowercase).wrapping_sub(b'a');
+        let (from, to) = BY_LETTER.get(usize::from(letter)).copied().unwrap_or_default();
+        WORDS[from..to].iter().any(|other| word.eq_ignore_ascii_case(other.as_bytes()))
     };
-    has_other_letters(clause) || words.any(is_known)
+    has_other_letters(clause) || clause.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()).any(is_known)
 }
 
 /// Whether a text has letters beyond ASCII; signs such as `°` or `√` are none.
@@ -64,37 +61,30 @@ fn has_other_letters(text: &str) -> bool {
     !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_alphabetic())
 }
 
-/// The letters that [`WORDS`] begin with, a bit each: most words of a text begin with another.
-const FIRST_LETTERS: u32 = {
-    let (mut letters, mut index) = (0, 0);
+/// Which of [`WORDS`] begin with each letter: from where to where.
+const BY_LETTER: [(usize, usize); 26] = {
+    let mut ranges = [(0, 0); 26];
+    let mut index = 0;
     while index < WORDS.len() {
-        letters |= letter(WORDS[index].as_bytes()[0]);
+        let letter = (WORDS[index].as_bytes()[0] - b'a') as usize;
+        assert!(ranges[letter].1 == 0 || ranges[letter].1 == index, "the words must be sorted");
+        ranges[letter] = (if ranges[letter].1 == 0 { index } else { ranges[letter].0 }, index + 1);
         index += 1;
     }
-    letters
+    ranges
 };
 
-const fn letter(byte: u8) -> u32 {
-    let byte = byte.to_ascii_lowercase();
-    if byte.is_ascii_lowercase() { 1 << (byte - b'a') } else { 0 }
-}
-
 fn is_untrue(clause: &str) -> bool {
-    let is_word = |phrase: &&&str| find_word(clause, phrase).is_some();
-    UNTRUE.iter().any(|phrase| is_word(&phrase))
-        || !clause.is_ascii() && UNTRUE_ELSEWHERE.iter().any(|phrase| clause.contains(phrase))
+    UNTRUE.words_in(clause).next().is_some() || !clause.is_ascii() && UNTRUE_ELSEWHERE.are_in(clause)
 }
 
 /// Whether somebody else is said to hold what follows.
 fn is_held(clause: &str) -> bool {
-    let others: &[&str] = if clause.is_ascii() { &[] } else { &RUSSIAN_HOLDERS };
-    HOLDERS.iter().chain(others).any(|holder| {
-        find_word(clause, holder).is_some_and(|end| {
-            let words =
-                clause[end..].split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty());
-            let mut verbs = words.take(MAX_HELD);
-            verbs.any(|word| SAYING.iter().any(|verb| says(word, verb)))
-        })
+    let others = (!clause.is_ascii()).then(|| RUSSIAN_HOLDERS.words_in(clause)).into_iter().flatten();
+    HOLDERS.words_in(clause).chain(others).filter(|found| is_first(clause, *found)).any(|(at, holder)| {
+        let words = clause[at + holder.len()..].split(|char: char| !char.is_alphanumeric());
+        let mut verbs = words.filter(|word| !word.is_empty()).take(MAX_HELD);
+        verbs.any(|word| SAYING.iter().any(|verb| says(word, verb)))
     })
 }
 
@@ -110,26 +100,20 @@ fn says(word: &str, verb: &str) -> bool {
 }
 
 fn is_former(clause: &str) -> bool {
-    FORMER.iter().any(|phrase| {
-        find_word(clause, phrase).is_some_and(|end| {
-            let word = clause[end..].split_whitespace().next().unwrap_or_default();
-            phrase.starts_with("my ") || FORMER_VERBS.contains(&word)
-        })
+    FORMER.words_in(clause).filter(|found| is_first(clause, *found)).any(|(at, phrase)| {
+        let word = clause[at + phrase.len()..].split_whitespace().next().unwrap_or_default();
+        phrase.starts_with("my ") || FORMER_VERBS.contains(&word)
     })
 }
 
-/// Where a phrase ends that begins and ends with a word's bounds.
-fn find_word(text: &str, phrase: &str) -> Option<usize> {
+/// Whether a phrase of whole words stands nowhere before.
+fn is_first(text: &str, (at, phrase): (usize, &str)) -> bool {
     let begins = |at: usize| !text[..at].ends_with(char::is_alphanumeric);
     let ends = |at: usize| !text[at..].starts_with(char::is_alphanumeric);
-    // Clauses are short: a search that prepares itself for long ones costs more than it gives.
-    let (bytes, phrase) = (text.as_bytes(), phrase.as_bytes());
-    let first = *phrase.first()?;
-    let starts = (0..bytes.len().saturating_sub(phrase.len() - 1)).filter(|&at| bytes[at] == first);
-    let at = starts
-        .filter(|&at| bytes[at..].starts_with(phrase))
-        .find(|&at| begins(at) && ends(at + phrase.len()))?;
-    Some(at + phrase.len())
+    !text
+        .match_indices(phrase)
+        .take_while(|(other, _)| *other < at)
+        .any(|(at, _)| begins(at) && ends(at + phrase.len()))
 }
 
 /// The text without the clauses of its end that disown an answer, suppose it, ask for it, or deny it behind it.
@@ -207,10 +191,8 @@ fn dropped(sentence: &str, rest: &str) -> Option<(usize, usize)> {
     let is_same_length = lower.len() == sentence.len();
     let whole = sentence.len();
     let up_to = |joint_from: usize| {
-        let found = JOINTS
-            .iter()
-            .filter_map(|joint| Some(joint_from + lower.get(joint_from..)?.find(joint)? + joint.len()));
-        match found.min() {
+        let found = lower.get(joint_from..).map(|rest| JOINTS.all_in(rest)).into_iter().flatten();
+        match found.map(|(at, joint)| joint_from + at + joint.len()).min() {
             Some(end) if is_same_length && sentence.is_char_boundary(end) => end,
             _ => whole,
         }
@@ -233,8 +215,7 @@ fn dropped(sentence: &str, rest: &str) -> Option<(usize, usize)> {
     let first = lower.find(|char: char| char.is_ascii_digit()).unwrap_or(lower.len());
     let first = label(sentence).map_or(first, |label| first.min(label));
     let before = lower.get(..first)?;
-    let clause =
-        JOINTS.iter().filter_map(|joint| Some(before.rfind(joint)? + joint.len())).max().unwrap_or(0);
+    let clause = JOINTS.all_in(before).map(|(at, joint)| at + joint.len()).max().unwrap_or(0);
     let start = if is_same_length && sentence.is_char_boundary(clause) { clause } else { 0 };
     holds_disowned(&before[clause..]).then(|| (start, up_to(first)))
 }

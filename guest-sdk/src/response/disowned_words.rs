@@ -1,7 +1,9 @@
 //! Words by which sentences disown an answer, in small letters.
 
+use super::Phrases;
+
 /// Who may be said to hold an answer that isn't this one's, before a verb of saying. Persons of word problems are none.
-pub(super) const HOLDERS: [&str; 44] = [
+pub(super) static HOLDERS: Phrases = Phrases::new(&[
     "nobody",
     "no one",
     "no-one",
@@ -46,9 +48,9 @@ pub(super) const HOLDERS: [&str; 44] = [
     "alguns",
     "muitos",
     "poderia-se",
-];
+]);
 /// The same in Russian, whose verbs are kept apart to be looked for only there.
-pub(super) const RUSSIAN_HOLDERS: [&str; 4] = ["никто не", "некоторые", "многие", "можно"];
+pub(super) static RUSSIAN_HOLDERS: Phrases = Phrases::new(&["никто не", "некоторые", "многие", "можно"]);
 /// Verbs of saying and thinking, from their beginning on.
 pub(super) const SAYING: [&str; 44] = [
     "say",
@@ -97,7 +99,7 @@ pub(super) const SAYING: [&str; 44] = [
     "подума",
 ];
 /// What makes all that follows in its sentence untrue.
-pub(super) const UNTRUE: [&str; 46] = [
+pub(super) static UNTRUE: Phrases = Phrases::new(&[
     "wrong to pick",
     "wrong to choose",
     "wrong to answer",
@@ -144,9 +146,9 @@ pub(super) const UNTRUE: [&str; 46] = [
     "falso che",
     "dubito che",
     "duvido que",
-];
+]);
 /// The same in other scripts, anywhere.
-pub(super) const UNTRUE_ELSEWHERE: [&str; 14] = [
+pub(super) static UNTRUE_ELSEWHERE: Phrases = Phrases::new(&[
     "неверно, что",
     "неправда, что",
     "сомневаюсь, что",
@@ -161,9 +163,9 @@ pub(super) const UNTRUE_ELSEWHERE: [&str; 14] = [
     "誰も",
     "아무도",
     "일부 학생",
-];
+]);
 /// What says of an answer behind it that it was one's own before.
-pub(super) const FORMER: [&str; 16] = [
+pub(super) static FORMER: Phrases = Phrases::new(&[
     "earlier i",
     "previously i",
     "initially i",
@@ -180,7 +182,7 @@ pub(super) const FORMER: [&str; 16] = [
     "my previous answer was",
     "my initial answer was",
     "my original answer was",
-];
+]);
 /// Verbs behind these.
 pub(super) const FORMER_VERBS: [&str; 10] =
     ["had", "thought", "got", "wrote", "said", "answered", "guessed", "claimed", "found", "put"];
@@ -286,7 +288,7 @@ pub(super) const CLOSING_DENIALS: [&str; 29] = [
     "नहीं",
 ];
 /// What goes on with what is meant, in the same sentence.
-pub(super) const JOINTS: [&str; 24] = [
+pub(super) static JOINTS: Phrases = Phrases::new(&[
     ", but ",
     " but ",
     "; ",
@@ -311,67 +313,67 @@ pub(super) const JOINTS: [&str; 24] = [
     " while ",
     ": ",
     " — ",
-];
-/// One word of every phrase of English, German, French, Spanish, Italian and Portuguese that is written in ASCII.
+]);
+/// One word of every phrase of English, German, French, Spanish, Italian and Portuguese that is written in ASCII, sorted.
 pub(super) const WORDS: [&str; 60] = [
-    "nobody",
-    "no",
-    "none",
-    "some",
-    "many",
-    "most",
-    "others",
-    "people",
-    "students",
-    "student",
-    "one",
-    "you",
-    "someone",
-    "anyone",
-    "tempting",
-    "niemand",
-    "manche",
-    "einige",
-    "viele",
-    "man",
-    "personne",
-    "certains",
-    "beaucoup",
-    "on",
-    "nadie",
-    "algunos",
-    "muchos",
-    "se",
-    "nessuno",
     "alcuni",
-    "molti",
-    "si",
-    "ninguem",
+    "algunos",
     "alguns",
-    "muitos",
-    "poderia",
-    "that",
-    "say",
-    "think",
-    "conclude",
+    "anyone",
+    "beaucoup",
+    "before",
     "believe",
-    "whether",
+    "certains",
+    "che",
+    "conclude",
+    "dass",
+    "deny",
+    "doubt",
+    "earlier",
+    "einige",
+    "first",
+    "initial",
+    "initially",
+    "man",
+    "manche",
+    "many",
     "mistake",
     "mistaken",
-    "doubt",
-    "deny",
-    "dass",
-    "que",
-    "che",
-    "earlier",
-    "previously",
-    "initially",
-    "originally",
-    "first",
-    "before",
-    "previous",
-    "initial",
+    "molti",
+    "most",
+    "muchos",
+    "muitos",
+    "nadie",
+    "nessuno",
+    "niemand",
+    "ninguem",
+    "no",
+    "nobody",
+    "none",
+    "on",
+    "one",
     "original",
+    "originally",
+    "others",
+    "people",
+    "personne",
+    "poderia",
+    "previous",
+    "previously",
+    "que",
+    "say",
+    "se",
+    "si",
+    "some",
+    "someone",
+    "student",
+    "students",
+    "tempting",
+    "that",
+    "think",
     "thought",
+    "viele",
+    "whether",
     "wrong",
+    "you",
 ];
