@@ -134,6 +134,10 @@ pub(crate) fn chosen(text: &str) -> Choice {
 
 /// The option that a short answer is, as "B", "(B)", "B) 42", "B: 42" or "Answer: B".
 pub(crate) fn labelled(answer: &str) -> Option<char> {
+    // Most answers have no label in them.
+    if !answer.bytes().any(|byte| LABELS.contains(&char::from(byte))) {
+        return None;
+    }
     let text = plain(answer);
     let mut bare = text.trim();
     for lead in

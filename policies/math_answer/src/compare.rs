@@ -1,5 +1,7 @@
 //! Whether a response is the gold answer, whatever both are made of.
 
+use std::borrow::Cow;
+
 use crate::equality::{Work, equal_scalars, infinity};
 use crate::expr::{Bracket, Comparison, Expr};
 use crate::matrix;
@@ -9,10 +11,18 @@ use crate::relation;
 
 /// Whether both answers, as they were read, are the same; `None` where two values may be equal or not.
 pub(crate) fn equivalent(gold: &Expr, response: &Expr) -> Option<bool> {
-    let prepared = |expr: &Expr| expanded(&matrix::worked_out(expr.clone()));
     let comparer = Comparer { work: Work::new() };
     let is_same = comparer.same(&prepared(gold), &prepared(response));
     (is_same || !comparer.work.is_undecided()).then_some(is_same)
+}
+
+/// An answer with its matrices' arithmetic done and its signs `\pm` spread. Most have neither.
+fn prepared(expr: &Expr) -> Cow<'_, Expr> {
+    if expr.any(&|part| matches!(part, Expr::PlusMinus(..)) || matrix::is_array(part)) {
+        Cow::Owned(expanded(&matrix::worked_out(expr.clone())))
+    } else {
+        Cow::Borrowed(expr)
+    }
 }
 
 /// Each answer with a sign `\pm` as the set of the two that it stands for. All such signs of an answer go together.

@@ -199,7 +199,16 @@ fn equal_values(gold: &Expr, response: &Expr, work: &Work) -> bool {
             || (is_precise(gold) && is_rounded(gold, response));
     }
     let mut algebra = work.algebra();
-    let forms = normalize(gold, &mut algebra).and_then(|gold| Ok((gold, normalize(response, &mut algebra)?)));
+    let forms = normalize(gold, &mut algebra).and_then(|form| {
+        // What is written alike has one form. It counts for two, so that the order of answers in a list makes no difference.
+        let other = if gold == response {
+            algebra.spend(work.granted.get() - algebra.work_left())?;
+            form.clone()
+        } else {
+            normalize(response, &mut algebra)?
+        };
+        Ok((form, other))
+    });
     match forms {
         Ok((gold_form, response_form)) => {
             let is_equal = equal_forms(&gold_form, &response_form, &mut algebra) == Some(true);

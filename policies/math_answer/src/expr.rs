@@ -208,7 +208,33 @@ impl Expr {
 
     /// Whether this or any part of it satisfies the predicate.
     pub(crate) fn any(&self, predicate: &dyn Fn(&Self) -> bool) -> bool {
-        predicate(self) || self.children().into_iter().any(|child| child.any(predicate))
+        let one_of = |items: &[Self]| items.iter().any(|item| item.any(predicate));
+        predicate(self)
+            || match self {
+                Self::Number(_)
+                | Self::Decimal(_)
+                | Self::InBase(..)
+                | Self::Symbol(_)
+                | Self::Constant(_)
+                | Self::Reals
+                | Self::Text(_) => false,
+                Self::Sum(items)
+                | Self::Product(items)
+                | Self::Ratio(items)
+                | Self::Call(_, items)
+                | Self::Bracketed(_, items, _)
+                | Self::Set(items)
+                | Self::Union(items)
+                | Self::Intersection(items) => one_of(items),
+                Self::Power(a, b) | Self::Difference(a, b) | Self::Member(a, b) => {
+                    a.any(predicate) || b.any(predicate)
+                }
+                Self::PlusMinus(_, a) | Self::Percent(a) | Self::Quantity(a, _) => a.any(predicate),
+                Self::Matrix(rows) => rows.iter().any(|row| one_of(row)),
+                Self::Relation(first, rest) => {
+                    first.any(predicate) || rest.iter().any(|(_, operand)| operand.any(predicate))
+                }
+            }
     }
 
     /// Rebuilds the tree from the leaves up.

@@ -178,29 +178,35 @@ impl MathAnswer {
                 Choice::Unknown => {}
             }
         }
-        if found.is_prose && verdict(&words_of(gold_text)).is_some() {
+        let gold_words = words_of(gold_text);
+        let gold_verdict = verdict(&gold_words);
+        if found.is_prose && gold_verdict.is_some() {
             let beginning: String = extract::behind_thoughts(&response).chars().take(MAX_VERDICT).collect();
             if let Some(said) = verdict(words_of(&beginning).trim_start()) {
-                return Some((said.to_owned(), Some(is_same_verdict(&words_of(gold_text), said))));
+                return Some((said.to_owned(), Some(gold_verdict == Some(said))));
             }
         }
+        let bare_gold = bare(gold_text);
         let mut last = None;
         for (place, candidate) in found.answers.into_iter().enumerate() {
             let is_first = place == 0;
-            if is_same_text(gold_text, &candidate) {
+            if !bare_gold.is_empty() && bare_gold == bare(&candidate) {
                 return Some((candidate, Some(true)));
             }
-            let said = words_of(&candidate);
-            let is_said = matches!(gold, Some(Expr::Text(words)) if is_in_words(words, &said));
-            if is_said || is_same_verdict(&words_of(gold_text), &said) {
+            let is_said =
+                matches!(gold, Some(Expr::Text(words)) if is_in_words(words, &words_of(&candidate)));
+            if is_said || gold_verdict.is_some() && verdict(&words_of(&candidate)) == gold_verdict {
                 return Some((candidate, Some(true)));
             }
-            if let (Some(label), Some(choice)) = (gold_label, choice::labelled(&candidate))
+            if let Some(label) = gold_label
+                && let Some(choice) = choice::labelled(&candidate)
                 && words_of(&candidate).trim_matches(['(', ')', '.', ' ']).len() == 1
             {
                 return Some((candidate, Some(label == choice)));
             }
-            if let (Some(label), Some(choice)) = (label, choice::labelled(&candidate)) {
+            if let Some(label) = label
+                && let Some(choice) = choice::labelled(&candidate)
+            {
                 return Some((candidate, Some(label == choice)));
             }
             // "A nice day" is no A with a unit.
@@ -321,14 +327,13 @@ fn unscorable(text: &str, why: &str) -> Verdict {
     Verdict::unscorable()
 }
 
-/// The same characters, but for spacing, delimiters and a final point.
-fn is_same_text(gold: &str, response: &str) -> bool {
-    let bare = |text: &str| {
-        let text = text.replace("\\left", "").replace("\\right", "").replace(['$', ' ', '\n'], "");
-        text.trim_end_matches('.').to_owned()
-    };
-    let gold = bare(gold);
-    !gold.is_empty() && gold == bare(response)
+/// The characters of an answer without spacing, delimiters and a final point.
+fn bare(text: &str) -> String {
+    let mut bare =
+        if text.contains('\\') { text.replace("\\left", "").replace("\\right", "") } else { text.to_owned() };
+    bare.retain(|char| !matches!(char, '$' | ' ' | '\n'));
+    bare.truncate(bare.trim_end_matches('.').len());
+    bare
 }
 
 /// The label of an option that a gold answer may be.
@@ -347,11 +352,6 @@ fn is_in_words(gold: &str, words: &str) -> bool {
     words == gold || (before.len() <= 200 && ends && !is_denied)
 }
 
-/// Whether both begin with the same "yes" or "no", and one of them may go on with a sentence.
-fn is_same_verdict(gold: &str, words: &str) -> bool {
-    verdict(gold).is_some_and(|said| verdict(words) == Some(said))
-}
-
 /// "yes", "no", "true" or "false" at the beginning of a text in small letters.
 fn verdict(text: &str) -> Option<&str> {
     let end = text.find(|char: char| !char.is_alphabetic()).unwrap_or(text.len());
@@ -367,8 +367,16 @@ fn words_of(answer: &str) -> String {
         let commands = ["\\textbf", "\\textit", "\\text", "\\mathrm", "\\mbox"];
         bare = commands.iter().fold(bare, |text, command| text.replace(command, ""));
     }
-    let bare: String = bare.chars().filter(|char| !"{}$*\\".contains(*char)).collect();
-    bare.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+    bare.retain(|char| !matches!(char, '{' | '}' | '$' | '*' | '\\'));
+    let mut words = String::with_capacity(bare.len());
+    for word in bare.split_whitespace() {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(word);
+    }
+    words.truncate(words.trim_end_matches('.').len());
+    words
 }
 
 exgrpo_guest_sdk::export!(MathAnswer: Verifier);

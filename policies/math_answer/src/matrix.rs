@@ -10,7 +10,6 @@ const MAX_POWER: i64 = 6;
 
 /// The answer with its matrices' arithmetic done, as far as it is one of those three.
 pub(crate) fn worked_out(expr: Expr) -> Expr {
-    let is_array = |part: &Expr| rows(part).is_some();
     if !expr.any(&is_array) {
         return expr;
     }
@@ -22,6 +21,11 @@ pub(crate) fn worked_out(expr: Expr) -> Expr {
         }
         _ => part,
     })
+}
+
+/// A matrix, or a vector in round brackets.
+pub(crate) fn is_array(expr: &Expr) -> bool {
+    matches!(expr, Expr::Matrix(_) | Expr::Bracketed(Bracket::Round, _, Bracket::Round))
 }
 
 /// Rows of a matrix; a vector in round brackets is one row.

@@ -82,7 +82,9 @@ impl Algebra {
         self.work
     }
 
-    fn spend(&mut self, cost: u64) -> Result<(), NoForm> {
+    /// # Errors
+    /// There is not enough left.
+    pub(crate) fn spend(&mut self, cost: u64) -> Result<(), NoForm> {
         self.work = self.work.checked_sub(cost).ok_or(NoForm::TooLarge)?;
         Ok(())
     }

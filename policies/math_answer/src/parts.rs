@@ -127,7 +127,7 @@ pub(crate) fn in_prose(gold: &[Part], text: &str) -> Option<Vec<String>> {
 
 /// The parts of an answer that names at least two, each by another name.
 pub(crate) fn named(text: &str) -> Option<Vec<Part>> {
-    let is_worked = text.matches("\\boxed").count() >= 2;
+    let is_worked = text.contains('\\') && text.matches("\\boxed").count() >= 2;
     if text.len() > if is_worked { MAX_WORKED } else { MAX_LENGTH } {
         return None;
     }
@@ -231,6 +231,9 @@ fn is_around(char: char) -> bool {
 /// A text with spaces in place of commands for spacing and around words, byte for byte.
 fn without_commands(text: &str) -> String {
     let mut bare = text.to_owned();
+    if !text.contains('\\') {
+        return bare;
+    }
     for command in
         ["\\textbf", "\\textit", "\\text", "\\mathrm", "\\mbox", "\\qquad", "\\quad", "\\,", "\\;", "\\ "]
     {
@@ -285,11 +288,11 @@ fn names(text: &str) -> Vec<(usize, usize, String)> {
             (true, None) => start = Some(at),
             (false, Some(begin)) => {
                 start = None;
-                let word = text[begin..at].to_lowercase();
-                let name =
-                    SHORT.iter().find(|(short, _)| *short == word).map_or(word.as_str(), |(_, name)| name);
-                if WORDS.contains(&name) {
-                    found.push((begin, at, name.to_owned()));
+                let word = &text[begin..at];
+                let short = SHORT.iter().find(|(short, _)| short.eq_ignore_ascii_case(word));
+                let name = short.map_or(word, |(_, name)| name);
+                if let Some(name) = WORDS.iter().find(|other| other.eq_ignore_ascii_case(name)) {
+                    found.push((begin, at, (*name).to_owned()));
                 }
             }
             _ => {}
