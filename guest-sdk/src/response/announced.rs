@@ -158,7 +158,11 @@ pub fn settled(response: &str) -> Option<Announced<'_>> {
 fn last_where<'a>(response: &'a str, is_meant: &dyn Fn(usize) -> bool) -> Option<Announced<'a>> {
     let bytes = response.as_bytes();
     for start in (0..bytes.len()).rev() {
+        let second = bytes.get(start + 1).map(u8::to_ascii_lowercase);
         for noun in nouns(bytes[start].to_ascii_lowercase()) {
+            if noun.name.bytes().nth(1) != second {
+                continue;
+            }
             if !is_meant(start + noun.name.len()) {
                 continue;
             }

@@ -28,28 +28,23 @@ impl Phrases {
         Self { list, openings }
     }
 
-    /// The first phrase of the list that a text has at a place.
+    /// The phrases that a text has at a place, in the order of the list.
     #[inline]
-    pub fn at(&self, text: &str, at: usize) -> Option<&'static str> {
-        if !self.openings.may_begin(text.as_bytes(), at) {
-            return None;
-        }
-        let rest = text.as_bytes().get(at..)?;
-        self.list.iter().find(|phrase| rest.starts_with(phrase.as_bytes())).copied()
+    pub fn at(&self, text: &str, at: usize) -> impl Iterator<Item = &'static str> {
+        let list = if self.openings.may_begin(text.as_bytes(), at) { self.list } else { &[] };
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
+        list.iter().filter(move |phrase| rest.starts_with(phrase.as_bytes())).copied()
     }
 
     /// The phrases of a text and where they begin, in the order of their places; of those at one place, all.
     pub fn all_in<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (usize, &'static str)> + 'a {
-        let bytes = text.as_bytes();
-        (0..bytes.len()).filter(|at| self.openings.may_begin(bytes, *at)).flat_map(move |at| {
-            let begins = move |phrase: &&&str| bytes[at..].starts_with(phrase.as_bytes());
-            self.list.iter().filter(begins).map(move |phrase| (at, *phrase))
-        })
+        let may_begin = |at: &usize| self.openings.may_begin(text.as_bytes(), *at);
+        (0..text.len()).filter(may_begin).flat_map(|at| self.at(text, at).map(move |phrase| (at, phrase)))
     }
 
     /// Whether a text has one of the phrases.
     pub fn are_in(&self, text: &str) -> bool {
-        (0..text.len()).any(|at| self.at(text, at).is_some())
+        self.all_in(text).next().is_some()
     }
 
     /// Those phrases that begin and end with a word's bounds.
@@ -106,7 +101,8 @@ mod tests {
         let expected = [(0, "no"), (0, "not"), (4, "no"), (6, ", "), (8, "y"), (10, "не"), (15, "y")];
         assert_eq!(found, expected);
         assert_eq!(SOME.words_in("not no, yn").collect::<Vec<_>>(), [(0, "not"), (4, "no")]);
-        assert_eq!(SOME.at("not", 0), Some("no"));
+        assert_eq!(SOME.at("not", 0).collect::<Vec<_>>(), ["no", "not"]);
+        assert_eq!(SOME.at("not", 4).next(), None);
         assert!(SOME.are_in("by") && !SOME.are_in("") && !SOME.are_in("н") && !SOME.are_in("n"));
     }
 }

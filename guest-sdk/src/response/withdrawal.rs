@@ -40,20 +40,20 @@ fn phrase(text: &str, with_no: bool) -> Option<usize> {
     let mut left = head.as_str();
     let (mut is_no, mut stops) = (false, 0);
     for _ in 0..=MAX_BEFORE {
-        if let Some(behind) = WITHDRAWALS.iter().find_map(|phrase| left.strip_prefix(phrase)) {
+        if let Some(behind) = WITHDRAWALS.at(left, 0).next().map(|phrase| &left[phrase.len()..]) {
             return place(answer(behind).unwrap_or(behind));
         }
-        if let Some(behind) = EXCLAIMED.iter().find_map(|phrase| behind_word(left, phrase))
+        if let Some(behind) = EXCLAIMED.at(left, 0).find_map(|phrase| behind_word(left, phrase))
             && let Some(told) = answer(behind).or_else(|| Some(behind).filter(|behind| ends(behind)))
         {
             return place(told);
         }
-        if let Some(told) = MEANT.iter().find_map(|phrase| behind_word(left, phrase)).and_then(answer) {
+        if let Some(told) = MEANT.at(left, 0).find_map(|phrase| behind_word(left, phrase)).and_then(answer) {
             return place(told);
         }
-        let no = NO.iter().find_map(|word| behind_word(left, word)).filter(|_| with_no);
+        let no = NO.at(left, 0).find_map(|word| behind_word(left, word)).filter(|_| with_no);
         is_no |= no.is_some();
-        let Some(behind) = no.or_else(|| BEFORE.iter().find_map(|word| behind_word(left, word))) else {
+        let Some(behind) = no.or_else(|| BEFORE.at(left, 0).find_map(|word| behind_word(left, word))) else {
             break;
         };
         stops += 1;
@@ -74,12 +74,9 @@ fn before_answer(text: &str) -> usize {
     text.len() - rest.trim_start_matches("应该").trim_start_matches("答案").trim_start_matches('是').len()
 }
 
-/// Whether a text may begin with one of the phrases: most don't.
+/// Whether a text begins with one of the phrases: most don't.
 fn may_begin(head: &str) -> bool {
-    let word = head.split(|char: char| !(char.is_alphanumeric() || char == '\'')).next().unwrap_or_default();
-    [&WITHDRAWALS[..], &EXCLAIMED, &MEANT, &NO, &BEFORE]
-        .iter()
-        .any(|list| list.iter().any(|phrase| phrase.starts_with(word) && !word.is_empty()))
+    [&WITHDRAWALS, &EXCLAIMED, &MEANT, &NO, &BEFORE].iter().any(|list| list.at(head, 0).next().is_some())
 }
 
 fn behind_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {

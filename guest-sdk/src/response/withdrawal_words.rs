@@ -1,7 +1,9 @@
 //! Phrases that withdraw an answer, in small letters.
 
+use super::Phrases;
+
 /// Phrases after which nothing before them stands, whatever follows.
-pub(super) const WITHDRAWALS: [&str; 68] = [
+pub(super) static WITHDRAWALS: Phrases = Phrases::new(&[
     "scratch that",
     "strike that",
     "just kidding",
@@ -70,9 +72,9 @@ pub(super) const WITHDRAWALS: [&str; 68] = [
     "беру свои слова",
     "я ошибся",
     "я ошиблась",
-];
+]);
 /// The same where a sign or an answer follows: "my mistake: 4", but not "my mistake was to divide".
-pub(super) const EXCLAIMED: [&str; 43] = [
+pub(super) static EXCLAIMED: Phrases = Phrases::new(&[
     "never mind",
     "nevermind",
     "kidding",
@@ -116,9 +118,9 @@ pub(super) const EXCLAIMED: [&str; 43] = [
     "шучу",
     "поправка",
     "исправляюсь",
-];
+]);
 /// The same where an answer follows: "I meant 4", but not "I meant the other case".
-pub(super) const MEANT: [&str; 36] = [
+pub(super) static MEANT: Phrases = Phrases::new(&[
     "i meant",
     "i mean",
     "i should have said",
@@ -155,11 +157,12 @@ pub(super) const MEANT: [&str; 36] = [
     "я имела в виду",
     "я хотел сказать",
     "скорее",
-];
+]);
 /// Words that deny what was said before them, where an answer follows: "no, it is 4".
-pub(super) const NO: [&str; 9] = ["no", "nope", "nein", "non", "não", "нет", "ne", "nee", "nej"];
+pub(super) static NO: Phrases =
+    Phrases::new(&["no", "nope", "nein", "non", "não", "нет", "ne", "nee", "nej"]);
 /// Words that may stand before any of these.
-pub(super) const BEFORE: [&str; 37] = [
+pub(super) static BEFORE: Phrases = Phrases::new(&[
     "sorry",
     "oh",
     "ah",
@@ -197,7 +200,7 @@ pub(super) const BEFORE: [&str; 37] = [
     "извините",
     "простите",
     "стоп",
-];
+]);
 /// Words that may stand between such a phrase and the answer: "no, it should be 4".
 pub(super) const JOINING: [&str; 63] = [
     "it",

@@ -1,12 +1,14 @@
 //! What of a sentence says the answer, and what are conditions and remarks beside it.
 
+use exgrpo_guest_sdk::response::Phrases;
+
 use crate::figures::numbers;
 use crate::main_number::{is_beside, is_label};
 use crate::remarks::{is_aside, is_demotion};
 use crate::spans::Span;
 
 /// Where a condition or a remark begins that goes on to the end of its sentence.
-const SIDE: [&str; 88] = [
+static SIDE: Phrases = Phrases::new(&[
     "attained",
     "achieved",
     "reached",
@@ -95,7 +97,7 @@ const SIDE: [&str; 88] = [
     "이때",
     "此时",
     "其中",
-];
+]);
 /// Words behind the comma of a condition that go on with the sentence.
 const RESUMING: [&str; 12] =
     ["we ", "so ", "then ", "it ", "the ", "this ", "hence ", "thus ", "therefore ", "$", "\\(", "our "];
@@ -170,20 +172,6 @@ const LEADING: [&str; 21] = [
     "当",
 ];
 
-/// Whether one of [`SIDE`] begins with this byte.
-fn may_open(byte: u8) -> bool {
-    const FIRST: [bool; 256] = {
-        let mut first = [false; 256];
-        let mut index = 0;
-        while index < SIDE.len() {
-            first[SIDE[index].as_bytes()[0] as usize] = true;
-            index += 1;
-        }
-        first
-    };
-    FIRST[usize::from(byte)]
-}
-
 /// The text with conditions and remarks blanked, byte for byte, and the formulas that are left. A condition is blanked only where
 /// another part of the sentence has a value.
 pub(crate) fn main_clause<'a>(sentence: &str, spans: &[Span<'a>]) -> (String, Vec<Span<'a>>) {
@@ -226,16 +214,14 @@ pub(crate) fn main_clause<'a>(sentence: &str, spans: &[Span<'a>]) -> (String, Ve
             }
         }
     }
-    // One walk over what follows the first value: a search for each opener would take most of the time.
     let begin = parts.values.first().map_or(sentence.len(), |first| first + 1);
     let starts = (begin..sentence.len()).find(|&at| {
-        let opens = |opener: &&&str| {
-            // "we are left with $3$"
-            let is_verb = opener.starts_with(" with ")
-                && ["left", "up", "us", "ing"].iter().any(|verb| sentence[..at].ends_with(verb));
-            sentence.as_bytes()[at..].starts_with(opener.as_bytes()) && !is_verb
+        // "we are left with $3$"
+        let is_verb = |opener: &str| {
+            opener.starts_with(" with ")
+                && ["left", "up", "us", "ing"].iter().any(|verb| sentence[..at].ends_with(verb))
         };
-        may_open(sentence.as_bytes()[at]) && SIDE.iter().any(|opener| opens(&opener)) && outside(at)
+        SIDE.at(sentence, at).any(|opener| !is_verb(opener)) && outside(at)
     });
     let gerund = sentence.match_indices(" for ").map(|(at, _)| at).take(MAX_PLACES).find(|&at| {
         let word = sentence[at + 5..].split(' ').next().unwrap_or_default();

@@ -146,8 +146,10 @@ pub(crate) const UNSPACED_DENIALS: [&str; 10] =
 /// Whether a text begins with a denial, whatever marks or adverbs come first: "not 7", "**not** 7", "definitely not 7".
 pub(crate) fn begins_with_denial(text: &str) -> bool {
     let start: String = text.chars().take(80).collect::<String>().to_lowercase();
-    let bare: String =
-        start.chars().map(|char| if "*_`\"".contains(char) { ' ' } else { char }).collect::<String>();
+    let bare: String = start
+        .chars()
+        .map(|char| if matches!(char, '*' | '_' | '`' | '"') { ' ' } else { char })
+        .collect::<String>();
     let mut rest = bare.trim_start_matches([' ', '(', ',', ':', '\n']);
     while let Some(behind) = ADVERBS.iter().find_map(|adverb| without_word(rest, adverb)) {
         rest = behind.trim_start_matches([' ', ',']);
@@ -208,14 +210,10 @@ pub(crate) fn last_words(text: &str, count: usize) -> String {
     let clause = clause.rsplit([',', ';', ':', '.', '\n', '!', '?']).next().unwrap_or_default();
     let bare: String = clause
         .chars()
-        .map(|char| {
-            if "*_`$()\"".contains(char) {
-                ' '
-            } else if char == '’' {
-                '\''
-            } else {
-                char
-            }
+        .map(|char| match char {
+            '*' | '_' | '`' | '$' | '(' | ')' | '"' => ' ',
+            '’' => '\'',
+            char => char,
         })
         .collect();
     let mut words: Vec<&str> = bare.split_whitespace().rev().take(count).collect();

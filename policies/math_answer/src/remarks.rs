@@ -1,9 +1,11 @@
 //! Remarks on a value, which are no part of it.
 
+use exgrpo_guest_sdk::response::Phrases;
+
 use crate::spans::Span;
 
 /// Where a remark on a value begins.
-const CLAUSES: [&str; 27] = [
+static CLAUSES: Phrases = Phrases::new(&[
     ", which",
     ", since",
     ", because",
@@ -31,19 +33,19 @@ const CLAUSES: [&str; 27] = [
     " comme réponse",
     " como respuesta",
     " como resposta",
-];
+]);
 /// What a remark behind ", and" is about: "5, and I am sure of it".
 const SUBJECTS: [&str; 14] = [
     "I ", "I'm ", "we ", "this ", "it ", "that ", "these ", "there ", "ich ", "das ", "je ", "c'est ",
     "estoy ", "isso ",
 ];
-const JOINTS: [&str; 5] = [", and ", ", und ", ", et ", ", y ", ", e "];
+static JOINTS: Phrases = Phrases::new(&[", and ", ", und ", ", et ", ", y ", ", e "]);
 /// What ends a sentence in Korean and Japanese: "is".
 const COPULAS: [&str; 9] =
     ["입니다", "이다", "이에요", "예요", "となります", "になります", "である", "です", "だ"];
 
 /// What says of a value before it that it is only on the way, in small letters.
-const DEMOTING: [&str; 34] = [
+static DEMOTING: Phrases = Phrases::new(&[
     " is only ",
     " is just ",
     " is merely ",
@@ -78,7 +80,7 @@ const DEMOTING: [&str; 34] = [
     " es sólo ",
     " è solo ",
     " é apenas ",
-];
+]);
 
 /// Whether a sentence or a part of one only says that the value before its verb is not what is asked for.
 pub(crate) fn is_demotion(part: &str) -> bool {
@@ -88,8 +90,7 @@ pub(crate) fn is_demotion(part: &str) -> bool {
     if behind.len() < 8 {
         return false;
     }
-    let lower = behind.to_lowercase();
-    DEMOTING.iter().any(|phrase| lower.contains(phrase))
+    DEMOTING.are_in(&behind.to_lowercase())
 }
 
 /// Whether a sentence is only such a remark, and doesn't end in one: its first part tells no other value.
@@ -133,15 +134,12 @@ pub(crate) fn is_aside(inner: &str) -> bool {
 pub(crate) fn without_clause<'a>(text: &'a str, spans: &[Span<'_>], at: usize) -> &'a str {
     let outside =
         |offset: usize| !spans.iter().any(|span| span.start <= at + offset && at + offset < span.end);
-    // One walk: a search for each of them would take longer.
     let begins_remark = |offset: usize| {
-        let rest = &text[offset..];
-        let is_of = |behind: &&str| SUBJECTS.iter().any(|subject| behind.starts_with(subject));
-        CLAUSES.iter().any(|clause| rest.starts_with(clause))
-            || JOINTS.iter().any(|joint| rest.strip_prefix(joint).filter(is_of).is_some())
+        let is_of = |behind: &str| SUBJECTS.iter().any(|subject| behind.starts_with(subject));
+        CLAUSES.at(text, offset).next().is_some()
+            || JOINTS.at(text, offset).any(|joint| is_of(&text[offset + joint.len()..]))
     };
-    let mut places = (1..text.len()).filter(|&offset| matches!(text.as_bytes()[offset], b' ' | b','));
-    let end = places.find(|&offset| begins_remark(offset) && outside(offset));
+    let end = (1..text.len()).find(|&offset| begins_remark(offset) && outside(offset));
     &text[..end.unwrap_or(text.len())]
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn one(places: u64) -> BigInt {
 /// Machin's formula.
 pub(crate) fn pi(places: u64) -> BigInt {
     let wide = places + GUARD;
-    let arctan = |of: u32| sum_of_odd_powers(one(wide) / of, |power| power / of / of, true);
+    let arctan = |of: u32| sum_of_odd_powers(one(wide) / of, |power| power / (of * of), true);
     (arctan(5) * 16 - arctan(239) * 4) >> GUARD
 }
 
