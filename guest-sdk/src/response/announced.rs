@@ -160,7 +160,7 @@ fn last_where<'a>(response: &'a str, is_meant: &dyn Fn(usize) -> bool) -> Option
     for start in (0..bytes.len()).rev() {
         let second = bytes.get(start + 1).map(u8::to_ascii_lowercase);
         for noun in nouns(bytes[start].to_ascii_lowercase()) {
-            if noun.name.bytes().nth(1) != second {
+            if noun.name.as_bytes().get(1).copied() != second {
                 continue;
             }
             if !is_meant(start + noun.name.len()) {

@@ -64,11 +64,13 @@ pub(crate) type Unreadable = &'static str;
 /// # Errors
 /// The text is too long, or has a sign that no answer that can be compared has (sums, integrals, an ellipsis).
 pub(crate) fn tokenize(text: &str, commas: Commas) -> Result<Vec<Token>, Unreadable> {
-    let chars: Vec<char> = text.chars().take(MAX_CHARS + 1).collect();
+    let mut chars = Vec::with_capacity(text.len().min(MAX_CHARS + 1));
+    chars.extend(text.chars().take(MAX_CHARS + 1));
     if chars.len() > MAX_CHARS {
         return Err("it is too long");
     }
-    Lexer { chars, at: 0, tokens: Vec::new(), opened: Vec::new(), nesting: 0, commas }.run()
+    let tokens = Vec::with_capacity(chars.len() / 2 + 2);
+    Lexer { chars, at: 0, tokens, opened: Vec::new(), nesting: 0, commas }.run()
 }
 
 pub(crate) struct Lexer {

@@ -56,9 +56,10 @@ impl Lexer {
     /// `2A3` in `2A3_{12}`.
     fn digits_beyond_nine(&self) -> Option<String> {
         let is_digit = |char: &&char| matches!(char, '0'..='9' | 'A'..='F');
-        let run: String = self.chars[self.at..].iter().take_while(is_digit).collect();
-        (self.peek(run.len()) == Some('_') && run.contains(|char: char| char.is_ascii_alphabetic()))
-            .then_some(run)
+        let length = self.chars[self.at..].iter().take_while(is_digit).count();
+        let run = &self.chars[self.at..self.at + length];
+        (self.peek(length) == Some('_') && run.iter().any(char::is_ascii_alphabetic))
+            .then(|| run.iter().collect())
     }
 
     fn digits(&mut self, text: &mut String) {
