@@ -200,7 +200,7 @@ fn equal_values(gold: &Expr, response: &Expr, work: &Work) -> bool {
     }
     let mut algebra = work.algebra();
     let forms = normalize(gold, &mut algebra).and_then(|form| {
-        // What is written alike has one form. It counts for two, so that the order of answers in a list makes no difference.
+        // What is written alike has one form. It counts for two, as that of any other pair does.
         let other = if gold == response {
             algebra.spend(work.granted.get() - algebra.work_left())?;
             form.clone()
