@@ -163,11 +163,6 @@ pub(crate) fn character(char: char) -> Option<Command> {
         '∓' => Token::PlusMinus(true),
         '∞' => Token::Infinity,
         'π' => Token::Pi,
-        'α' => Token::Symbol("alpha".into()),
-        'β' => Token::Symbol("beta".into()),
-        'θ' => Token::Symbol("theta".into()),
-        'λ' => Token::Symbol("lambda".into()),
-        'ω' => Token::Symbol("omega".into()),
         '√' => Token::Function(Function::Sqrt),
         '°' | 'º' => Token::Degree,
         '∪' => Token::Union,
@@ -186,10 +181,43 @@ pub(crate) fn character(char: char) -> Option<Command> {
         '½' => return Some(ratio("1", "2")),
         '¼' => return Some(ratio("1", "4")),
         '¾' => return Some(ratio("3", "4")),
+        _ if greek(char).is_some() => Token::Symbol(greek(char)?.into()),
         // Math delimiters, ends of sentences, the marks of bold type, non-breaking spaces.
         '$' | '.' | '~' | '`' | '"' | '?' | '“' | '”' => return Some(Command::Skip),
         _ => return None,
     }))
+}
+
+/// Greek letters that are names of values, and what LaTeX calls them. Pi is a number, and mu stands before units.
+const GREEK: [(char, &str); 18] = [
+    ('α', "alpha"),
+    ('β', "beta"),
+    ('γ', "gamma"),
+    ('δ', "delta"),
+    ('ε', "epsilon"),
+    ('ζ', "zeta"),
+    ('η', "eta"),
+    ('θ', "theta"),
+    ('κ', "kappa"),
+    ('λ', "lambda"),
+    ('ξ', "xi"),
+    ('ρ', "rho"),
+    ('σ', "sigma"),
+    ('τ', "tau"),
+    ('φ', "phi"),
+    ('χ', "chi"),
+    ('ψ', "psi"),
+    ('ω', "omega"),
+];
+
+/// LaTeX's name of a Greek letter.
+pub(crate) fn greek(letter: char) -> Option<&'static str> {
+    GREEK.iter().find(|(known, _)| *known == letter).map(|(_, name)| *name)
+}
+
+/// Whether a name is one letter, a Greek one by its command.
+pub(crate) fn is_one_letter(name: &str) -> bool {
+    name.chars().count() == 1 || GREEK.iter().any(|(_, known)| *known == name)
 }
 
 /// A run of letters that means one thing in plain text too.

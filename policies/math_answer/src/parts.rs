@@ -3,7 +3,7 @@
 use exgrpo_guest_sdk::response::Boxed;
 
 use crate::expr::Expr;
-use crate::{compare, parser, plain};
+use crate::{commands, compare, parser, plain};
 
 /// Bytes of an answer in parts.
 const MAX_LENGTH: usize = 600;
@@ -58,10 +58,14 @@ pub(crate) fn names_before(text: &str, boxes: &[Boxed<'_>]) -> Option<Vec<Part>>
         let before = text.get(..boxed.range.start)?.trim_end_matches([' ', '$', '{', '&']);
         let before = before.strip_suffix('=')?.trim_end_matches([' ', '$', '&']);
         let rest = before.trim_end_matches(|char: char| char.is_ascii_alphanumeric() || char == '_');
-        let name = &before[rest.len()..];
+        let greek = rest.chars().next_back().and_then(|letter| Some((letter, commands::greek(letter)?)));
+        let (rest, name) = match greek {
+            Some((letter, name)) if rest.len() == before.len() => (rest.trim_end_matches(letter), name),
+            _ => (rest, &before[rest.len()..]),
+        };
         let is_new = parts.iter().all(|(other, _)| other != name);
         // A number before `=` is a term of an equation, as is what an operator joins.
-        let before = before[..before.len() - name.len()].trim_end();
+        let before = rest.trim_end();
         let is_term = before.ends_with(['+', '-', '*', '/', '^', '=', '\\', '}', ')']);
         let is_name = name.starts_with(|char: char| char.is_ascii_alphabetic()) && name.len() <= 8;
         if !is_new || is_term && !before.ends_with('\\') || !is_name {
@@ -313,12 +317,12 @@ mod tests {
             shown("$\\ell = \\boxed{8}$\n\nWidth: $w=\\boxed{29}$"),
             Some(vec![pair("ell", "8"), pair("w", "29")])
         );
-        for text in [
-            "x=\\boxed{1}, x=\\boxed{2}",
-            "\\boxed{1}, y=\\boxed{2}",
-            "x+y=\\boxed{1}, y=\\boxed{2}",
-            "α=\\boxed{1}, β=\\boxed{2}",
-        ] {
+        assert_eq!(
+            shown("α=\\boxed{1}, $\\beta = \\boxed{2}$"),
+            Some(vec![pair("alpha", "1"), pair("beta", "2")])
+        );
+        for text in ["x=\\boxed{1}, x=\\boxed{2}", "\\boxed{1}, y=\\boxed{2}", "x+y=\\boxed{1}, y=\\boxed{2}"]
+        {
             assert_eq!(shown(text), None, "{text}");
         }
     }

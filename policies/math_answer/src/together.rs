@@ -1,7 +1,7 @@
 //! Boxes of a response that are one answer together, told by the gold answer: its parts, its names, its number of values.
 
 use crate::expr::{Bracket, Expr};
-use crate::{compare, extract, parser, parts, relation};
+use crate::{commands, compare, extract, parser, parts, relation};
 
 /// The boxes of a response and whether they are the gold answer's, where both have the same names: `x = \boxed{3}`.
 pub(crate) fn assigned_parts(
@@ -48,8 +48,8 @@ pub(crate) fn named_otherwise(
     if let [name] = names[..] {
         let (own, value) = given.first()?;
         let Expr::Symbol(wanted) = name else { return None };
-        let is_letter = |name: &str| name.chars().count() == 1;
-        return (is_letter(own) && is_letter(wanted) && own != wanted).then(|| (value.clone(), false));
+        return (commands::is_one_letter(own) && commands::is_one_letter(wanted) && own != wanted)
+            .then(|| (value.clone(), false));
     }
     let is_same = match gold {
         Expr::Set(_) => {

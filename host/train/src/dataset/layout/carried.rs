@@ -54,10 +54,12 @@ fn mark(text: &str) -> Option<(Mark, String)> {
         // `1:2` is a ratio.
         (_, false) => (MarkKind::Number, &[')', '）', '.', '、']),
     };
-    // A number is no mark with a space behind it, nor is one with a point that has digits behind it.
+    // A number with a space behind it is no mark.
     let tail = if kind == MarkKind::Letter { rest.trim_start() } else { rest };
     let after = tail.strip_prefix(signs)?;
-    if kind == MarkKind::Number && tail.starts_with('.') && !after.starts_with(char::is_whitespace) {
+    // `1.5` is a number, and `A.D.` a word.
+    let is_within = |next: char| next.is_alphabetic() || kind == MarkKind::Number && !next.is_whitespace();
+    if tail.starts_with('.') && after.starts_with(is_within) {
         return None;
     }
     let place = kind.place_in(head)?;

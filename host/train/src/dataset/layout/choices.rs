@@ -3,8 +3,9 @@
 use super::apart::{ColumnsApart, Standing, columns_apart, named};
 use super::carried::{Mark, MarkKind, carried};
 use super::conversation::is_conversation;
+use super::fit::Verdict;
 use super::key::{folded, is_letter, letter_in, number_in};
-use super::survey::{Survey, Verdict};
+use super::survey::Survey;
 use super::together;
 use crate::dataset::table::{Cell, Row, at};
 use exgrpo_core::escape::quoted;
@@ -35,8 +36,6 @@ pub(super) struct Choices {
     pub(super) texts: Vec<String>,
     /// The texts as the row has them, with letters or numbers that they carry themselves.
     pub(super) written: Vec<String>,
-    /// Letters or numbers that the texts carry in another order than they have; none, or one each.
-    pub(super) carried: Vec<Mark>,
     /// Names that the row gives them; none, or one each.
     pub(super) labels: Vec<String>,
     /// True where a place says which one is meant.
@@ -126,7 +125,6 @@ impl Choices {
             written: texts.clone(),
             texts,
             labels: Vec::new(),
-            carried: Vec::new(),
             has_order: true,
             prefers_labels: false,
             flagged: None,
@@ -136,30 +134,40 @@ impl Choices {
     }
 
     fn take_labels(&mut self, labels: Vec<String>) {
-        self.prefers_labels = !labels.is_empty();
+        // Numbers in no order may be anything.
+        let numbers: Option<Vec<usize>> = labels.iter().map(|label| number_in(label.trim())).collect();
+        self.prefers_labels = numbers.is_none_or(|numbers| !numbers.is_empty() && numbers.is_sorted());
         self.labels = labels;
     }
 
     /// Choices that can be lettered.
     fn checked(mut self) -> Result<Self, String> {
         lettered(self.texts.len())?;
-        if self.texts.iter().any(|text| text.trim().is_empty()) {
-            return Err("a choice is empty".to_owned());
-        }
         if let Some(label) = doubled(&self.labels) {
             return Err(format!("two choices are labelled {}", quoted(&label)));
         }
         if let Some((marks, bare)) = carried(&self.texts) {
             let is_counted =
                 |first: usize| marks.iter().enumerate().all(|(at, mark)| mark.place == at + first);
+            let is_labelled = |(label, mark): (&String, &Mark)| {
+                letter_in(label.trim()).is_none_or(|letter| letter == mark.place)
+            };
+            let are_labels = self.labels.iter().zip(&marks).all(is_labelled);
             match marks[0].kind {
-                MarkKind::Letter if is_counted(0) => self.texts = bare,
+                MarkKind::Letter if is_counted(0) && are_labels => self.texts = bare,
                 MarkKind::Number if self.labels.is_empty() && (is_counted(0) || is_counted(1)) => {
                     self.texts = bare;
                     self.take_labels(marks.iter().map(|mark| mark.place.to_string()).collect());
                 }
-                _ => self.carried = marks,
+                // The texts keep what they carry in another order: a letter or number may be meant by it.
+                _ => {}
             }
+        }
+        if self.texts.iter().any(|text| text.trim().is_empty()) {
+            return Err("a choice is empty".to_owned());
+        }
+        if self.texts.iter().enumerate().all(|(place, text)| text.trim() == letter(place)) {
+            return Err(format!("the choices in `{}` are letters without texts", self.column));
         }
         Ok(self)
     }
@@ -337,7 +345,19 @@ pub(super) fn unread(row: &Row) -> Vec<String> {
     let apart: Vec<String> = sets.flat_map(|set| set.filled(row)).map(|(name, _)| name.to_owned()).collect();
     let is_wrong = |name: &String| WRONG.iter().any(|known| folded(name).starts_with(known));
     let wrong = row.iter().filter(|(name, cell)| !cell.is_empty() && is_wrong(name));
-    lists.chain(apart).chain(wrong.map(|(name, _)| name.clone())).collect()
+    // Where the answer is a letter, a list of texts of any name may be what it is of.
+    let has_texts = |cell: &Cell| match cell {
+        Cell::List(cells) => cells.len() >= 2 && cells.iter().all(|cell| cell.text().is_some()),
+        Cell::Struct(parts) => parts.len() >= 2 && parts.values().all(|cell| cell.text().is_some()),
+        _ => false,
+    };
+    let may_be_lettered = is_letter(row, None);
+    let others = row.iter().filter(|(_, cell)| may_be_lettered && has_texts(cell));
+    let mut names: Vec<String> =
+        lists.chain(apart).chain(wrong.chain(others).map(|(name, _)| name.clone())).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// True where `asked` has the texts of the choices in it that `row` keeps beside it.

@@ -62,8 +62,6 @@ pub(super) struct Meant {
     pub(super) is_letter: bool,
     /// True for the text of more than one choice.
     pub(super) is_text_of_two: bool,
-    /// True for a letter that counts one choice and stands before another.
-    pub(super) is_contradicted: bool,
 }
 
 impl Meant {
@@ -74,6 +72,12 @@ impl Meant {
     pub(super) fn by(&self, reading: Reading) -> Option<usize> {
         self.places[reading as usize]
     }
+}
+
+/// True for a column that says a place by its name.
+pub(super) fn is_index(name: &str) -> bool {
+    let name = folded(name);
+    name.ends_with("index") || name.ends_with("idx")
 }
 
 /// A name in small letters and without the signs between its words.
@@ -141,16 +145,11 @@ pub(super) fn meant(choices: &Choices, key: &Cell) -> Option<Meant> {
     };
     let by_label = choices.labelled(text).or_else(|| choices.labelled(bare)).or_else(by_name);
     let by_label = by_label.or_else(|| with_its_text(choices, text));
-    let by_mark = choices.carried.iter().position(|mark| Some(mark.place) == mark.kind.place_in(bare));
-    let is_contradicted =
-        by_text.is_none() && by_mark.is_some_and(|mark| by_label.is_some_and(|label| label != mark));
-    let by_label = by_label.or(by_mark);
     Some(Meant {
         places: [by_label, place_from(0), place_from(1), by_text],
         is_number: number.is_some(),
         is_letter: letter.is_some(),
         is_text_of_two: count(&choices.texts) > 1,
-        is_contradicted,
     })
 }
 
@@ -162,28 +161,48 @@ fn place_of(list: &[String], text: &str) -> Option<usize> {
     places.next().is_none().then_some(place)
 }
 
-/// Place of the only text that says the same as `text` in other signs: `1` for `1.0`, `$1` or `1 km`, `b` for `B`.
+/// Place of the only text that a bare number or letter may stand for: the text's only number is that (`2` for `2 m/s`), or the
+/// letter stands before or behind its words (`[B] oak`, `point B`).
 fn place_like(list: &[String], text: &str) -> Option<usize> {
-    let value = amount(text);
-    let is_letter = letter_in(text).is_some();
+    let letter = letter_in(text).and_then(|place| LETTERS.get(place)).map(|letter| char::from(*letter));
+    let number: Option<f64> = text.replace(',', "").parse().ok();
     let is_like = |known: &String| {
-        let known = known.trim();
-        value.is_some() && amount(known) == value || is_letter && known.eq_ignore_ascii_case(text)
+        number.is_some() && only_number(known) == number
+            || letter.is_some_and(|letter| has_letter(known, letter))
     };
     let mut places = list.iter().enumerate().filter(|(_, known)| is_like(known));
     let (place, _) = places.next()?;
     places.next().is_none().then_some(place)
 }
 
-/// The number that a text is, with a sign of a currency before it or a unit behind it.
-fn amount(text: &str) -> Option<f64> {
-    let text = text.trim().trim_start_matches(['$', '€', '£', '¥', '₹']).trim_start();
+/// The number in a text that has one and no other.
+fn only_number(text: &str) -> Option<f64> {
     let is_part = |letter: char| letter.is_ascii_digit() || matches!(letter, '.' | ',' | '-' | '+');
-    let end = text.find(|letter| !is_part(letter)).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let number = number.trim_end_matches(['.', ',']).replace(',', "");
-    let is_unit = unit.chars().all(|letter| letter.is_alphabetic() || " %°'".contains(letter));
-    number.parse().ok().filter(|_| is_unit)
+    let runs = text.split(|letter| !is_part(letter));
+    let mut numbers = runs.filter(|run| run.bytes().any(|byte| byte.is_ascii_digit()));
+    let number = numbers.next()?.trim_end_matches(['.', ',']).replace(',', "");
+    number.parse().ok().filter(|_| numbers.next().is_none())
+}
+
+/// Whether a text is a letter, begins with one as a mark (also behind `Option` or `Choice`), or ends in one.
+fn has_letter(text: &str, letter: char) -> bool {
+    let mut words = text.split(|sign: char| !sign.is_alphanumeric()).filter(|word| !word.is_empty());
+    let is_it = |word: Option<&str>| word.is_some_and(|word| word.chars().eq([letter]));
+    let last = words.clone().next_back();
+    let first = words.next();
+    let second = words.next();
+    if second.is_none() {
+        return first.is_some_and(|word| word.len() == 1 && word.eq_ignore_ascii_case(&letter.to_string()));
+    }
+    let is_option =
+        first.is_some_and(|word| ["option", "choice", "answer"].contains(&word.to_lowercase().as_str()));
+    // `A dog` and `I run` begin with words.
+    let is_word = matches!(letter, 'A' | 'I')
+        && text
+            .trim_start()
+            .strip_prefix([letter])
+            .is_some_and(|rest| rest.trim_start_matches(' ').starts_with(char::is_alphabetic));
+    is_it(first) && !is_word || is_option && is_it(second) || is_it(last)
 }
 
 /// The choice that a letter and its own text name together: `B. oak`.
@@ -197,7 +216,8 @@ fn with_its_text(choices: &Choices, text: &str) -> Option<usize> {
 
 /// A label without the signs around it.
 fn bare(text: &str) -> &str {
-    text.trim_matches(['(', ')', '[', ']', '.', ':', ' '])
+    // `.5` is a number.
+    text.trim_start_matches(['(', '[', ' ']).trim_end_matches([')', ']', '.', ':', ' '])
 }
 
 /// A whole number that is not below 0: `2`, `02`, `2.0`.

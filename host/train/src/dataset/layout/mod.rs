@@ -4,6 +4,7 @@ mod apart;
 mod carried;
 mod choices;
 mod conversation;
+mod fit;
 mod key;
 mod survey;
 mod together;

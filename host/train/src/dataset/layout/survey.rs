@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::apart::Standing;
 use super::choices::{Candidate, Choices, candidates};
-use super::key::{Meant, READINGS, Reading, folded, keys, letter_in, meant};
+use super::fit::{Doubt, Fit, Verdict, fits, is_lettered, is_of_many};
+use super::key::{Meant, READINGS, Reading, folded, is_index, keys, letter_in, meant};
 use crate::dataset::table::{Cell, Row};
-use exgrpo_core::escape::quoted;
 
 /// Most sets of columns of doubtful names that are looked at: rows may name columns as they like.
-const MAX_SETS: usize = 200;
+pub(super) const MAX_SETS: usize = 200;
 
 /// What was seen, and what follows from it.
 #[derive(Debug, Default)]
@@ -72,82 +72,6 @@ impl Tally {
     }
 }
 
-/// How well the answers fit columns of doubtful names.
-#[derive(Debug, Default)]
-struct Fit {
-    fitting: usize,
-    /// Rows whose answer is none of the choices, and the first of them.
-    others: usize,
-    first_other: Option<usize>,
-    /// Rows whose answer is a letter that fits.
-    letters: usize,
-    /// Rows whose answer is a letter beyond the choices, or whose columns have gaps.
-    spoilt: usize,
-    /// Rows whose answer fits as a label or place.
-    named: usize,
-    /// Rows that have more to them than numbers.
-    worded: usize,
-    /// Rows whose answer is a number that may be an amount.
-    amounts: usize,
-    /// Rows whose choices are not all numbers.
-    with_words: usize,
-    /// True where an answer can only count from 0, and where one can only count from 1.
-    has_zero: bool,
-    has_end: bool,
-    /// Rows whose answer fits as a text.
-    texts: usize,
-    /// Places of these texts, a bit each.
-    places: u32,
-}
-
-/// Whether columns of doubtful names are choices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verdict {
-    Choices,
-    Unclear(Doubt),
-    Other,
-}
-
-/// Why it is not clear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Doubt {
-    /// Most answers are among them; the answer of this row isn't.
-    But(usize),
-    /// Answers and columns are numbers.
-    Numbers,
-    /// Answers are numbers, which may be amounts or places of choices.
-    Amounts,
-    /// The answer is always the text of the same column.
-    SameText,
-    /// No answer is among them, but some are letters.
-    Letters,
-    /// Answers fit, but the name is that of anything.
-    Name,
-}
-
-impl Doubt {
-    pub(super) fn reason(self, columns: &[&str]) -> String {
-        let names: Vec<String> = columns.iter().take(2).map(|name| quoted(name).to_string()).collect();
-        let why = match self {
-            Self::But(row) => format!("most answers are one of them, that of row {row} is not"),
-            Self::Numbers => "they are numbers as the answers are".to_owned(),
-            Self::Amounts => "the answers are numbers, which may count them or say something else".to_owned(),
-            Self::SameText => "the answer is always the text of the same one".to_owned(),
-            Self::Letters | Self::Name => "answers are letters, none is one of them".to_owned(),
-        };
-        let names = names.join(", ");
-        if self == Self::Name {
-            return format!(
-                "columns {names} seem to be choices, as all answers name one of them (rename them option_a and so on, or set \
-                 dataset.layout to what it is)"
-            );
-        }
-        format!(
-            "columns {names} may or may not be choices: {why} (set dataset.layout to multiple-choice or to what it is)",
-        )
-    }
-}
-
 impl Survey {
     pub(in crate::dataset) fn new(is_chosen: bool) -> Self {
         Self { is_chosen, ..Self::default() }
@@ -166,10 +90,19 @@ impl Survey {
     }
 
     fn add_doubtful(&mut self, number: usize, row: &Row, path: Option<&str>) {
-        let Some((name, key)) = keys(row, path).first().copied() else { return };
-        // What a plain question has its answer in.
-        let is_plain = path.is_some() || folded(name) == "answer";
+        let keys = keys(row, path);
+        let Some(first) = keys.first().copied() else { return };
         for candidate in candidates(row, path) {
+            // An explanation in `answer` doesn't hide the letter beside it.
+            let (name, key) = match &candidate.choices {
+                Ok(Some(choices)) if !fits(choices, first.1) && !candidate.is_small => {
+                    let is_told = |(_, cell): &&(&str, &Cell)| is_lettered(cell) && fits(choices, cell);
+                    keys.iter().find(is_told).copied().unwrap_or(first)
+                }
+                _ => first,
+            };
+            // What a plain question has its answer in.
+            let is_plain = path.is_some() || folded(name) == "answer";
             let is_new = !self.doubtful.contains_key(&candidate.id);
             if matches!(candidate.choices, Ok(None)) || is_new && self.doubtful.len() == MAX_SETS {
                 continue;
@@ -188,6 +121,7 @@ impl Survey {
                     }
                     // `x` beside `a` and `b` is none of them.
                     Some(meant) if meant.is_letter && !candidate.is_small => fit.spoilt += 1,
+                    Some(_) if !candidate.is_small && is_of_many(choices, key) => fit.spoilt += 1,
                     _ => fit.miss(number),
                 },
                 _ if letter.is_some_and(|letter| candidate.has_place(letter)) => fit.spoilt += 1,
@@ -206,13 +140,23 @@ impl Survey {
 
     /// Whether the columns of a doubtful set are choices.
     pub(super) fn verdict(&self, candidate: &Candidate) -> Verdict {
-        let Some(fit) = self.doubtful.get(&candidate.id) else { return Verdict::Other };
+        let Some(fit) = self.doubtful.get(&candidate.id) else {
+            let is_full = self.doubtful.len() == MAX_SETS && candidate.standing != Standing::Unknown;
+            return if is_full { Verdict::Unclear(Doubt::TooMany) } else { Verdict::Other };
+        };
         // Columns of any name hold an answer's text by chance, and other ways to write it do always.
         let is_all = fit.fitting > 0 && fit.others == 0 && fit.spoilt == 0;
         let is_mixed = fit.has_zero && fit.has_end;
         let is_named = is_all && fit.named == fit.fitting && fit.texts < fit.fitting && !is_mixed;
+        // Letters that name choices in most rows, or nearly all answers, are no chance: the rest may be mistakes.
+        let all = fit.fitting + fit.others + fit.spoilt;
+        let is_mostly = fit.letters * 2 > all || fit.fitting * 20 >= all * 19 && fit.texts * 2 < fit.fitting;
         match candidate.standing {
             Standing::Usual | Standing::Doubtful => fit.verdict(),
+            _ if !is_all && !is_mixed && is_mostly && fit.with_words > 0 => match fit.first_other {
+                Some(row) => Verdict::Unclear(Doubt::But(row)),
+                None => Verdict::Unclear(Doubt::Name),
+            },
             _ if !is_named || fit.with_words == 0 => Verdict::Other,
             _ if fit.amounts == fit.fitting => Verdict::Unclear(Doubt::Amounts),
             Standing::Alias => Verdict::Choices,
@@ -244,17 +188,16 @@ impl Survey {
                 }
                 continue;
             };
-            if meant.is_contradicted {
-                return Err(format!(
-                    "`{name}` is a letter or number that counts one choice and stands before another (give the text)"
-                ));
-            }
             let places = self.places(choices, name, &meant);
             match (places.is_empty(), found.is_empty()) {
                 (true, true) if meant.is_text_of_two => {
                     return Err("the right choice is the text of two choices".to_owned());
                 }
                 (true, true) => {
+                    return Err(format!("the right choice in `{name}` is none of the choices"));
+                }
+                // A category has a number, but a letter beyond the choices is a mistake.
+                (true, false) if meant.is_letter || choices.flagged.is_some() && meant.is_number => {
                     return Err(format!("the right choice in `{name}` is none of the choices"));
                 }
                 (true, false) => {}
@@ -276,8 +219,10 @@ impl Survey {
                 ));
             }
         }
+        // Of two columns that each leave it open, one may say something else.
+        let is_told = found.iter().any(|(_, places)| places.len() == 1);
         match left[..] {
-            [place] => Ok(place),
+            [place] if is_told => Ok(place),
             _ => Err(self.doubt(choices, first, &keys)),
         }
     }
@@ -301,7 +246,8 @@ impl Survey {
             // It says nothing.
             return (0..choices.texts.len()).collect();
         }
-        if choices.prefers_labels && kept.contains(&Reading::Label) {
+        let may_count = meant.is_number && is_index(key);
+        if choices.prefers_labels && !may_count && kept.contains(&Reading::Label) {
             kept.retain(|one| !counts(one));
         }
         let mut places: Vec<usize> = kept.into_iter().filter_map(|one| meant.by(one)).collect();
@@ -318,9 +264,12 @@ impl Survey {
         let is_spoilt =
             |one: Reading| tally.is_some_and(|tally| meant.by(one).is_some() && tally.is_spoilt(one));
         if meant.by(Reading::Text).is_some() || READINGS.into_iter().any(is_spoilt) {
-            let other = if meant.is_number { "the label, the place" } else { "the letter" };
+            let (other, remedy) = match meant.is_number {
+                true => ("the label, the place", "letters"),
+                false => ("the letter", "whole texts"),
+            };
             return format!(
-                "the right choice in `{key}` may be {other} or the text of one, and other rows don't tell (give letters)"
+                "the right choice in `{key}` may be {other} or the text of one, and other rows don't tell (give {remedy})"
             );
         }
         match tally.and_then(Tally::mixed) {
@@ -331,55 +280,6 @@ impl Survey {
                 "the numbers in `{key}` may count choices from 0 or from 1: no row has 0 or the number of its choices (give \
                  letters or texts)"
             ),
-        }
-    }
-}
-
-impl Fit {
-    fn miss(&mut self, number: usize) {
-        self.others += 1;
-        self.first_other.get_or_insert(number);
-    }
-
-    fn add(&mut self, choices: &Choices, meant: &Meant) {
-        self.fitting += 1;
-        let is_named = READINGS.into_iter().any(|one| one != Reading::Text && meant.by(one).is_some());
-        self.named += usize::from(is_named);
-        self.letters += usize::from(meant.is_letter && meant.by(Reading::Label).is_some());
-        let (from_0, from_1) = (meant.by(Reading::From0), meant.by(Reading::From1));
-        self.has_zero |= from_0.is_some() && from_1.is_none();
-        self.has_end |= from_1.is_some() && from_0.is_none();
-        let is_number = |text: &String| text.trim().parse::<f64>().is_ok();
-        let are_numbers = choices.texts.iter().all(is_number);
-        self.with_words += usize::from(!are_numbers);
-        self.worded += usize::from(!(are_numbers && meant.is_number));
-        if let Some(place) = meant.by(Reading::Text) {
-            self.texts += 1;
-            self.places |= 1 << place;
-        }
-    }
-
-    fn verdict(&self) -> Verdict {
-        // Where nearly all answers are letters of columns, the others are mistakes.
-        let nearly_all = (self.fitting + self.others) * 19;
-        let are_letters = self.letters * 20 >= nearly_all;
-        // So it is where they are places in a column that says nothing but that.
-        let are_places =
-            self.amounts == 0 && self.texts == 0 && self.worded > 0 && self.named * 20 >= nearly_all;
-        match (self.fitting, self.others, self.first_other) {
-            (0, 0, _) if self.spoilt > 0 => Verdict::Unclear(Doubt::Letters),
-            (0, ..) => Verdict::Other,
-            (_, 0, _) if self.worded == 0 => Verdict::Unclear(Doubt::Numbers),
-            (fitting, 0, _) if self.texts == fitting && self.places.count_ones() < 2 => {
-                Verdict::Unclear(Doubt::SameText)
-            }
-            (fitting, 0, _) if self.amounts == fitting => Verdict::Unclear(Doubt::Amounts),
-            (_, 0, _) => Verdict::Choices,
-            _ if are_letters || are_places => Verdict::Choices,
-            (fitting, others, Some(row)) if fitting > others && self.worded > 0 => {
-                Verdict::Unclear(Doubt::But(row))
-            }
-            _ => Verdict::Other,
         }
     }
 }

@@ -159,10 +159,20 @@ fn of_parts(column: &str, parts: Parts<'_>) -> Result<Option<Choices>, String> {
         })
     };
     let labels = take(&LABELS).map(for_each).transpose()?.unwrap_or_default();
+    let is_label = |value: &String| letter_in(value).is_some() || number_in(value.trim()).is_some();
+    if found.iter().all(is_label) && labels.iter().any(|label| !is_label(label)) {
+        return Err(format!(
+            "the choices in `{column}` have words as labels and labels as texts (rename them)"
+        ));
+    }
     let flagged = take(&FLAGS).map(|(name, cells)| flagged(column, name, &cells)).transpose()?;
     for (name, cells) in by_name.into_values() {
         let Some(values) = texts(&cells) else { continue };
-        let is_label = |value: &String| letter_in(value).is_some() || number_in(value.trim()).is_some();
+        if found.iter().all(is_label) && !values.iter().all(is_label) {
+            return Err(format!(
+                "the choices in `{column}` may have their texts in `{name}` (rename it to text)"
+            ));
+        }
         let is_flag = cells.iter().all(|cell| matches!(cell, Cell::Bool(_)));
         if labels.is_empty() && values.iter().all(is_label) || is_flag {
             return Err(format!(
@@ -206,7 +216,19 @@ fn by_name(column: &str, parts: &Row) -> Result<Option<Choices>, String> {
     // Parquet gives every row all letters that any row has.
     let named: Vec<_> = parts.iter().filter(|(_, cell)| **cell != Cell::Null).collect();
     let in_order = labels_of(named.iter().map(|(name, _)| *name));
-    let has_order = in_order.is_some();
+    if in_order.is_none() && named.iter().filter(|(name, _)| letter_in(name).is_some()).count() > 1 {
+        return Err(format!(
+            "the choices in `{column}` have letters and other words as names (leave the others out)"
+        ));
+    }
+    // A place is open where one before others is missing.
+    let has_gap = || {
+        let known =
+            in_order.iter().flatten().filter_map(|label| letter_in(label).or_else(|| number_in(label)));
+        let (least, most) = known.fold((usize::MAX, 0), |(least, most), at| (least.min(at), most.max(at)));
+        most.saturating_sub(least) + 1 != named.len()
+    };
+    let has_order = in_order.is_some() && !has_gap();
     let labels = in_order.unwrap_or_else(|| named.iter().map(|(name, _)| (*name).clone()).collect());
     let cells: Vec<&Cell> = named.iter().map(|(_, cell)| *cell).collect();
     let Some(texts) = texts(&cells) else { return Ok(None) };
@@ -218,8 +240,8 @@ fn by_name(column: &str, parts: &Row) -> Result<Option<Choices>, String> {
         ));
     }
     let mut pairs: Vec<(String, String)> = labels.into_iter().zip(texts).collect();
-    // 10 comes after 9.
-    pairs.sort_by_key(|(label, _)| number_in(label));
+    // 10 comes after 9, and capitals don't come before small letters.
+    pairs.sort_by_key(|(label, _)| number_in(label).or_else(|| letter_in(label)));
     let (labels, texts) = pairs.into_iter().unzip();
     Ok(Some(Choices { has_order, ..Choices::new(column, column, texts, labels) }))
 }

@@ -21,10 +21,18 @@ pub(super) fn rows(batch: &RecordBatch) -> Vec<Row> {
     let mut rows = vec![Row::new(); batch.num_rows()];
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         for (row, cell) in rows.iter_mut().zip(cells(column)) {
-            row.insert(field.name().clone(), cell);
+            insert(row, field.name(), cell);
         }
     }
     rows
+}
+
+/// Which of two values under one name is meant nobody knows.
+fn insert(row: &mut Row, name: &str, cell: Cell) {
+    if row.insert(name.to_owned(), cell).is_some() {
+        let twice = Cell::Unreadable(format!("there twice: two columns are named {}", quoted(name)));
+        row.insert(name.to_owned(), twice);
+    }
 }
 
 /// Values of an array. Of nested ones only those are looked at that belong to it.
@@ -82,8 +90,11 @@ fn cells(array: &dyn Array) -> Vec<Cell> {
         DataType::Struct(fields) => {
             let columns: Vec<_> = array.as_struct().columns().iter().map(|column| cells(column)).collect();
             each(array, |row| {
-                let parts = fields.iter().zip(&columns);
-                Cell::Struct(parts.map(|(field, cells)| (field.name().clone(), cells[row].clone())).collect())
+                let mut parts = Row::new();
+                for (field, cells) in fields.iter().zip(&columns) {
+                    insert(&mut parts, field.name(), cells[row].clone());
+                }
+                Cell::Struct(parts)
             })
         }
         DataType::Map(..) => each(array, |row| map(&array.as_map().value(row))),

@@ -3,7 +3,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use exgrpo_core::escape::{foreign, quoted};
@@ -111,6 +114,33 @@ pub(super) fn row(raw: &RawValue) -> Result<Row, String> {
     }
 }
 
+/// The parts of an object in their order; names may be there twice.
+struct Parts<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Parts<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Parts<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut parts = Vec::new();
+                while let Some(part) = map.next_entry()? {
+                    parts.push(part);
+                }
+                Ok(Parts(parts))
+            }
+        }
+
+        deserializer.deserialize_map(Visit)
+    }
+}
+
 /// Each level is looked over once by each level above it, so the depth is bounded.
 fn cell(raw: &RawValue, depth: usize) -> Result<Cell, String> {
     if depth > MAX_DEPTH {
@@ -120,9 +150,19 @@ fn cell(raw: &RawValue, depth: usize) -> Result<Cell, String> {
     let read = |error: serde_json::Error| foreign(&error.to_string()).to_string();
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
-            let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).map_err(read)?;
-            let fields = fields.into_iter().map(|(name, raw)| Ok((name.into_owned(), cell(raw, depth + 1)?)));
-            Cell::Struct(fields.collect::<Result<_, String>>()?)
+            let Parts(parts) = serde_json::from_str(text).map_err(read)?;
+            let mut row = Row::new();
+            for (name, raw) in parts {
+                let cell = cell(raw, depth + 1)?;
+                match row.entry(name) {
+                    Entry::Vacant(place) => place.insert(cell),
+                    // Which of two is meant nobody knows.
+                    Entry::Occupied(place) => {
+                        return Err(format!("an object has {} twice", quoted(place.key())));
+                    }
+                };
+            }
+            Cell::Struct(row)
         }
         Some(b'[') => {
             let cells: Vec<&RawValue> = serde_json::from_str(text).map_err(read)?;

@@ -286,3 +286,10 @@ fn a_parquet_file_that_breaks_off_is_an_error() {
     let error = rows.last().unwrap().as_ref().unwrap_err();
     assert!(format!("{error:#}").contains("can't all be read: "), "{error:#}");
 }
+
+#[test]
+fn a_name_that_is_there_twice_is_no_row() {
+    for text in [r#"{"a": 1, "a": 2}"#, r#"{"q": {"b": [{"a": 1, "a": 1}]}}"#] {
+        assert_eq!(row_of_json(text).unwrap_err(), "an object has \"a\" twice");
+    }
+}
