@@ -341,7 +341,11 @@ pub(super) fn unread(row: &Row) -> Vec<String> {
     let lists =
         columns_together(row).into_iter().filter(|(_, cell)| matches!(cell, Cell::List(_) | Cell::Struct(_)));
     let lists = lists.filter(|(_, cell)| !cell.is_empty()).map(|(name, _)| name.to_owned());
-    let sets = columns_apart(row).into_iter().filter(|set| set.standing == Standing::Usual);
+    let may_be_lettered = is_letter(row, None);
+    let is_choice = |set: &ColumnsApart| {
+        set.standing == Standing::Usual || may_be_lettered && set.standing == Standing::Doubtful
+    };
+    let sets = columns_apart(row).into_iter().filter(is_choice);
     let apart: Vec<String> = sets.flat_map(|set| set.filled(row)).map(|(name, _)| name.to_owned()).collect();
     let is_wrong = |name: &String| WRONG.iter().any(|known| folded(name).starts_with(known));
     let wrong = row.iter().filter(|(name, cell)| !cell.is_empty() && is_wrong(name));
@@ -351,7 +355,6 @@ pub(super) fn unread(row: &Row) -> Vec<String> {
         Cell::Struct(parts) => parts.len() >= 2 && parts.values().all(|cell| cell.text().is_some()),
         _ => false,
     };
-    let may_be_lettered = is_letter(row, None);
     let others = row.iter().filter(|(_, cell)| may_be_lettered && has_texts(cell));
     let mut names: Vec<String> =
         lists.chain(apart).chain(wrong.chain(others).map(|(name, _)| name.clone())).collect();

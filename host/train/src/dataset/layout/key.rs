@@ -161,13 +161,15 @@ fn place_of(list: &[String], text: &str) -> Option<usize> {
     places.next().is_none().then_some(place)
 }
 
-/// Place of the only text that a bare number or letter may stand for: the text's only number is that (`2` for `2 m/s`), or the
-/// letter stands before or behind its words (`[B] oak`, `point B`).
+/// Place of the only text that is the same but for capitals, or that a bare number or letter may stand for: the text's only
+/// number is that (`2` for `2 m/s`), or the letter stands before or behind its words (`[B] oak`, `point B`).
 fn place_like(list: &[String], text: &str) -> Option<usize> {
     let letter = letter_in(text).and_then(|place| LETTERS.get(place)).map(|letter| char::from(*letter));
     let number: Option<f64> = text.replace(',', "").parse().ok();
     let is_like = |known: &String| {
-        number.is_some() && only_number(known) == number
+        let is_same = known.trim().eq_ignore_ascii_case(text);
+        is_same
+            || number.is_some() && only_number(known) == number
             || letter.is_some_and(|letter| has_letter(known, letter))
     };
     let mut places = list.iter().enumerate().filter(|(_, known)| is_like(known));
