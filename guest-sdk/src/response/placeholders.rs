@@ -82,7 +82,7 @@ pub(super) fn is_placeholder(content: &str) -> bool {
         }
         bare = MARKS.iter().fold(bare, |text, mark| text.replace(mark, ""));
     }
-    let is_sign = |char: char| char.is_whitespace() || "{}_$~[]<>".contains(char);
+    let is_sign = |char: char| char.is_whitespace() || "{}_$~[]<>:：".contains(char);
     let bare: String =
         bare.to_lowercase().replace("\\_", "").chars().filter(|char| !is_sign(*char)).collect();
     PLACEHOLDERS.contains(&bare.as_str())
@@ -110,6 +110,7 @@ mod tests {
             "\\ldots",
             "答案",
             "\\text{Réponse}",
+            "\\text{Final Answer:}",
         ] {
             assert!(is_placeholder(content), "{content}");
         }

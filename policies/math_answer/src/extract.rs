@@ -123,8 +123,26 @@ fn said_anew(text: &str) -> Vec<String> {
     if text.len() <= 300 { words_said(text) } else { Vec::new() }
 }
 
+/// The text without a last sentence that only says that an answer belongs into a box.
+fn without_reminder(text: &str) -> &str {
+    /// Bytes of such a sentence behind the box.
+    const MAX_BEHIND: usize = 60;
+    /// What ends the sentence before it.
+    const ENDS: [&str; 8] = ["\n", ". ", "! ", "? ", "$ ", "** ", "\\) ", "\\] "];
+    let Some(at) = text.rfind("\\boxed") else { return text };
+    let behind = text[at + "\\boxed".len()..].trim_start_matches(['{', '}']);
+    let behind = behind.trim_end_matches(['.', '!', ')', '*', '"', '`', ' ', '\n']);
+    let start = ENDS.iter().filter_map(|end| Some(text[..at].rfind(end)? + end.len())).max();
+    let Some((before, sentence)) = start.map(|start| text[..at].split_at(start)) else { return text };
+    let says_nothing =
+        |text: &str| !text.contains(|char: char| char.is_numeric() || "\\$=:\n".contains(char));
+    let before = before.trim_end();
+    let is_reminder = says_nothing(sentence) && says_nothing(behind) && behind.len() <= MAX_BEHIND;
+    if is_reminder && !before.is_empty() { before } else { text }
+}
+
 fn without_box(text: &str) -> Vec<String> {
-    let text = &response::meant(text);
+    let text = &response::meant(without_reminder(text));
     if let Some(rest) = answer_behind(text) {
         let start = (rest.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
         return match text.get(start..).and_then(response::reconsidered) {
