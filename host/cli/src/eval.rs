@@ -14,7 +14,7 @@ use exgrpo_models::ModelSource;
 use exgrpo_models::prompt::{self, Prompts};
 use exgrpo_train::config::Config;
 use exgrpo_train::dataset::Mapping;
-use exgrpo_train::eval::{Benchmark, Evaluator, Progress, Settings, read_benchmarks};
+use exgrpo_train::eval::{Benchmark, EvalProgress, Evaluator, Settings, read_benchmarks};
 use exgrpo_train::run;
 
 const EXAMPLES: &str = "\
@@ -160,8 +160,8 @@ pub(super) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// What is said of completions that an earlier call judged.
-fn judged_before(progress: Progress, out: &Path) -> Option<String> {
-    let Progress { done, all } = progress;
+fn judged_before(progress: EvalProgress, out: &Path) -> Option<String> {
+    let EvalProgress { done, all } = progress;
     let out = out.display();
     match done {
         0 => None,
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn an_evaluation_that_was_made_before_says_so() {
-        let said = |done| judged_before(Progress { done, all: 20 }, Path::new("runs/eval-x"));
+        let said = |done| judged_before(EvalProgress { done, all: 20 }, Path::new("runs/eval-x"));
         assert_eq!(said(0), None);
         let part = "goes on: 5 of 20 questions were judged before and are in runs/eval-x";
         assert_eq!(said(5).as_deref(), Some(part));

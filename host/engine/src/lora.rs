@@ -69,7 +69,7 @@ pub fn parameters(config: &ModelConfig) -> Vec<Parameter> {
 
 /// What an adapter's configuration says of its file.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Plan {
+pub struct AdapterPlan {
     /// Modules with a product of low rank beside their matrix.
     pub adapted: BTreeMap<String, Adapted>,
     /// Names of parameters that the file has in full.
@@ -99,7 +99,7 @@ pub fn merge(
     weights: &mut Weights,
     config: &ModelConfig,
     path: &Path,
-    plan: &Plan,
+    plan: &AdapterPlan,
 ) -> Result<(), TensorFileError> {
     let mut file = TensorFile::read(path, super::weights::largest_file(config))?;
     let wrong = |reason: String| TensorFileError::Tensor { file: path.display().to_string(), reason };
@@ -111,7 +111,7 @@ pub fn merge(
 }
 
 /// Takes what adapts `tensors` out of `file`.
-fn merge_into(tensors: &mut [NamedTensor], file: &mut TensorFile, plan: &Plan) -> Result<(), String> {
+fn merge_into(tensors: &mut [NamedTensor], file: &mut TensorFile, plan: &AdapterPlan) -> Result<(), String> {
     let head = format!("{HEAD}.weight");
     let is_tied = !tensors.iter().any(|tensor| tensor.name == head);
     if is_tied {
@@ -165,7 +165,7 @@ fn replace(
     module: &str,
     part: &str,
     file: &mut TensorFile,
-    plan: &Plan,
+    plan: &AdapterPlan,
     is_tied: bool,
 ) -> Result<(), String> {
     let names = ["modules_to_save", "base_layer"].map(|place| format!("{PREFIX}{module}.{place}.{part}"));

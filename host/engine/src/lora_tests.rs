@@ -15,8 +15,8 @@ fn tensor(name: &str, shape: &[usize], value: impl Fn(usize) -> f32) -> NamedTen
 }
 
 /// A plan for modules of one rank, and for parameters in full.
-fn plan(adapted: &[&str], rank: usize, scale: f64, whole: &[&str]) -> Plan {
-    Plan {
+fn plan(adapted: &[&str], rank: usize, scale: f64, whole: &[&str]) -> AdapterPlan {
+    AdapterPlan {
         adapted: adapted.iter().map(|module| ((*module).to_owned(), Adapted { rank, scale })).collect(),
         whole: whole.iter().map(|name| (*name).to_owned()).collect(),
         ties: false,
@@ -26,7 +26,7 @@ fn plan(adapted: &[&str], rank: usize, scale: f64, whole: &[&str]) -> Plan {
 fn merged_into(
     config: &ModelConfig,
     tensors: &[NamedTensor],
-    plan: &Plan,
+    plan: &AdapterPlan,
 ) -> Result<(Weights, Weights), String> {
     let before = Weights::random(config, &mut exgrpo_core::rng::Streams::new(3).stream("weights", 0, 0));
     let dir = tempfile::tempdir().unwrap();
@@ -37,7 +37,7 @@ fn merged_into(
     Ok((before, after))
 }
 
-fn merged(tensors: &[NamedTensor], plan: &Plan) -> Result<(Weights, Weights), String> {
+fn merged(tensors: &[NamedTensor], plan: &AdapterPlan) -> Result<(Weights, Weights), String> {
     merged_into(&config(), tensors, plan)
 }
 
@@ -101,7 +101,7 @@ fn what_does_not_fit_is_named() {
     let down = |shape: &[usize]| tensor(&format!("{name}{}", LINEAR[0]), shape, |_| 1.0);
     let up = tensor(&format!("{name}{}", LINEAR[1]), &[6, 2], |_| 1.0);
     let wanted = plan(&[name], 2, 1.0, &[]);
-    let refused = |tensors: &[NamedTensor], plan: &Plan| merged(tensors, plan).unwrap_err();
+    let refused = |tensors: &[NamedTensor], plan: &AdapterPlan| merged(tensors, plan).unwrap_err();
     assert!(refused(&[down(&[2, 4])], &wanted).contains("no partner"));
     assert!(refused(&[down(&[2, 5]), up.clone()], &wanted).contains("expected [rank, 4]"));
     let stranger = tensor(&format!("model.layers.7.mlp.up_proj{}", LINEAR[1]), &[6, 2], |_| 1.0);
@@ -171,8 +171,9 @@ fn an_embedding_that_is_the_head_too_is_taken_where_both_stay_one() {
     let other = |name: &str| tensor(name, &[5, 4], |_| 0.5);
     let (embed, head) = ("model.embed_tokens.weight", "lm_head.weight");
     let nothing = plan(&[], 1, 1.0, &[]);
-    let ties = Plan { ties: true, ..nothing.clone() };
-    let merged = |tensors: &[NamedTensor], plan: &Plan| merged_into(&config, tensors, plan).map(|_| ());
+    let ties = AdapterPlan { ties: true, ..nothing.clone() };
+    let merged =
+        |tensors: &[NamedTensor], plan: &AdapterPlan| merged_into(&config, tensors, plan).map(|_| ());
     assert_eq!(merged(&[same(embed)], &nothing), Ok(()));
     assert_eq!(merged(&[other(embed), other(head)], &nothing), Ok(()));
     assert_eq!(merged(&[other(embed)], &ties), Ok(()));

@@ -10,17 +10,17 @@ use exgrpo_core::types::{Completion, TokenId};
 
 /// Tokens drawn so far for one completion, and the generator that draws them.
 #[derive(Debug, Clone)]
-pub(super) struct Drawing {
+pub(super) struct OpenCompletion {
     pub(super) completion: Completion,
     stream: ChaCha8Rng,
 }
 
-impl Drawing {
+impl OpenCompletion {
     pub(super) fn new(stream: ChaCha8Rng) -> Self {
         Self { completion: Completion::default(), stream }
     }
 
-    /// [`Drawing::push`] for an engine that knows `ln Σ exp(logit)` and the entropy, of logits over the temperature of
+    /// [`OpenCompletion::push`] for an engine that knows `ln Σ exp(logit)` and the entropy, of logits over the temperature of
     /// scores; `weights` is a buffer.
     pub(super) fn push_scored(
         &mut self,
@@ -32,7 +32,7 @@ impl Drawing {
     ) -> anyhow::Result<bool> {
         let id = pick(logits, sampling, &mut self.stream, weights)?;
         let logprob = logits[id] * (1.0 / sampling.score_temperature) - log_sum;
-        Ok(self.record(Draw { id: id as TokenId, logprob, entropy }, sampling))
+        Ok(self.record(DrawnToken { id: id as TokenId, logprob, entropy }, sampling))
     }
 
     /// Draws the next token from the softmax of `logits`, `[V]`; true when the completion ends with it.
@@ -42,7 +42,7 @@ impl Drawing {
         Ok(self.record(draw, sampling))
     }
 
-    fn record(&mut self, draw: Draw, sampling: &SamplingParams) -> bool {
+    fn record(&mut self, draw: DrawnToken, sampling: &SamplingParams) -> bool {
         self.completion.ids.push(draw.id);
         self.completion.logprobs.push(draw.logprob);
         self.completion.entropies.push(draw.entropy);
@@ -52,7 +52,7 @@ impl Drawing {
 }
 
 #[derive(Debug)]
-struct Draw {
+struct DrawnToken {
     id: TokenId,
     /// At the temperature of scores, over the full vocabulary.
     logprob: f32,
@@ -61,7 +61,7 @@ struct Draw {
 }
 
 #[cfg(any(test, feature = "candle"))]
-fn draw(logits: &[f32], sampling: &SamplingParams, stream: &mut ChaCha8Rng) -> anyhow::Result<Draw> {
+fn draw(logits: &[f32], sampling: &SamplingParams, stream: &mut ChaCha8Rng) -> anyhow::Result<DrawnToken> {
     let id = pick(logits, sampling, stream, &mut Vec::new())?;
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (mut sum, mut weighted) = (0.0f64, 0.0f64);
@@ -73,7 +73,7 @@ fn draw(logits: &[f32], sampling: &SamplingParams, stream: &mut ChaCha8Rng) -> a
         weighted += exponential * f64::from(shifted);
     }
     let log_sum = sum.ln();
-    Ok(Draw {
+    Ok(DrawnToken {
         id: id as TokenId,
         logprob: (f64::from((logits[id] - max) * sharpness) - log_sum) as f32,
         entropy: (log_sum - weighted / sum) as f32,

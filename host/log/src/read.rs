@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::metrics::{self, MetricsRow};
 use super::part::Part;
-use super::table::{Columns, EVALUATION_KEY, Row, SCHEMA_VERSION, TABLE_KEY, VALUES_KEY, VERSION_KEY};
+use super::table::{BatchColumns, EVALUATION_KEY, Row, SCHEMA_VERSION, TABLE_KEY, VALUES_KEY, VERSION_KEY};
 use super::{LogError, io_error};
 use crate::parquet_footer;
 use exgrpo_core::contain::{self, Budget};
@@ -35,7 +35,7 @@ pub fn rows<R: Row>(run_dir: &Path) -> Result<Vec<R>, LogError> {
 pub fn part_rows<R: Row>(part: &Part) -> Result<Vec<R>, LogError> {
     let mut rows = Vec::new();
     for batch in part_batches(part)? {
-        rows.extend(R::from_columns(&Columns::new(&batch)).map_err(|problem| part.broken(problem))?);
+        rows.extend(R::from_columns(&BatchColumns::new(&batch)).map_err(|problem| part.broken(problem))?);
     }
     Ok(rows)
 }
@@ -44,15 +44,22 @@ pub fn part_rows<R: Row>(part: &Part) -> Result<Vec<R>, LogError> {
 pub fn metrics(run_dir: &Path) -> Result<Vec<MetricsRow>, LogError> {
     let mut rows = Vec::new();
     for part in parts(run_dir, metrics::TABLE)? {
-        for batch in part_batches(&part)? {
-            rows.extend(metrics_rows(&batch).map_err(|problem| part.broken(problem))?);
-        }
+        rows.extend(part_metrics(&part)?);
+    }
+    Ok(rows)
+}
+
+/// Metrics of one part.
+pub fn part_metrics(part: &Part) -> Result<Vec<MetricsRow>, LogError> {
+    let mut rows = Vec::new();
+    for batch in part_batches(part)? {
+        rows.extend(metrics_rows(&batch).map_err(|problem| part.broken(problem))?);
     }
     Ok(rows)
 }
 
 fn metrics_rows(batch: &RecordBatch) -> Result<Vec<MetricsRow>, String> {
-    let steps = Columns::new(batch).get::<u32>("step")?;
+    let steps = BatchColumns::new(batch).get::<u32>("step")?;
     let mut rows: Vec<_> = steps.into_iter().map(|step| MetricsRow { step, ..Default::default() }).collect();
     let schema = batch.schema_ref();
     for (field, array) in

@@ -53,7 +53,7 @@ pub trait Row: Sized {
     fn arrays(rows: &[Self]) -> Vec<ArrayRef>;
 
     /// Rows of a batch, whose columns are found by name.
-    fn from_columns(columns: &Columns<'_>) -> Result<Vec<Self>, String>;
+    fn from_columns(columns: &BatchColumns<'_>) -> Result<Vec<Self>, String>;
 
     /// Step that the row belongs to.
     fn step(&self) -> u32;
@@ -61,11 +61,11 @@ pub trait Row: Sized {
 
 /// A batch as a reader sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct Columns<'a> {
+pub struct BatchColumns<'a> {
     batch: &'a arrow::record_batch::RecordBatch,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> BatchColumns<'a> {
     /// The columns of `batch`.
     pub fn new(batch: &'a arrow::record_batch::RecordBatch) -> Self {
         Self { batch }
@@ -343,7 +343,7 @@ macro_rules! table {
                 vec![$(<$type as $crate::table::Cell>::array(rows.iter().map(|row| &row.$name))),+]
             }
 
-            fn from_columns(columns: &$crate::table::Columns<'_>) -> Result<Vec<Self>, String> {
+            fn from_columns(columns: &$crate::table::BatchColumns<'_>) -> Result<Vec<Self>, String> {
                 $(let mut $name = columns.get::<$type>(stringify!($name))?.into_iter();)+
                 let mut rows = Vec::with_capacity(columns.num_rows());
                 // Columns of a batch are equally long, so that all iterators end together.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::adapter_patterns::{ByPattern, Targets, is_within};
 use exgrpo_core::escape::{foreign, quoted};
-use exgrpo_engine::lora::{Adapted, MAX_RANK, Parameter, Plan};
+use exgrpo_engine::lora::{Adapted, AdapterPlan, MAX_RANK, Parameter};
 use exgrpo_engine::shown;
 
 /// What the configuration says of modules.
@@ -82,8 +82,8 @@ impl Named {
     ///
     /// # Errors
     /// What is named does not exist, or two patterns say different things of one module.
-    pub(super) fn plan(&self, parameters: &[Parameter]) -> anyhow::Result<Plan> {
-        let mut plan = Plan { ties: self.ties, ..Plan::default() };
+    pub(super) fn plan(&self, parameters: &[Parameter]) -> anyhow::Result<AdapterPlan> {
+        let mut plan = AdapterPlan { ties: self.ties, ..AdapterPlan::default() };
         for parameter in parameters.iter().filter(|parameter| parameter.is_matrix) {
             if self.is_adapted(parameter)? {
                 let (module, rank) = (&parameter.module, self.rank.of_module(&parameter.module)?);

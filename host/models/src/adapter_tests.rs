@@ -13,7 +13,7 @@ fn network(kind: &str) -> Vec<Parameter> {
     parameters(&ModelConfig::from_json(&config).unwrap())
 }
 
-fn planned(kind: &str, changes: Value) -> Result<Plan, String> {
+fn planned(kind: &str, changes: Value) -> Result<AdapterPlan, String> {
     let (Value::Object(mut config), Value::Object(changes)) =
         (json!({"r": 4, "lora_alpha": 6, "target_modules": ["q_proj"]}), changes)
     else {

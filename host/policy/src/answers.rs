@@ -30,7 +30,7 @@ impl<T> Answered<T> {
 }
 
 /// What is journalled of a call before it is made.
-struct Question {
+struct PendingCall {
     step: u32,
     slot: Slot,
     function: &'static str,
@@ -46,10 +46,16 @@ impl PolicySet {
     /// [`Stop`] when a policy faulted and the failure rule is `stop`; so for every function below.
     pub fn buckets(&mut self, step: u32, group_size: u32) -> Result<Vec<BucketInfo>, Stop> {
         let inputs = InputsDigest::new().u32s(&[group_size]);
-        let question =
-            Question { step, slot: Slot::Difficulty, function: "buckets", seed: None, num_rows: 0, inputs };
+        let pending = PendingCall {
+            step,
+            slot: Slot::Difficulty,
+            function: "buckets",
+            seed: None,
+            num_rows: 0,
+            inputs,
+        };
         let answered = self.ask(
-            question,
+            pending,
             &|policy, state| policy.buckets(state, group_size),
             || builtin::buckets(group_size),
             |buckets| {
@@ -72,11 +78,11 @@ impl PolicySet {
     ) -> Result<Answered<Vec<u32>>, Stop> {
         let inputs = InputsDigest::new().problems(problems);
         let num_rows = problems.len();
-        let question =
-            Question { step, slot: Slot::Difficulty, function: "assign", seed: None, num_rows, inputs };
-        question.check(problem_lengths(problems))?;
+        let pending =
+            PendingCall { step, slot: Slot::Difficulty, function: "assign", seed: None, num_rows, inputs };
+        pending.check(problem_lengths(problems))?;
         self.ask(
-            question,
+            pending,
             &|policy, state| policy.assign(state, problems, num_buckets),
             || builtin::assign(problems, num_buckets),
             json,
@@ -94,11 +100,11 @@ impl PolicySet {
     ) -> Result<Answered<Vec<Retirement>>, Stop> {
         let inputs = InputsDigest::new().problems(problems).u32s(&[step]);
         let num_rows = problems.len();
-        let question =
-            Question { step, slot: Slot::Retirement, function: "decide", seed: None, num_rows, inputs };
-        question.check(problem_lengths(problems))?;
+        let pending =
+            PendingCall { step, slot: Slot::Retirement, function: "decide", seed: None, num_rows, inputs };
+        pending.check(problem_lengths(problems))?;
         self.ask(
-            question,
+            pending,
             &|policy, state| policy.decide(state, problems, step),
             || builtin::decide(problems),
             |decisions| json(&decisions.iter().map(|decision| decision.as_str()).collect::<Vec<_>>()),
@@ -117,10 +123,16 @@ impl PolicySet {
     ) -> Result<Answered<Vec<f32>>, Stop> {
         let inputs = InputsDigest::new().u32s(counts).u32s(&[group_size, step]);
         let num_rows = counts.len();
-        let question =
-            Question { step, slot: Slot::Sampling, function: "bucket-weights", seed: None, num_rows, inputs };
+        let pending = PendingCall {
+            step,
+            slot: Slot::Sampling,
+            function: "bucket-weights",
+            seed: None,
+            num_rows,
+            inputs,
+        };
         self.ask(
-            question,
+            pending,
             &|policy, state| policy.bucket_weights(state, counts, group_size, step),
             || builtin::bucket_weights(counts),
             json,
@@ -139,12 +151,12 @@ impl PolicySet {
     ) -> Result<Option<Vec<f32>>, Stop> {
         let inputs = InputsDigest::new().problems(problems).u32s(buckets).u32s(&[step]);
         let num_rows = problems.len();
-        let question =
-            Question { step, slot: Slot::Sampling, function: "row-weights", seed: None, num_rows, inputs };
-        question.check(problem_lengths(problems))?;
-        question.check(equal("buckets", buckets.len(), num_rows))?;
+        let pending =
+            PendingCall { step, slot: Slot::Sampling, function: "row-weights", seed: None, num_rows, inputs };
+        pending.check(problem_lengths(problems))?;
+        pending.check(equal("buckets", buckets.len(), num_rows))?;
         let answered = self.ask(
-            question,
+            pending,
             &|policy, state| policy.row_weights(state, problems, buckets, step),
             || None,
             |weights| json(&weights.as_deref().unwrap_or_default()),
@@ -164,7 +176,7 @@ impl PolicySet {
         configured: f32,
     ) -> Result<f32, Stop> {
         let inputs = InputsDigest::new().u32s(&[step, batch]).f32s(&[pass_rate, configured]);
-        let question = Question {
+        let pending = PendingCall {
             step,
             slot: Slot::Sampling,
             function: "replay-ratio",
@@ -175,7 +187,7 @@ impl PolicySet {
         let chooses =
             [Slot::Selection, Slot::Trajectories].iter().any(|&slot| self.holder(slot).now.is_some());
         let answered = self.ask(
-            question,
+            pending,
             &|policy, state| policy.replay_ratio(state, step, batch, pass_rate, configured),
             || builtin::replay_ratio(configured, chooses),
             json,
@@ -199,15 +211,17 @@ impl PolicySet {
         }
         let inputs = InputsDigest::new().problems(problems).u32s(&[k, step]).u64s(&[seed]);
         let (seed_used, num_rows) = (Some(seed), problems.len());
-        let question =
-            Question { step, slot: Slot::Selection, function: "select", seed: seed_used, num_rows, inputs };
-        question.check(problem_lengths(problems))?;
-        let chosen = self.ask(
-            question,
-            &|policy, state| policy.select(state, problems, k, step, seed),
-            || None,
-            json,
-        )?;
+        let pending = PendingCall {
+            step,
+            slot: Slot::Selection,
+            function: "select",
+            seed: seed_used,
+            num_rows,
+            inputs,
+        };
+        pending.check(problem_lengths(problems))?;
+        let chosen =
+            self.ask(pending, &|policy, state| policy.select(state, problems, k, step, seed), || None, json)?;
         let Answered { answer, by } = chosen;
         Ok(answer.map(|answer| Answered { answer, by }))
     }
@@ -223,7 +237,7 @@ impl PolicySet {
         seed: u64,
     ) -> Result<Answered<Vec<Option<u32>>>, Stop> {
         let inputs = InputsDigest::new().trajectories(trajectories).u32s(&[step]).u64s(&[seed]);
-        let question = Question {
+        let pending = PendingCall {
             step,
             slot: Slot::Trajectories,
             function: "choose",
@@ -231,9 +245,9 @@ impl PolicySet {
             num_rows: trajectories.num_questions(),
             inputs,
         };
-        question.check(trajectory_lengths(trajectories))?;
+        pending.check(trajectory_lengths(trajectories))?;
         self.ask(
-            question,
+            pending,
             &|policy, state| policy.choose(state, trajectories, step, seed),
             || builtin::choose(trajectories),
             json,
@@ -243,12 +257,12 @@ impl PolicySet {
     /// Asks the slot's component, its predecessors after a fault, the built-in default last; journals the call.
     fn ask<T>(
         &mut self,
-        question: Question,
+        pending: PendingCall,
         call: Call<'_, T>,
         built_in: impl FnOnce() -> T,
         output: impl FnOnce(&T) -> String,
     ) -> Result<Answered<T>, Stop> {
-        let Question { step, slot, function, seed, num_rows, inputs } = question;
+        let PendingCall { step, slot, function, seed, num_rows, inputs } = pending;
         let started = Instant::now();
         let mut next = self.holder(slot).now;
         let mut fuel = 0;
@@ -290,7 +304,7 @@ impl PolicySet {
     }
 }
 
-impl Question {
+impl PendingCall {
     fn check(&self, consistent: Result<(), String>) -> Result<(), Stop> {
         let Self { step, slot, function, .. } = *self;
         consistent.map_err(|detail| Stop::Arguments { step, slot, function, detail })

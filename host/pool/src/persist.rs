@@ -16,7 +16,7 @@ const MAX_ATTEMPTS: u32 = u32::MAX / 2;
 impl ExperiencePool {
     /// All of the pool, the order within buckets included.
     pub fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
-        let mut columns = Columns::default();
+        let mut columns = PoolColumns::default();
         let problem = |read: fn(&Problem) -> u32| self.problems.iter().map(read).collect::<Vec<u32>>();
         columns.u64("problem/id", self.problems.iter().map(|p| p.id));
         columns.u32("problem/num_success", problem(|p| p.num_success));
@@ -234,11 +234,11 @@ fn flags(name: &str, values: Vec<u32>) -> anyhow::Result<Vec<bool>> {
 }
 
 #[derive(Default)]
-struct Columns {
+struct PoolColumns {
     columns: Vec<(&'static str, Dtype, Vec<u8>)>,
 }
 
-impl Columns {
+impl PoolColumns {
     fn u32(&mut self, name: &'static str, values: Vec<u32>) {
         self.columns.push((name, Dtype::U32, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
     }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::layers::{Heads, MASKED, Network, is_within};
 use super::rotation::Rotations;
-use crate::sampler::Drawing;
+use crate::sampler::OpenCompletion;
 use crate::{ModelConfig, SampleRequest, SamplingParams};
 use exgrpo_core::types::Completion;
 
@@ -56,7 +56,7 @@ struct Decoder<'a> {
 struct Member {
     /// Its request's place in the wave.
     request: usize,
-    drawing: Drawing,
+    drawing: OpenCompletion,
     done: bool,
 }
 
@@ -111,7 +111,7 @@ impl Decoder<'_> {
         let table = Rotations::new(self.config, longest + self.sampling.max_new_tokens, self.device)?;
         let mut members: Vec<Member> = Vec::new();
         for (request, wanted) in requests.iter().enumerate() {
-            let drawings = wanted.streams.iter().cloned().map(Drawing::new);
+            let drawings = wanted.streams.iter().cloned().map(OpenCompletion::new);
             members.extend(drawings.map(|drawing| Member { request, drawing, done: false }));
         }
 

@@ -12,10 +12,10 @@ use super::buffers::{Saves, cut, cut_len, fit};
 use super::head::RowSums;
 use super::kernel::{Left, PANEL};
 use super::network::{Network, Shape};
+use super::packed::{PackedBatch, Ropes};
 use super::panels::{write_column, write_row};
 use super::pass::{Inference, Workspace, embed};
-use super::plan::{Plan, Ropes};
-use crate::sampler::Drawing;
+use crate::sampler::OpenCompletion;
 use crate::{SampleRequest, SamplingParams};
 use exgrpo_core::types::Completion;
 
@@ -86,7 +86,7 @@ struct Member<'a> {
     request: usize,
     index: usize,
     prompt: Arc<Prompt>,
-    drawing: Drawing,
+    drawing: OpenCompletion,
     cache: Cache<&'a mut [f32]>,
     finished: bool,
 }
@@ -251,7 +251,7 @@ impl<'a> Decoder<'a> {
             return Ok(Vec::new());
         }
         let prompts: Vec<&[u32]> = taken.iter().map(|(_, request)| request.prompt).collect();
-        let plan = Plan::of_prompts(&prompts);
+        let packed = PackedBatch::of_prompts(&prompts);
         let mut prompts: Vec<Prompt> = prompts
             .iter()
             .map(|prompt| {
@@ -259,25 +259,25 @@ impl<'a> Decoder<'a> {
                 Prompt { cache: Cache { keys, values, capacity: prompt.len() }, len: prompt.len() }
             })
             .collect();
-        let rows = plan.num_rows();
-        embed(network, &plan.tokens, fit(&mut self.inference.x, rows * network.shape.hidden));
+        let rows = packed.num_rows();
+        embed(network, &packed.tokens, fit(&mut self.inference.x, rows * network.shape.hidden));
         for layer in 0..network.layout.layers.len() {
-            let qkv = &*self.inference.layer(network, layer, &plan, &self.ropes).qkv;
-            prompts.par_iter_mut().zip(&plan.groups).for_each(|(prompt, group)| {
+            let qkv = &*self.inference.layer(network, layer, &packed, &self.ropes).qkv;
+            prompts.par_iter_mut().zip(&packed.groups).for_each(|(prompt, group)| {
                 for (index, row) in group.prompt.clone().enumerate() {
                     let width = network.shape.qkv();
                     prompt.cache.push(&network.shape, layer, index, &qkv[row * width..][..width]);
                 }
             });
         }
-        let logits = self.inference.head.logits(network, &plan.head_rows, &self.inference.x);
+        let logits = self.inference.head.logits(network, &packed.head_rows, &self.inference.x);
         let mut members = Vec::with_capacity(members);
         for (((request, SampleRequest { streams, .. }), prompt), logits) in
             taken.into_iter().zip(prompts).zip(logits.chunks_exact(network.shape.vocab))
         {
             let prompt = Arc::new(prompt);
             members.extend(streams.into_iter().enumerate().map(|(index, stream)| {
-                let drawing = Drawing::new(stream);
+                let drawing = OpenCompletion::new(stream);
                 let (prompt, cache) = (Arc::clone(&prompt), Cache::default());
                 (Member { request, index, prompt, drawing, cache, finished: false }, logits)
             }));

@@ -7,7 +7,7 @@ use super::elementwise::{logit_gradient, logit_sums};
 use super::network::Network;
 use super::norms::{norm_rows, norm_rows_backward};
 use super::outer::{Tiles, accumulate_outer};
-use super::plan::Plan;
+use super::packed::PackedBatch;
 use super::product::{LeftRows, PanelBuffer, multiply, multiply_rows};
 use crate::{ScoreGrads, Scores};
 
@@ -84,14 +84,20 @@ impl Head {
         (LOGIT_BUDGET / network.shape.vocab).max(64)
     }
 
-    /// Scores of the plan's targets at `temperature`, from the residual stream `x` after the last layer.
-    pub(super) fn score(&mut self, network: &Network, plan: &Plan, x: &[f32], temperature: f32) -> Scores {
+    /// Scores of the packed's targets at `temperature`, from the residual stream `x` after the last layer.
+    pub(super) fn score(
+        &mut self,
+        network: &Network,
+        packed: &PackedBatch,
+        x: &[f32],
+        temperature: f32,
+    ) -> Scores {
         self.sharpness = 1.0 / temperature;
-        self.norm(network, &plan.head_rows, x);
-        let (count, vocab) = (plan.head_rows.len(), network.shape.vocab);
+        self.norm(network, &packed.head_rows, x);
+        let (count, vocab) = (packed.head_rows.len(), network.shape.vocab);
         self.sums.resize(count, RowSums::default());
         let mut scores =
-            Scores { logprobs: vec![0.0; plan.targets.len()], entropies: vec![0.0; plan.targets.len()] };
+            Scores { logprobs: vec![0.0; packed.targets.len()], entropies: vec![0.0; packed.targets.len()] };
         for begin in (0..count).step_by(Self::chunk(network)) {
             let end = (begin + Self::chunk(network)).min(count);
             self.chunk_logits(network, begin, end);
@@ -101,8 +107,8 @@ impl Head {
                 *sums = RowSums::of(row);
             });
             for (row, (sums, logits)) in sums.iter().zip(logits.chunks_exact(vocab)).enumerate() {
-                for &index in plan.targets_of(begin + row) {
-                    let token = plan.targets[index as usize].token;
+                for &index in packed.targets_of(begin + row) {
+                    let token = packed.targets[index as usize].token;
                     scores.logprobs[index as usize] = logits[token as usize] - sums.log_sum;
                     scores.entropies[index as usize] = sums.entropy;
                 }
@@ -126,12 +132,12 @@ impl Head {
     pub(super) fn backward(
         &mut self,
         network: &Network,
-        plan: &Plan,
+        packed: &PackedBatch,
         grads: &ScoreGrads,
         dx: &mut [f32],
         gradient: &mut [f32],
     ) {
-        let (count, vocab, hidden) = (plan.head_rows.len(), network.shape.vocab, network.shape.hidden);
+        let (count, vocab, hidden) = (packed.head_rows.len(), network.shape.vocab, network.shape.hidden);
         let (chunk, sharpness) = (Self::chunk(network), self.sharpness);
         let layout = &network.layout;
         fit(&mut self.dnormed, count * hidden);
@@ -144,12 +150,13 @@ impl Head {
             let logits = &mut self.logits[..(end - begin) * vocab];
             logits.par_chunks_mut(vocab).zip(&self.sums[begin..end]).enumerate().with_min_len(64).for_each(
                 |(row, (logits, sums))| {
-                    let targets = plan.targets_of(begin + row);
+                    let targets = packed.targets_of(begin + row);
                     let total = |column: &[f32]| targets.iter().map(|&index| column[index as usize]).sum();
                     let (dlogprob, dentropy) = (total(&grads.logprobs), total(&grads.entropies));
                     logit_gradient(logits, sums.log_sum, sums.entropy, dlogprob, dentropy);
                     for &index in targets {
-                        logits[plan.targets[index as usize].token as usize] += grads.logprobs[index as usize];
+                        logits[packed.targets[index as usize].token as usize] +=
+                            grads.logprobs[index as usize];
                     }
                     if sharpness != 1.0 {
                         logits.iter_mut().for_each(|z| *z *= sharpness);
@@ -178,7 +185,7 @@ impl Head {
             &mut gradient[layout.final_norm.clone()],
         );
         dx.fill(0.0);
-        for (&row, drow) in plan.head_rows.iter().zip(drows.chunks_exact(hidden)) {
+        for (&row, drow) in packed.head_rows.iter().zip(drows.chunks_exact(hidden)) {
             dx[row as usize * hidden..][..hidden].copy_from_slice(drow);
         }
     }

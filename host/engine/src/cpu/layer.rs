@@ -10,7 +10,7 @@ use super::elementwise::{add, add_rows, geglu, geglu_backward, rotate, swiglu, s
 use super::network::{Matrix, Network, Shape};
 use super::norms::{norm_heads, norm_heads_backward, norm_rows, norm_rows_again, norm_rows_backward};
 use super::outer::{Tiles, accumulate_outer};
-use super::plan::{Plan, Ropes};
+use super::packed::{PackedBatch, Ropes};
 use super::product::{LeftRows, PanelBuffer, multiply};
 use crate::Activation;
 
@@ -204,20 +204,20 @@ impl Network {
         }
     }
 
-    /// Attention over the rows of `plan`: fills `saves.attended`.
+    /// Attention over the rows of `packed`: fills `saves.attended`.
     pub(super) fn attend(
         &self,
         layer: usize,
-        plan: &Plan,
+        packed: &PackedBatch,
         saves: &mut Saves<'_>,
         scratch: &mut LayerScratch,
     ) {
-        let (shape, rows) = (&self.shape, plan.num_rows());
+        let (shape, rows) = (&self.shape, packed.num_rows());
         let region = fit(&mut scratch.region, rows * shape.query());
         attention::forward(
             shape,
             self.reach(layer),
-            &plan.groups,
+            &packed.groups,
             saves.qkv,
             region,
             saves.log_sums,
@@ -231,7 +231,7 @@ impl Network {
     pub(super) fn layer_backward(
         &self,
         layer: usize,
-        plan: &Plan,
+        packed: &PackedBatch,
         ropes: &Ropes,
         x: &[f32],
         saves: &mut Saves<'_>,
@@ -239,7 +239,7 @@ impl Network {
         dx: &mut [f32],
         gradient: &mut [f32],
     ) {
-        let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], plan.num_rows());
+        let (shape, ranges, rows) = (&self.shape, &self.layout.layers[layer], packed.num_rows());
         let Shape { hidden, intermediate, .. } = *shape;
         let LayerScratch { normed, gated, region, dnormed, dbranch, dattended, dqkv, weight, input } =
             scratch;
@@ -297,10 +297,10 @@ impl Network {
         let dqkv = fit(dqkv, rows * shape.qkv());
         let region = fit(region, rows * shape.qkv());
         let saved = Saved { qkv: saves.qkv, out: attended, log_sums: saves.log_sums };
-        attention::backward(shape, self.reach(layer), &plan.groups, saved, dattended, region, dqkv);
+        attention::backward(shape, self.reach(layer), &packed.groups, saved, dattended, region, dqkv);
 
         // The projections.
-        rotate_rows(shape, dqkv, &plan.positions, ropes, layer, true);
+        rotate_rows(shape, dqkv, &packed.positions, ropes, layer, true);
         if let (Some(query), Some(key)) = (&ranges.query_norm, &ranges.key_norm) {
             let gains = [&*self.gain(query), &*self.gain(key)];
             let dgains = norm_heads_backward(shape, gains, saves.raw, saves.raw_inverse, dqkv);

@@ -16,9 +16,9 @@ mod network;
 mod norms;
 mod optim;
 mod outer;
+mod packed;
 mod panels;
 mod pass;
-mod plan;
 mod product;
 mod threads;
 
@@ -27,8 +27,8 @@ use std::sync::{Mutex, PoisonError};
 
 use network::{Network, flatten, unflatten};
 use optim::Moments;
+use packed::{PackedBatch, Ropes, even_micro_batches, micro_batches};
 use pass::Workspace;
-use plan::{Plan, Ropes, even_micro_batches, micro_batches};
 use threads::Threads;
 
 use super::actor::Engine;
@@ -123,10 +123,10 @@ impl Scorer for CpuActor {
         let mut ropes = Ropes::new(&self.network.config);
         for indices in micro_batches(batch, SCORE_TOKENS) {
             let sequences: Vec<Sequence<'_>> = indices.iter().map(|&index| batch[index]).collect();
-            let plan = Plan::new(&sequences)?;
-            ropes.extend(plan.num_positions());
+            let packed = PackedBatch::new(&sequences)?;
+            ropes.extend(packed.num_positions());
             let part =
-                self.with_workspace(|workspace| workspace.inference.score(&self.network, &plan, &ropes));
+                self.with_workspace(|workspace| workspace.inference.score(&self.network, &packed, &ropes));
             let mut begin = 0;
             for index in indices {
                 let span = starts[index]..starts[index + 1];
@@ -151,15 +151,15 @@ impl Trainer for CpuActor {
         if batch.is_empty() {
             return Ok(());
         }
-        let plan = Plan::new(batch)?;
-        self.ropes.extend(plan.num_positions());
+        let packed = PackedBatch::new(batch)?;
+        self.ropes.extend(packed.num_positions());
         let Self { network, gradient, ropes, threads, workspace, .. } = self;
         let workspace = workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let scores = threads.run(|| workspace.forward(network, &plan, ropes, temperature));
+        let scores = threads.run(|| workspace.forward(network, &packed, ropes, temperature));
         let grads = loss(&scores);
         check_grads(&scores, &grads)?;
         if grads.logprobs.iter().chain(&grads.entropies).any(|grad| *grad != 0.0) {
-            threads.run(|| workspace.backward(network, &plan, ropes, &grads, gradient));
+            threads.run(|| workspace.backward(network, &packed, ropes, &grads, gradient));
         }
         Ok(())
     }
@@ -204,11 +204,11 @@ impl Engine for CpuActor {
 
     fn next_logits(&self, tokens: &[TokenId]) -> anyhow::Result<Vec<f32>> {
         check_sequences(&self.network.config, &[Sequence { prompt: tokens, completion: &[0] }])?;
-        let plan = Plan::of_prompts(&[tokens]);
+        let packed = PackedBatch::of_prompts(&[tokens]);
         let mut ropes = Ropes::new(&self.network.config);
-        ropes.extend(plan.num_positions());
+        ropes.extend(packed.num_positions());
         Ok(self.with_workspace(|workspace| {
-            workspace.inference.last_logits(&self.network, &plan, &ropes).to_vec()
+            workspace.inference.last_logits(&self.network, &packed, &ropes).to_vec()
         }))
     }
 

@@ -1,4 +1,4 @@
-//! Forward and backward passes of the whole network over a plan.
+//! Forward and backward passes of the whole network over a packed.
 
 use rayon::prelude::*;
 
@@ -8,8 +8,8 @@ use super::head::Head;
 use super::kernel::PANEL;
 use super::layer::LayerScratch;
 use super::network::Network;
+use super::packed::{PackedBatch, Ropes};
 use super::panels::{add_to_column, column};
-use super::plan::{Plan, Ropes};
 use crate::{ScoreGrads, Scores};
 
 /// Residual stream of the input: `x = embedding[token]`, times the scale of embeddings where there is one.
@@ -45,36 +45,42 @@ pub(super) struct Inference {
 }
 
 impl Inference {
-    /// One layer over `plan`, from `self.x` to `self.x`; what it leaves.
-    pub(super) fn layer(&mut self, network: &Network, layer: usize, plan: &Plan, ropes: &Ropes) -> Saves<'_> {
+    /// One layer over `packed`, from `self.x` to `self.x`; what it leaves.
+    pub(super) fn layer(
+        &mut self,
+        network: &Network,
+        layer: usize,
+        packed: &PackedBatch,
+        ropes: &Ropes,
+    ) -> Saves<'_> {
         let Self { x, saves, scratch, .. } = self;
-        let rows = plan.num_rows();
+        let rows = packed.num_rows();
         let x = &mut x[..rows * network.shape.hidden];
         let mut saves = Saves::cut(network, rows, &mut fit(saves, Saves::len(network, rows)));
-        network.project(layer, x, &plan.positions, ropes, &mut saves, scratch);
-        network.attend(layer, plan, &mut saves, scratch);
+        network.project(layer, x, &packed.positions, ropes, &mut saves, scratch);
+        network.attend(layer, packed, &mut saves, scratch);
         network.mix(layer, x, &mut saves, scratch);
         network.finish(layer, &mut saves, scratch, x);
         saves
     }
 
-    /// Scores of the plan's targets.
-    pub(super) fn score(&mut self, network: &Network, plan: &Plan, ropes: &Ropes) -> Scores {
-        self.layers(network, plan, ropes);
-        self.head.score(network, plan, &self.x, 1.0)
+    /// Scores of the packed's targets.
+    pub(super) fn score(&mut self, network: &Network, packed: &PackedBatch, ropes: &Ropes) -> Scores {
+        self.layers(network, packed, ropes);
+        self.head.score(network, packed, &self.x, 1.0)
     }
 
-    /// Logits `[H, V]` of the plan's head rows.
-    pub(super) fn last_logits(&mut self, network: &Network, plan: &Plan, ropes: &Ropes) -> &[f32] {
-        self.layers(network, plan, ropes);
-        self.head.logits(network, &plan.head_rows, &self.x)
+    /// Logits `[H, V]` of the packed's head rows.
+    pub(super) fn last_logits(&mut self, network: &Network, packed: &PackedBatch, ropes: &Ropes) -> &[f32] {
+        self.layers(network, packed, ropes);
+        self.head.logits(network, &packed.head_rows, &self.x)
     }
 
-    /// All layers over `plan`.
-    fn layers(&mut self, network: &Network, plan: &Plan, ropes: &Ropes) {
-        embed(network, &plan.tokens, fit(&mut self.x, plan.num_rows() * network.shape.hidden));
+    /// All layers over `packed`.
+    fn layers(&mut self, network: &Network, packed: &PackedBatch, ropes: &Ropes) {
+        embed(network, &packed.tokens, fit(&mut self.x, packed.num_rows() * network.shape.hidden));
         for layer in 0..network.layout.layers.len() {
-            self.layer(network, layer, plan, ropes);
+            self.layer(network, layer, packed, ropes);
         }
     }
 }
@@ -109,48 +115,48 @@ impl Workspace {
         (layers + 2) * network.shape.hidden + layers * Saves::values_per_row(network)
     }
 
-    /// Scores of the plan's targets at `temperature`; everything that [`Workspace::backward`] needs is kept.
+    /// Scores of the packed's targets at `temperature`; everything that [`Workspace::backward`] needs is kept.
     pub(super) fn forward(
         &mut self,
         network: &Network,
-        plan: &Plan,
+        packed: &PackedBatch,
         ropes: &Ropes,
         temperature: f32,
     ) -> Scores {
         let Inference { scratch, head, .. } = &mut self.inference;
-        let Kept { mut streams, mut saves, .. } = Kept::cut(network, plan.num_rows(), &mut self.shared);
-        embed(network, &plan.tokens, streams[0]);
+        let Kept { mut streams, mut saves, .. } = Kept::cut(network, packed.num_rows(), &mut self.shared);
+        embed(network, &packed.tokens, streams[0]);
         for (layer, saves) in saves.iter_mut().enumerate() {
             let (before, after) = streams.split_at_mut(layer + 1);
             let (x, out) = (&*before[layer], &mut *after[0]);
-            network.project(layer, x, &plan.positions, ropes, saves, scratch);
-            network.attend(layer, plan, saves, scratch);
+            network.project(layer, x, &packed.positions, ropes, saves, scratch);
+            network.attend(layer, packed, saves, scratch);
             network.mix(layer, x, saves, scratch);
             network.finish(layer, saves, scratch, out);
         }
-        head.score(network, plan, streams[saves.len()], temperature)
+        head.score(network, packed, streams[saves.len()], temperature)
     }
 
     /// Adds the gradient of the latest [`Workspace::forward`], given that of its scores. Nothing else was computed since.
     pub(super) fn backward(
         &mut self,
         network: &Network,
-        plan: &Plan,
+        packed: &PackedBatch,
         ropes: &Ropes,
         grads: &ScoreGrads,
         gradient: &mut [f32],
     ) {
         let Inference { scratch, head, .. } = &mut self.inference;
-        let Kept { streams, saves, dx } = Kept::cut(network, plan.num_rows(), &mut self.shared);
-        head.backward(network, plan, grads, dx, gradient);
+        let Kept { streams, saves, dx } = Kept::cut(network, packed.num_rows(), &mut self.shared);
+        head.backward(network, packed, grads, dx, gradient);
         for (layer, (mut saves, x)) in saves.into_iter().zip(streams).enumerate().rev() {
-            network.layer_backward(layer, plan, ropes, x, &mut saves, scratch, dx, gradient);
+            network.layer_backward(layer, packed, ropes, x, &mut saves, scratch, dx, gradient);
         }
         if let Some(factor) = network.embedding_scale() {
             dx.par_chunks_mut(1 << 16).for_each(|dx| scale(dx, factor));
         }
         let embedding = network.layout.embedding.range.clone();
-        embedding_gradient(network.shape.hidden, &plan.tokens, dx, &mut gradient[embedding]);
+        embedding_gradient(network.shape.hidden, &packed.tokens, dx, &mut gradient[embedding]);
     }
 }
 

@@ -17,7 +17,7 @@ use rand::{Rng, SeedableRng};
 use exgrpo_core::journal::{BUILTIN, Decision, Event, EventKind, Slot};
 
 use super::part::{encode, parts};
-use super::table::Columns;
+use super::table::BatchColumns;
 use super::*;
 use arbitrary::arbitrary_rows;
 pub(crate) use arbitrary::{Arbitrary, Source};
@@ -240,7 +240,7 @@ fn missing_columns_nulls_and_unknown_words_are_named() {
         ("null", std::sync::Arc::new(StringArray::from(vec![Some("a"), None])) as ArrayRef, true),
     ])
     .unwrap();
-    let columns = Columns::new(&batch);
+    let columns = BatchColumns::new(&batch);
     assert_eq!(columns.get::<u32>("gone").unwrap_err(), "column gone is missing");
     assert_eq!(columns.get::<Option<u32>>("gone").unwrap(), [None, None], "older parts read as null there");
     assert_eq!(columns.get::<u32>("word").unwrap_err(), "column word has type Utf8, not UInt32");

@@ -81,7 +81,7 @@ pub struct Evaluator<'a> {
 
 /// How far an evaluation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct EvalProgress {
     /// Questions that are judged.
     pub done: usize,
     /// All questions.
@@ -99,7 +99,7 @@ impl Evaluator<'_> {
         &mut self,
         benchmarks: &[Benchmark],
         out: &Path,
-        mut tell: impl FnMut(Progress) -> bool,
+        mut tell: impl FnMut(EvalProgress) -> bool,
     ) -> anyhow::Result<Report> {
         let _claim = self.settings.claim(out)?;
         let mut rows = parts::read(out, benchmarks, self.settings)?;
@@ -114,7 +114,7 @@ impl Evaluator<'_> {
             .filter(|(benchmark, question)| !judged.contains(&(benchmark.name.clone(), question.id)))
             .collect();
         let mut rest = asked.as_slice();
-        let mut goes_on = tell(Progress { done: all - rest.len(), all });
+        let mut goes_on = tell(EvalProgress { done: all - rest.len(), all });
         while !rest.is_empty() && goes_on {
             let (part, later) = rest.split_at(self.questions_of_part(rest));
             let new = self.judge(part, next_part)?;
@@ -122,7 +122,7 @@ impl Evaluator<'_> {
             rows.extend(new);
             next_part += 1;
             rest = later;
-            goes_on = tell(Progress { done: all - rest.len(), all });
+            goes_on = tell(EvalProgress { done: all - rest.len(), all });
         }
         Ok(Report::new(benchmarks, &rows))
     }

@@ -65,14 +65,14 @@ pub struct Run {
     choices: Vec<String>,
     control: Control,
     swaps: swaps::Swaps,
-    progress: Progress,
+    progress: RunProgress,
     /// Warnings that people were told of, by reason.
     warned: BTreeSet<&'static str>,
 }
 
 /// The small state of a run.
 #[derive(Debug, Clone, PartialEq)]
-struct Progress {
+struct RunProgress {
     /// Steps done.
     step: u32,
     /// Optimizer updates done.

@@ -10,7 +10,7 @@ use super::inputs::{Inputs, Policies, load};
 use super::resume::{self, Found};
 use super::step::probe_of;
 use super::swaps::{Swaps, stored_policy};
-use super::{Progress, Run, identity};
+use super::{Run, RunProgress, identity};
 use crate::checkpoint::{self, GuestStates, RunState, Schedule, Writer};
 use crate::config::{Config, Engine, RunToml};
 use crate::control::{Content, Control};
@@ -176,7 +176,7 @@ impl Run {
             control,
             swaps,
             warned: BTreeSet::new(),
-            progress: Progress {
+            progress: RunProgress {
                 step: state.step,
                 weights_version: state.weights_version,
                 replay_open: state.replay_open,

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::tasks::{Columns, gather, split_by_task, tasks};
+use super::tasks::{HeadColumns, gather, split_by_task, tasks};
 use super::{QUERY_BLOCK, Reach};
 use crate::cpu::buffers::fit;
 use crate::cpu::elementwise::{add, attention_weights_again, attention_weights_backward, dot};
 use crate::cpu::kernel::{Left, Out, PANEL};
 use crate::cpu::network::Shape;
+use crate::cpu::packed::Group;
 use crate::cpu::panels::{Rows, multiply_panels};
-use crate::cpu::plan::Group;
 
 /// Buffers of one backward task.
 #[derive(Default)]
@@ -36,7 +36,7 @@ struct Segment {
 }
 
 impl Segment {
-    fn pack(&mut self, qkv: &[f32], stride: usize, rows: &Range<usize>, columns: &Columns, dim: usize) {
+    fn pack(&mut self, qkv: &[f32], stride: usize, rows: &Range<usize>, columns: &HeadColumns, dim: usize) {
         let keys = Rows::new(qkv, stride, rows, columns.key, dim);
         keys.pack_transposed(&mut self.keys_transposed);
         keys.pack_plain(&mut self.keys);
@@ -79,7 +79,7 @@ pub(in crate::cpu) fn backward(
         },
     );
     gather(shape, groups, region, width, dqkv, shape.qkv(), |row, key_head, part| {
-        let columns = Columns::new(shape, key_head);
+        let columns = HeadColumns::new(shape, key_head);
         let (query, key_value) = part.split_at(heads * dim);
         row[columns.query..][..heads * dim].copy_from_slice(query);
         row[columns.key..][..dim].copy_from_slice(&key_value[..dim]);
@@ -100,7 +100,7 @@ fn backward_task(
 ) {
     let (heads, dim, stride) = (shape.heads_per_key(), shape.head_dim, shape.qkv());
     let width = (heads + 2) * dim;
-    let columns = Columns::new(shape, key_head);
+    let columns = HeadColumns::new(shape, key_head);
     let all = group.rows();
     let log_sums = &saved.log_sums[(all.start * shape.key_heads + key_head * all.len()) * heads..];
     let Scratch { prompt, own, queries, dout: packed_dout, weights, dscores, gradients } = scratch;

@@ -1,14 +1,14 @@
-//! Attention of all rows of a plan.
+//! Attention of all rows of a packed.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::tasks::{Columns, gather, split_by_task, tasks};
+use super::tasks::{HeadColumns, gather, split_by_task, tasks};
 use super::{KeyValues, QUERY_BLOCK, Reach, attend};
 use crate::cpu::network::Shape;
+use crate::cpu::packed::Group;
 use crate::cpu::panels::Rows;
-use crate::cpu::plan::Group;
 
 /// Attention of all groups. `qkv` `[M, qkv]` (rotated) gives `out` `[M, query]` and `log_sums`, `[M, heads]` in the
 /// order of groups, key heads and rows. `region` is scratch for `[M, query]`.
@@ -28,7 +28,7 @@ pub(in crate::cpu) fn forward(
     tasks.into_par_iter().zip(parts).zip(sums).with_max_len(1).for_each_init(
         || [const { Vec::new() }; 5],
         |[keys, values, own_keys, own_values, scores], ((task, part), log_sums)| {
-            let columns = Columns::new(shape, task.key_head);
+            let columns = HeadColumns::new(shape, task.key_head);
             let first = task.rows().start;
             let mut segment = |rows: &Range<usize>, prompt: KeyValues<'_>, own: KeyValues<'_>| {
                 for head in 0..heads {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::cpu::network::Shape;
-use crate::cpu::plan::Group;
+use crate::cpu::packed::Group;
 use crate::cpu::product::{shares, split};
 
 /// Rows that are worth a thread's while to copy.
@@ -61,13 +61,13 @@ pub(super) fn split_by_task<'a>(
 }
 
 /// Columns of a key head in a row of `qkv`.
-pub(super) struct Columns {
+pub(super) struct HeadColumns {
     pub(super) query: usize,
     pub(super) key: usize,
     pub(super) value: usize,
 }
 
-impl Columns {
+impl HeadColumns {
     pub(super) fn new(shape: &Shape, key_head: usize) -> Self {
         let dim = shape.head_dim;
         let key = shape.query() + key_head * dim;

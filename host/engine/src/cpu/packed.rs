@@ -27,7 +27,7 @@ impl Group {
 /// A completion token to score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Target {
-    /// Index in [`Plan::head_rows`].
+    /// Index in [`PackedBatch::head_rows`].
     pub(super) head_row: u32,
     /// The token.
     pub(super) token: TokenId,
@@ -35,7 +35,7 @@ pub(super) struct Target {
 
 /// The rows of a batch.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct PackedBatch {
     /// Input tokens. `[M]`
     pub(super) tokens: Vec<TokenId>,
     /// Position of each row in its sequence. `[M]`
@@ -52,50 +52,50 @@ pub(super) struct Plan {
     pub(super) targets_by_row: Vec<u32>,
 }
 
-impl Plan {
+impl PackedBatch {
     /// Lays out `batch`, which must have been checked.
     ///
     /// # Errors
     /// More rows than an index can name.
     pub(super) fn new(batch: &[Sequence<'_>]) -> anyhow::Result<Self> {
-        let mut plan = Self::default();
+        let mut packed = Self::default();
         let mut rest = batch;
         while let Some(first) = rest.first() {
             let size = rest.iter().take_while(|sequence| sequence.prompt == first.prompt).count();
             let (group, others) = rest.split_at(size);
-            let start = plan.push_rows(first.prompt, 0);
-            let prompt = start..plan.tokens.len();
-            let last_prompt_row = plan.head_rows.len() as u32;
-            plan.head_rows.push(prompt.end as u32 - 1);
+            let start = packed.push_rows(first.prompt, 0);
+            let prompt = start..packed.tokens.len();
+            let last_prompt_row = packed.head_rows.len() as u32;
+            packed.head_rows.push(prompt.end as u32 - 1);
             let mut completions = Vec::with_capacity(size);
             for sequence in group {
                 let inputs = &sequence.completion[..sequence.completion.len() - 1];
-                let first_head_row = plan.head_rows.len() as u32;
-                let start = plan.push_rows(inputs, prompt.len());
-                completions.push(start..plan.tokens.len());
-                plan.head_rows.extend((start..plan.tokens.len()).map(|row| row as u32));
+                let first_head_row = packed.head_rows.len() as u32;
+                let start = packed.push_rows(inputs, prompt.len());
+                completions.push(start..packed.tokens.len());
+                packed.head_rows.extend((start..packed.tokens.len()).map(|row| row as u32));
                 for (t, &token) in sequence.completion.iter().enumerate() {
                     let head_row = if t == 0 { last_prompt_row } else { first_head_row + t as u32 - 1 };
-                    plan.targets.push(Target { head_row, token });
+                    packed.targets.push(Target { head_row, token });
                 }
             }
-            plan.groups.push(Group { prompt, completions });
+            packed.groups.push(Group { prompt, completions });
             rest = others;
         }
-        ensure!(plan.tokens.len() < u32::MAX as usize, "too many tokens in one batch, split it");
-        plan.sort_targets();
-        Ok(plan)
+        ensure!(packed.tokens.len() < u32::MAX as usize, "too many tokens in one batch, split it");
+        packed.sort_targets();
+        Ok(packed)
     }
 
     /// Lays out prompts alone, each with its last row as a head row. They must have been checked.
     pub(super) fn of_prompts(prompts: &[&[TokenId]]) -> Self {
-        let mut plan = Self::default();
+        let mut packed = Self::default();
         for prompt in prompts {
-            let start = plan.push_rows(prompt, 0);
-            plan.head_rows.push(plan.tokens.len() as u32 - 1);
-            plan.groups.push(Group { prompt: start..plan.tokens.len(), completions: Vec::new() });
+            let start = packed.push_rows(prompt, 0);
+            packed.head_rows.push(packed.tokens.len() as u32 - 1);
+            packed.groups.push(Group { prompt: start..packed.tokens.len(), completions: Vec::new() });
         }
-        plan
+        packed
     }
 
     fn push_rows(&mut self, ids: &[TokenId], first_position: usize) -> usize {
@@ -122,7 +122,7 @@ impl Plan {
         }
     }
 
-    /// Targets of a head row: indices into [`Plan::targets`].
+    /// Targets of a head row: indices into [`PackedBatch::targets`].
     pub(super) fn targets_of(&self, head_row: usize) -> &[u32] {
         &self.targets_by_row[self.targets_of[head_row] as usize..self.targets_of[head_row + 1] as usize]
     }
@@ -278,16 +278,16 @@ mod tests {
             Sequence { prompt: &[1, 2], completion: &[6] },
             Sequence { prompt: &[7], completion: &[8, 9] },
         ];
-        let plan = Plan::new(&batch).unwrap();
-        assert_eq!(plan.tokens, [1, 2, 3, 4, 7, 8]);
-        assert_eq!(plan.positions, [0, 1, 2, 3, 0, 1]);
-        assert_eq!(plan.groups[0], Group { prompt: 0..2, completions: vec![2..4, 4..4] });
-        assert_eq!(plan.groups[1].rows(), 4..6);
-        assert_eq!(plan.head_rows, [1, 2, 3, 4, 5]);
-        let scored: Vec<_> = plan.targets.iter().map(|target| (target.head_row, target.token)).collect();
+        let packed = PackedBatch::new(&batch).unwrap();
+        assert_eq!(packed.tokens, [1, 2, 3, 4, 7, 8]);
+        assert_eq!(packed.positions, [0, 1, 2, 3, 0, 1]);
+        assert_eq!(packed.groups[0], Group { prompt: 0..2, completions: vec![2..4, 4..4] });
+        assert_eq!(packed.groups[1].rows(), 4..6);
+        assert_eq!(packed.head_rows, [1, 2, 3, 4, 5]);
+        let scored: Vec<_> = packed.targets.iter().map(|target| (target.head_row, target.token)).collect();
         assert_eq!(scored, [(0, 3), (1, 4), (2, 5), (0, 6), (3, 8), (4, 9)]);
-        assert_eq!(plan.targets_of(0), [0, 3]);
-        assert_eq!(plan.targets_of(4), [5]);
+        assert_eq!(packed.targets_of(0), [0, 3]);
+        assert_eq!(packed.targets_of(4), [5]);
     }
 
     #[test]
