@@ -28,6 +28,7 @@ mod pool_rules;
 mod process;
 mod random_kills;
 mod ratios;
+mod reading_runs;
 mod recorded;
 mod run_directory;
 mod runs;

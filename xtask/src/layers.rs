@@ -15,7 +15,7 @@ struct Layer {
     reaches: &'static [&'static str],
 }
 
-const LAYERS: [Layer; 10] = [
+const LAYERS: [Layer; 11] = [
     Layer { package: "exgrpo-guest-sdk", ours: &[], names: &[], reaches: &[] },
     Layer { package: "exgrpo-core", ours: &["exgrpo-guest-sdk"], names: &[], reaches: &[] },
     Layer { package: "exgrpo-pool", ours: &["exgrpo-core"], names: &[], reaches: &[] },
@@ -59,8 +59,15 @@ const LAYERS: [Layer; 10] = [
         reaches: &["arrow", "candle", "minijinja", "parquet", "tokenizers", "wasmtime"],
     },
     Layer {
+        package: "exgrpo-analysis",
+        ours: &["exgrpo-core", "exgrpo-log", "exgrpo-train"],
+        names: &[],
+        reaches: &["arrow", "candle", "minijinja", "parquet", "tokenizers", "wasmtime"],
+    },
+    Layer {
         package: "exgrpo-host",
         ours: &[
+            "exgrpo-analysis",
             "exgrpo-core",
             "exgrpo-engine",
             "exgrpo-log",

@@ -5,6 +5,7 @@ mod make;
 mod model;
 mod output;
 mod progress;
+mod recorded;
 mod restart;
 mod swap;
 mod train;
@@ -32,6 +33,7 @@ Examples:
   exgrpo-host generate --model runs/… --prompt 1+1=            ask what was trained
   exgrpo-host export runs/… --out my-model                    for transformers, vLLM and the rest
   exgrpo-host --resume runs/2026-11-24-gaussian_medium-1f3c   go on after an interruption
+  exgrpo-host compare 'runs/*uniform*' 'runs/*on_policy*'      differences, paired by seed
   exgrpo-host eval --dataset embedded:arithmetic/test         measure a model
   exgrpo-host verify --gold 1/2 --response 'It is $0.5$.' --verifier policies/math_answer.wasm
   exgrpo-host swap runs/… policies/uniform.wasm               change the policy of a run that goes on";
@@ -68,6 +70,12 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Print what a verifier makes of answers.
     Verify(verify::VerifyArgs),
+    /// List runs: policies, seed, steps, accuracy, state.
+    Runs(recorded::RunsArgs),
+    /// Print what a run was given, who decided, what happened and how it went.
+    Show(recorded::ShowArgs),
+    /// Compare runs, paired by their seeds.
+    Compare(recorded::CompareArgs),
     /// Draw the default task's questions.
     Dataset(make::DatasetArgs),
     /// Make the base model of the default task.
@@ -128,7 +136,6 @@ fn tell_notes(source: &exgrpo_models::ModelSource) {
     }
 }
 
-/// Runs what the command line says.
 /// Refuses keys of `--set` that `who` doesn't use: those that begin otherwise than with one of `used`, and those that another
 /// flag stands for.
 fn check_keys(items: &[String], who: &str, used: &[&str], flags: &[(&str, &str)]) -> anyhow::Result<()> {
@@ -166,6 +173,7 @@ fn check_verifier(policies: &PolicySet, given: Option<&Path>) -> anyhow::Result<
     }
 }
 
+/// Runs what the command line says.
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => train::train(&cli.train),
@@ -176,6 +184,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Export(args)) => model::export(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Verify(args)) => verify::verify(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Runs(args)) => recorded::runs(&args),
+        Some(Command::Show(args)) => recorded::show(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Compare(args)) => recorded::compare(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Dataset(args)) => make::dataset(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::CompilePolicy) => Ok(compile::serve()),
         Some(Command::Pretrain(args)) => make::pretrain(&args).map(|()| ExitCode::SUCCESS),
