@@ -42,6 +42,6 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_foreign_text_stays_on_its_line() {
         let rows = [vec!["run".to_owned(), "steps".to_owned()], vec!["a\nb".to_owned(), "7".to_owned()]];
-        assert_eq!(table(&[Side::Left, Side::Right], &rows), "run    steps\na\\nb       7");
+        assert_eq!(table(&[Side::Left, Side::Right], &rows), "run   steps\na\\nb      7");
     }
 }
