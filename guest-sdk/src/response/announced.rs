@@ -1,7 +1,7 @@
 //! Answers that a phrase announces: "the answer is", "Answer:", "答案：", "la respuesta es".
 
 use super::conclusions::{LEADS, SUPPOSITIONS};
-use super::nouns::{Noun, nouns};
+use super::nouns::{DIRECT, Noun, nouns};
 
 /// Marks of bold type, headings and code, which may stand anywhere in a phrase.
 const MARKS: [char; 5] = ['*', '_', '`', '#', ' '];
@@ -213,6 +213,10 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
     if !found.eq_ignore_ascii_case(noun.name) || !(noun.is_compound || begins_word(text, start)) {
         return None;
     }
+    // "Long answer:" tells how.
+    if ["Long ", " long "].iter().any(|word| text[..start].ends_with(word)) {
+        return None;
+    }
     let mut rest = &text[end..];
     let at = |rest: &str| text.len() - rest.len();
     let behind_quote = rest.strip_prefix(['"', '\'']).map(|rest| rest.trim_start());
@@ -240,6 +244,9 @@ fn phrase_at(text: &str, start: usize, noun: &Noun) -> Option<(usize, bool)> {
         rest = found.trim_start_matches(MARKS);
     }
     noun.links.iter().find_map(|link| {
+        if *link == DIRECT {
+            return rest.starts_with(['$', '\\']).then(|| (at(rest), false));
+        }
         let behind = strip_word(rest, link)?;
         Some((at(behind), link.ends_with([':', '：', '】', '.'])))
     })
@@ -260,17 +267,20 @@ fn closing_bracket(before: &str) -> Option<char> {
 fn begins_word(text: &str, start: usize) -> bool {
     let is_capital = text[start..].starts_with(|char: char| char.is_ascii_uppercase());
     let before = text[..start].chars().next_back();
-    before.is_none_or(|char| {
-        !char.is_alphanumeric() || super::is_unspaced(char) || is_capital && char.is_lowercase()
-    })
+    before.is_none_or(|char| !char.is_alphanumeric() || is_joined(char) || is_capital && char.is_lowercase())
+}
+
+/// Whether words of a character's writing stand side by side: Chinese, Japanese, Korean, Thai.
+fn is_joined(char: char) -> bool {
+    super::is_unspaced(char) || matches!(char, '\u{0e00}'..='\u{0e7f}')
 }
 
 /// What follows a word, or a sign; a word doesn't go on behind its end.
 fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let start = text.get(..word.len())?;
     let rest = &text[word.len()..];
-    let is_whole = !word.ends_with(|char: char| char.is_alphabetic() && !super::is_unspaced(char))
-        || !rest.starts_with(|char: char| char.is_alphabetic() && !super::is_unspaced(char) || char == '\'');
+    let is_whole = !word.ends_with(|char: char| char.is_alphabetic() && !is_joined(char))
+        || !rest.starts_with(|char: char| char.is_alphabetic() && !is_joined(char) || char == '\'');
     (start.eq_ignore_ascii_case(word) && is_whole).then_some(rest)
 }
 

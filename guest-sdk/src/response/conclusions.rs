@@ -1,7 +1,33 @@
 //! Words that conclude, and words that only suppose.
 
 /// What leads to a label that takes back what was said before, in small letters.
-pub(super) const LEADS: [&str; 7] = ["final", "correct", "最终", "so", "hence", "thus", "therefore"];
+pub(super) const LEADS: [&str; 25] = [
+    "final",
+    "correct",
+    "corrected",
+    "revised",
+    "short",
+    "最终",
+    "so",
+    "hence",
+    "thus",
+    "therefore",
+    "правильный",
+    "верный",
+    "окончательный",
+    "итоговый",
+    "правильна",
+    "остаточна",
+    "doğru",
+    "nihai",
+    "सही",
+    "अंतिम",
+    "richtige",
+    "korrekte",
+    "endgültige",
+    "bonne",
+    "poprawna",
+];
 /// Words of a sentence that only supposes an answer or looks at it again.
 pub(super) const SUPPOSITIONS: [&str; 9] =
     ["if", "suppose", "assume", "otherwise", "verify", "check", "checking", "whether", "unless"];

@@ -12,7 +12,38 @@ pub(super) struct Noun {
     pub(super) is_compound: bool,
 }
 
-const ENGLISH: &[&str] = &["would be", "should be", "must be", "will be", "is", "are", "equals", ":", "="];
+const ENGLISH: &[&str] = &[
+    "would be",
+    "should be",
+    "must be",
+    "will be",
+    "is therefore",
+    "is thus",
+    "is then",
+    "is hence",
+    "is simply",
+    "is actually",
+    "is now",
+    "is indeed",
+    "is",
+    "are",
+    "equals",
+    "becomes",
+    "changes to",
+    "turns out to be",
+    "comes out to be",
+    "comes out to",
+    "comes to",
+    "works out to be",
+    "works out to",
+    "→",
+    "->",
+    "⇒",
+    ":",
+    "=",
+];
+/// What stands for no link: a formula follows the noun.
+pub(super) const DIRECT: &str = "#";
 const NORTHERN: &[&str] = &["är", "er", "blir", "bliver", ":"];
 /// A noun's abbreviation: "Ans. 7", "Ans.: 7".
 const ABBREVIATED: &[&str] = &[".:", ". :", ".", ":", "="];
@@ -68,7 +99,16 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
                 ]
             }
         }
-        b'c' => const { &[noun("choice", &["is"]), noun("correction", &[":"]), noun("corrected", &[":"])] },
+        b'c' => {
+            const {
+                &[
+                    noun("cevap", &[":", "=", DIRECT]),
+                    noun("choice", &["is"]),
+                    noun("correction", &[":"]),
+                    noun("corrected", &[":"]),
+                ]
+            }
+        }
         b'o' => {
             const {
                 &[
@@ -94,7 +134,10 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
         }
         0xd8 => {
             const {
-                &[qualified("الإجابة", &["الصحيحة", "النهائية"], &["هي", ":"]), noun("الجواب", &["هو", ":"])]
+                &[
+                    qualified("الإجابة", &["الصحيحة", "النهائية"], &["هي", ":"]),
+                    qualified("الجواب", &["النهائي", "الصحيح"], &["هو", ":"]),
+                ]
             }
         }
         b'<' => const { &[noun("<answer>", &[""])] },
@@ -152,11 +195,22 @@ pub(super) fn nouns(first: u8) -> &'static [Noun] {
             const {
                 &[
                     noun("ответ", &["равен", "будет", "это", ":", "—", "–", "-"]),
+                    noun("відповідь", &["є", ":", "—", "–", "-"]),
+                    noun("Відповідь", &["є", ":", "—", "–", "-"]),
                     noun("Ответ", &["равен", "будет", "это", ":", "—", "–", "-"]),
                 ]
             }
         }
         0xe7 => const { &[noun("答案", CHINESE), noun("答え", JAPANESE), noun("答", &[":", "："])] },
+        // Hindi and Thai.
+        0xe0 => {
+            const {
+                &[
+                    noun("उत्तर", &["है", ":", "=", DIRECT]),
+                    qualified("คำตอบ", &["ที่ถูกต้อง", "สุดท้าย"], &["คือ", ":", "="]),
+                ]
+            }
+        }
         0xe8 => const { &[noun("解答", JAPANESE)] },
         0xe6 => const { &[noun("正解", JAPANESE)] },
         0xeb => const { &[noun("답", &["은", "이", ":", "："])] },

@@ -1,7 +1,7 @@
 //! Words of sentences that take an answer back, in small letters.
 
 /// Words before such a sentence that stop somebody's thoughts.
-pub(super) const STOPS: [&str; 24] = [
+pub(super) const STOPS: [&str; 30] = [
     "wait",
     "hold",
     "no",
@@ -26,6 +26,12 @@ pub(super) const STOPS: [&str; 24] = [
     "подождите",
     "нет",
     "correction",
+    "لا",
+    "انتظر",
+    "bekle",
+    "czekaj",
+    "wacht",
+    "chờ",
 ];
 /// Other words before such a sentence.
 pub(super) const LEADS: [&str; 26] = [
@@ -57,7 +63,7 @@ pub(super) const LEADS: [&str; 26] = [
     "ma",
 ];
 /// What such a sentence is about.
-pub(super) const SUBJECTS: [&str; 36] = [
+pub(super) const SUBJECTS: [&str; 69] = [
     "this",
     "that",
     "it",
@@ -94,6 +100,39 @@ pub(super) const SUBJECTS: [&str; 36] = [
     "réponse",
     "respuesta",
     "resultado",
+    "هذه",
+    "هذا",
+    "القيمة",
+    "الإجابة",
+    "النتيجة",
+    "bu",
+    "cevap",
+    "sonuç",
+    "to",
+    "wynik",
+    "odpowiedź",
+    "dit",
+    "dat",
+    "antwoord",
+    "det",
+    "svaret",
+    "ini",
+    "itu",
+    "hasil",
+    "jawaban",
+    "यह",
+    "उत्तर",
+    "điều",
+    "này",
+    "kết",
+    "quả",
+    "ответ",
+    "результат",
+    "значение",
+    "valor",
+    "valore",
+    "valeur",
+    "wartość",
 ];
 /// Subjects that have their verb with them.
 pub(super) const JOINED: [&str; 6] = ["that's", "it's", "thats", "c'est", "there's", "i'm"];
@@ -127,7 +166,7 @@ pub(super) const ADVERBS: [&str; 18] = [
     "still",
 ];
 /// What takes an answer back.
-pub(super) const WRONG: [&str; 31] = [
+pub(super) const WRONG: [&str; 66] = [
     "wrong",
     "incorrect",
     "false",
@@ -159,6 +198,41 @@ pub(super) const WRONG: [&str; 31] = [
     "unmöglich",
     "impossibile",
     "imposible",
+    "خاطئة",
+    "خاطئ",
+    "خطأ",
+    "yanlış",
+    "hatalı",
+    "błędne",
+    "błędny",
+    "błędna",
+    "źle",
+    "niepoprawne",
+    "niepoprawna",
+    "fout",
+    "onjuist",
+    "fel",
+    "forkert",
+    "feil",
+    "salah",
+    "keliru",
+    "गलत",
+    "sai",
+    "неверна",
+    "ошибочно",
+    "ошибочен",
+    "equivocado",
+    "equivocada",
+    "erróneo",
+    "errónea",
+    "erroné",
+    "erronée",
+    "falso",
+    "falsa",
+    "erro",
+    "errore",
+    "erreur",
+    "fehler",
 ];
 /// How a value is off behind "too".
 pub(super) const OFF: [&str; 18] = [

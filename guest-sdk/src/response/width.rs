@@ -6,12 +6,13 @@ use std::borrow::Cow;
 const FULL_WIDTH: u32 = 0xfee0;
 
 /// The text with full-width digits, letters and punctuation as ASCII writes them, an ideographic full stop as a point with
-/// a space behind it, and the minus sign as a hyphen. Text in ASCII is left as it is.
+/// a space behind it, the minus sign as a hyphen, and digits of other scripts as ASCII's. Text in ASCII is left as it is.
 ///
 /// ```
 /// use exgrpo_guest_sdk::response::half_width;
 ///
 /// assert_eq!(half_width("答案：（－１２）。"), "答案:(-12). ");
+/// assert_eq!(half_width("١٨٢٤ ८४"), "1824 84");
 /// ```
 pub fn half_width(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || !text.chars().any(|char| narrow(char).is_some()) {
@@ -27,8 +28,15 @@ pub fn half_width(text: &str) -> Cow<'_, str> {
     Cow::Owned(narrowed)
 }
 
+/// The zeros of other scripts, each of which nine more digits follow: Arabic, Persian, Hindi, Bengali, Thai.
+const ZEROS: [u32; 5] = [0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50];
+
 /// The ASCII character that means the same.
 fn narrow(char: char) -> Option<char> {
+    let code = u32::from(char);
+    if let Some(zero) = ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)) {
+        return char::from_digit(code - zero, 10);
+    }
     Some(match char {
         '\u{3000}' => ' ',
         '。' | '｡' => '.',

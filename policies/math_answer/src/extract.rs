@@ -6,7 +6,7 @@ use crate::main_number::main_number;
 use crate::spans::{MAX_ANSWER, run_of_formulas, spans};
 use crate::statement::{announced_value, is_bare, last_statement, words_said};
 use crate::worked_out::results;
-use crate::{boxed, commands, modifiers, number_words, units};
+use crate::{boxed, commands, modifiers, number_words, parser, units};
 
 /// Boxes at the end of a response that are looked at.
 const MAX_BOXES: usize = 64;
@@ -52,6 +52,8 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
     if let Some(last) = boxes.last() {
         let rest = &text[last.range.end..];
         let revised = finished.then(|| revised(rest, last.content)).flatten();
+        let corrected = finished.then(|| corrected(rest)).flatten();
+        let revised = corrected.or(revised);
         let is_revised = revised.is_some();
         if !is_revised && let Some(anew) = response::taken_back(rest) {
             let answers = if finished { said_anew(anew) } else { Vec::new() };
@@ -175,8 +177,49 @@ fn answer_behind(text: &str) -> Option<&str> {
     marked.filter(|line| !line.is_empty()).or_else(|| response::settled(text).map(|found| found.line))
 }
 
-/// The answer that a phrase behind the last box announces anew.
+/// The answer that a sentence behind the last box gives in correcting it.
+fn corrected(rest: &str) -> Option<String> {
+    let told = response::corrected(rest)?.trim_start_matches([':', ',', ' ', '：', '，']);
+    let mut values = said_anew(told).into_iter();
+    let has_value =
+        |value: &String| value.contains(|char: char| char.is_ascii_digit() || "\\π√∞".contains(char));
+    values.find(|value| has_value(value) && parser::parse(value).is_ok())
+}
+
+/// The answer that a phrase behind the last box announces anew, before its value or behind it.
 fn revised(rest: &str, before: &str) -> Option<String> {
+    announced_anew(rest, before).or_else(|| {
+        let told = told_as_answer(rest)?;
+        let value = without_box(told).into_iter().next()?;
+        value.contains(|char: char| char.is_ascii_digit()).then_some(value)
+    })
+}
+
+/// The last sentence that tells its value before it says that it is the answer, up to these words: "we get 6 as the final answer".
+fn told_as_answer(text: &str) -> Option<&str> {
+    const PHRASES: [&str; 8] = [
+        " as the final answer",
+        " as my final answer",
+        " as our final answer",
+        " as the answer",
+        " as the correct answer",
+        " as the corrected answer",
+        " is the final answer",
+        " is my final answer",
+    ];
+    let end = PHRASES.iter().filter_map(|phrase| text.rfind(phrase)).max()?;
+    let before = &text[..end];
+    let start =
+        ["\n", ". ", "! ", "? "].iter().filter_map(|sign| Some(before.rfind(sign)? + sign.len())).max();
+    let told = &before[start.unwrap_or(0)..];
+    let is_supposed =
+        |word: &str| matches!(word, "if" | "not" | "never" | "would" | "give" | "gives" | "wrong");
+    let mut words = told.split(|char: char| !char.is_alphanumeric());
+    (!words.any(|word| is_supposed(&word.to_lowercase()))).then_some(told)
+}
+
+/// The answer that a phrase behind the last box announces anew.
+fn announced_anew(rest: &str, before: &str) -> Option<String> {
     let found = announced(rest)?;
     if !found.is_final(rest) {
         return None;

@@ -28,6 +28,7 @@ mod expr;
 mod extract;
 mod figures;
 mod function_call;
+mod headings;
 mod interval;
 mod latex;
 mod lexer;
@@ -143,6 +144,7 @@ impl MathAnswer {
         let response = plain::plain(response);
         let response = without_struck(&response);
         let response = proof_marks::without_proof_marks(&response);
+        let response = headings::without_headings(&response, gold);
         let found = extract::candidates_behind_thoughts(&response, request.finished);
         if let Some((values, is_same)) = together::assigned_parts(&request.reference, &response, &found) {
             return Some((values, Some(is_same)));
@@ -283,6 +285,12 @@ fn is_right(gold_text: &str, gold: &Expr, answer_text: &str, answer: &Expr) -> O
         answer_text.trim_start_matches(['$', ' ']).trim_start_matches("\\left").starts_with("\\{");
     if is_braced && matches!(answer, Expr::Set(items) if items.len() > 1) && is_one_value(gold) {
         return Some(false);
+    }
+    // "20" for `m + n = 20`
+    if let Some(value) = relation::value_of_terms(gold)
+        && answer.symbols().is_empty()
+    {
+        return compare::equivalent(value, relation::result(answer).unwrap_or(answer));
     }
     match compare::equivalent(gold, answer) {
         Some(false) if is_same_list(gold_text, gold, answer_text, answer) => Some(true),

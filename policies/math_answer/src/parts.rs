@@ -88,7 +88,8 @@ pub(crate) fn in_order(list: &str, count: usize, response: &str) -> Option<Vec<P
     ];
     let has = |name: &&str| response.contains(&format!("({name})"));
     let names = families.iter().find(|names| names[..count].iter().all(has))?;
-    let values: Vec<&str> = list.trim_matches(['$', ' ']).split([',', ';']).collect();
+    let values: Vec<&str> =
+        list.trim_matches(['$', ' ']).split([',', ';']).flat_map(|part| part.split(" and ")).collect();
     (values.len() == count).then(|| {
         let part = |(name, value): (&&str, &&str)| ((*name).to_owned(), value.trim().to_owned());
         names.iter().zip(&values).map(part).collect()
@@ -118,11 +119,7 @@ pub(crate) fn in_prose(gold: &[Part], text: &str) -> Option<Vec<String>> {
         let Some(place) = gold.iter().position(|(other, _)| other == name) else { continue };
         let next = headings.get(index + 1).map_or(text.len(), |(start, ..)| *start);
         let part = text.get(*end..next)?.trim_matches(|char: char| is_around(char));
-        let part = ["Part", "part", "and Part", "and part", "and", "For part", "for part", "For"]
-            .iter()
-            .find_map(|lead| part.strip_suffix(lead))
-            .unwrap_or(part)
-            .trim_matches(|char: char| is_around(char));
+        let part = without_lead(part);
         let part = ["is ", "are ", "= "].iter().find_map(|verb| part.strip_prefix(verb)).unwrap_or(part);
         *found.get_mut(place)? = crate::extract::candidates(part, true).answers.into_iter().next();
     }
@@ -135,10 +132,11 @@ pub(crate) fn named(text: &str) -> Option<Vec<Part>> {
     if text.len() > if is_worked { MAX_WORKED } else { MAX_LENGTH } {
         return None;
     }
-    let text = without_commands(text);
+    let text = without_commands(without_frame(text));
     let names = names(&text);
     let (first, ..) = names.first()?;
-    if !(2..=MAX_PARTS).contains(&names.len()) || !text[..*first].trim_matches(is_around).is_empty() {
+    let before = without_lead(text[..*first].trim_matches(is_around));
+    if !(2..=MAX_PARTS).contains(&names.len()) || !before.is_empty() {
         return None;
     }
     let mut parts: Vec<Part> = Vec::new();
@@ -146,7 +144,11 @@ pub(crate) fn named(text: &str) -> Option<Vec<Part>> {
         let next = names.get(index + 1).map_or(text.len(), |(start, ..)| *start);
         let value =
             text.get(*end..next)?.trim_matches(is_around).trim_end_matches(" and").trim_matches(is_around);
-        let value = ["is ", "are ", "= "].iter().find_map(|verb| value.strip_prefix(verb)).unwrap_or(value);
+        let value = without_lead(value);
+        let value = ["is ", "are ", "= ", "the answer is ", "the result is "]
+            .iter()
+            .find_map(|verb| value.strip_prefix(verb))
+            .unwrap_or(value);
         let value = unboxed(value.trim_matches(is_around));
         let has_value = value.contains(|char: char| char.is_ascii_digit() || "\\π∞√∅".contains(char));
         if !has_value || parts.iter().any(|(other, _)| other == name) {
@@ -219,6 +221,24 @@ pub(crate) fn values(gold: &[Part], answer: &str) -> Option<Vec<String>> {
     (listed.len() == gold.len()).then_some(listed)
 }
 
+/// A text without the words at its end that lead to the name of a part.
+fn without_lead(text: &str) -> &str {
+    const LEADS: [&str; 8] =
+        ["and For part", "and for part", "For part", "for part", "and Part", "and part", "Part", "part"];
+    let rest = LEADS.iter().find_map(|lead| text.strip_suffix(lead)).unwrap_or(text);
+    let rest = rest.trim_end_matches(is_around);
+    rest.strip_suffix("and").or_else(|| rest.strip_suffix("For")).unwrap_or(rest).trim_matches(is_around)
+}
+
+/// What is in a box that is all of a text.
+fn without_frame(text: &str) -> &str {
+    let bare = text.trim().trim_matches('$').trim();
+    match exgrpo_guest_sdk::response::boxes(bare).as_slice() {
+        [one] if one.range.start == 0 && one.range.end == bare.len() => one.content,
+        _ => text,
+    }
+}
+
 /// What is in the only box of a value, perhaps behind its working.
 fn unboxed(value: &str) -> &str {
     let boxes = exgrpo_guest_sdk::response::boxes(value);
@@ -283,6 +303,9 @@ fn names(text: &str) -> Vec<(usize, usize, String)> {
             found.push((at, at + close + 1, name));
         }
     }
+    if found.is_empty() {
+        found = labels(text);
+    }
     if !found.is_empty() {
         return found;
     }
@@ -303,6 +326,21 @@ fn names(text: &str) -> Vec<(usize, usize, String)> {
         }
     }
     found
+}
+
+/// Names of parts at the beginning of lines, without a bracket before them: `a)`, `b.`, `2.`.
+fn labels(text: &str) -> Vec<(usize, usize, String)> {
+    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+    let label = |start: usize| {
+        let line = &text[start..];
+        let bare = line.trim_start_matches(['*', '#', ' ', '-', '_']);
+        let name = bare.chars().next().filter(|char| matches!(char, 'a'..='h' | '1'..='8'))?;
+        let behind = bare[1..].trim_start_matches('*').strip_prefix([')', '.', ':'])?;
+        let at = start + line.len() - bare.len();
+        let end = text.len() - behind.len();
+        behind.starts_with([' ', '*', '\n']).then(|| (at, end, name.to_string()))
+    };
+    starts.filter_map(label).collect()
 }
 
 #[cfg(test)]

@@ -9,13 +9,27 @@ use crate::lexer::Token;
 
 /// A gold answer, a response or a part of one, ready to be read.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    match half_width(text) {
+    let halved = match half_width(text) {
         Cow::Borrowed(text) => unescaped(text),
         Cow::Owned(text) => match unescaped(&text) {
             Cow::Owned(unescaped) => Cow::Owned(unescaped),
             Cow::Borrowed(_) => Cow::Owned(text),
         },
+    };
+    if halved.contains("{,}") { Cow::Owned(with_points(&halved)) } else { halved }
+}
+
+/// `2{,}54` as `2.54`: such a comma is part of a number, and decimal unless three digits follow it.
+fn with_points(text: &str) -> String {
+    let mut parts = text.split("{,}");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let is_decimal = out.ends_with(|char: char| char.is_ascii_digit()) && digits > 0 && digits != 3;
+        out.push_str(if is_decimal { "." } else { "{,}" });
+        out.push_str(part);
     }
+    out
 }
 
 /// A price with its sign of currency escaped, so that it doesn't open a formula: `$15`.
@@ -88,5 +102,6 @@ mod tests {
         ] {
             assert_eq!(plain(text), text);
         }
+        assert_eq!(plain("$2{,}54$, $1{,}234$, $12{,}5$"), "$2.54$, $1{,}234$, $12.5$");
     }
 }

@@ -17,6 +17,16 @@ pub(crate) fn assigned(expr: &Expr) -> Option<(&Expr, &Expr)> {
     (all_equal && is_name(name)).then_some((name.as_ref(), value))
 }
 
+/// The constant that an expression of several variables is said to have, 20 of `m + n = 20`, but not of a line, `x + y = 5`.
+pub(crate) fn value_of_terms(expr: &Expr) -> Option<&Expr> {
+    let Expr::Relation(terms, rest) = expr else { return None };
+    let [(comparison, value)] = rest.as_slice() else { return None };
+    let names = terms.symbols();
+    let is_plane = names.iter().any(|name| matches!(name.as_str(), "x" | "y" | "z"));
+    let is_terms = names.len() > 1 && !is_plane && !is_name(terms);
+    (comparison.is_equality() && is_terms && value.symbols().is_empty()).then_some(value)
+}
+
 /// Sides of a calculation that is looked at; more are no answer.
 const MAX_SIDES: usize = 16;
 

@@ -152,6 +152,46 @@ pub(crate) fn without_copula(value: &str) -> &str {
     bare.map(str::trim_end).filter(|bare| !bare.is_empty()).unwrap_or(value)
 }
 
+/// Whether a sentence says that there is no solution, without a doubt or an exception.
+pub(crate) fn says_no_solution(sentence: &str) -> bool {
+    // What such a sentence leaves out is a solution, and what it only thinks is none.
+    const EXCEPTIONS: [&str; 12] = [
+        " other than",
+        " except",
+        " besides",
+        " beside ",
+        " apart from",
+        " aside from",
+        " but ",
+        " beyond ",
+        "er than ",
+        " less than",
+        " outside",
+        " anders als",
+    ];
+    const DOUBTS: [&str; 13] = [
+        "if ",
+        "not ",
+        "n't ",
+        "think",
+        "thought",
+        "seem",
+        "suppose",
+        "claim",
+        "wrong",
+        "false that",
+        "assume",
+        "looks like",
+        "appear",
+    ];
+    let lower = sentence.to_lowercase();
+    let phrases = ["no solution", "no real solution", "no integer solution", "无解", "無解"];
+    let Some(at) = phrases.iter().find_map(|words| lower.find(words)) else { return false };
+    !DOUBTS.iter().any(|word| lower[..at].contains(word))
+        && !EXCEPTIONS.iter().any(|word| lower[at..].contains(word))
+        && !["if ", "not "].iter().any(|word| lower[at..].contains(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

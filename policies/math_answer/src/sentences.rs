@@ -2,9 +2,9 @@
 
 use crate::main_number::main_number;
 use crate::modifiers::begins_with_denial;
-use crate::remarks::is_only_demotion;
+use crate::remarks::{is_only_demotion, says_no_solution};
 use crate::spans::Span;
-use crate::statement::{is_conclusion, says_no_solution};
+use crate::statement::is_conclusion;
 
 /// Words whose point ends no sentence.
 const ABBREVIATIONS: [&str; 9] = ["approx", "i.e", "e.g", "rs", "no", "vs", "dr", "mr", "st"];

@@ -107,7 +107,7 @@ pub(crate) fn run_of_formulas(text: &str, spans: &[Span<'_>], first: bool) -> Op
     if run.iter().map(|span| span.content.len()).sum::<usize>() > MAX_ANSWER {
         return None;
     }
-    let mut answer = run.iter().map(|span| span.content).collect::<Vec<_>>().join(", ");
+    let mut answer = run.iter().map(|span| concluded(span.content)).collect::<Vec<_>>().join(", ");
     let (start, end) = (run.first()?.start, run.last()?.end);
     if let Some(percent) = percent_behind(&text[end..]) {
         answer.push_str(percent);
@@ -115,6 +115,13 @@ pub(crate) fn run_of_formulas(text: &str, spans: &[Span<'_>], first: bool) -> Op
         answer = format!("{answer} \\text{{ {scale}}}");
     }
     Some(Run { answer, start, end })
+}
+
+/// What a formula leads to: `x = 4` of `2x = 8 \Rightarrow x = 4`.
+fn concluded(formula: &str) -> &str {
+    const ARROWS: [&str; 5] = ["\\Longrightarrow", "\\Rightarrow", "\\implies", "⇒", "⟹"];
+    let behind = ARROWS.iter().filter_map(|arrow| Some(formula.rfind(arrow)? + arrow.len())).max();
+    behind.map(|at| formula[at..].trim()).filter(|rest| !rest.is_empty()).unwrap_or(formula)
 }
 
 /// A word behind a formula that multiplies it: "$3$ million".

@@ -6,7 +6,7 @@ use crate::clause::{is_name, main_clause};
 use crate::figures::{Number, leading_number, numbers};
 use crate::main_number::{begins_comparison, main_number};
 use crate::modifiers::{self, begins_with_denial};
-use crate::remarks::{without_clause, without_copula};
+use crate::remarks::{says_no_solution, without_clause, without_copula};
 use crate::sentences::{end_of_sentence, last_with_value};
 use crate::spans::{self, MAX_ANSWER, Span, run_of_formulas};
 use crate::words::VERBS;
@@ -60,7 +60,8 @@ pub(crate) fn announced_value(text: &str) -> Vec<String> {
     let spans: Vec<Span<'_>> = spans.into_iter().filter(|span| span.end <= end).collect();
     if begins_with_denial(sentence) {
         // "not 11 but 56"
-        let told = sentence.split_once(" but ").map(|(_, told)| told);
+        let joints = [" but ", ", а ", " sondern ", ", sino ", ", bensì "];
+        let told = joints.iter().find_map(|joint| sentence.split_once(joint)).map(|(_, told)| told);
         return match told.filter(|told| begins_value(told) && !begins_with_denial(told)) {
             Some(told) => value(told, told.as_ptr() as usize - sentence.as_ptr() as usize, &spans),
             None => Vec::new(),
@@ -91,6 +92,15 @@ pub(crate) fn last_statement(text: &str, spans: &[Span<'_>]) -> Option<Vec<Strin
         .filter(|span| span.start >= from && span.end <= end)
         .map(|span| Span { start: span.start - from, end: span.end - from, ..*span })
         .collect();
+    let begins = |words: &str| {
+        sentence.trim_start().get(..words.len()).is_some_and(|head| head.eq_ignore_ascii_case(words))
+    };
+    if ["if it were", "if it was", "were it ", "if the answer were", "if the value were"]
+        .into_iter()
+        .any(begins)
+    {
+        return Some(Vec::new());
+    }
     if says_no_solution(sentence) {
         return Some(vec!["no solution".to_owned()]);
     }
@@ -168,7 +178,9 @@ fn value(part: &str, at: usize, spans: &[Span<'_>]) -> Vec<String> {
             || numbers(part).into_iter().next().filter(is_unaltered).map(|number| number.with_unit(part));
         bare_run(part).map(|(_, run)| run.to_owned()).or_else(number)
     };
-    std::iter::once(bare.to_owned()).chain(rest).filter(|value| !value.is_empty()).collect()
+    // "**47** such integers"
+    let bare = bare.replace("**", "");
+    std::iter::once(bare).chain(rest).filter(|value| !value.is_empty()).collect()
 }
 
 /// What a text without any value says in words: all of it, and what is behind its verb.
@@ -193,45 +205,6 @@ fn number_in_words(text: &str) -> Option<String> {
     let before = said.split(' ').next().and_then(|first| text.to_lowercase().find(first));
     let is_altered = before.and_then(|at| text.get(..at)).is_none_or(|before| modifiers::alter(before, ""));
     (is_alone && !is_altered).then(|| number_words::number(&said).map(|number| number.to_string())).flatten()
-}
-
-pub(crate) fn says_no_solution(sentence: &str) -> bool {
-    // What such a sentence leaves out is a solution, and what it only thinks is none.
-    const EXCEPTIONS: [&str; 12] = [
-        " other than",
-        " except",
-        " besides",
-        " beside ",
-        " apart from",
-        " aside from",
-        " but ",
-        " beyond ",
-        "er than ",
-        " less than",
-        " outside",
-        " anders als",
-    ];
-    const DOUBTS: [&str; 13] = [
-        "if ",
-        "not ",
-        "n't ",
-        "think",
-        "thought",
-        "seem",
-        "suppose",
-        "claim",
-        "wrong",
-        "false that",
-        "assume",
-        "looks like",
-        "appear",
-    ];
-    let lower = sentence.to_lowercase();
-    let phrases = ["no solution", "no real solution", "no integer solution", "无解", "無解"];
-    let Some(at) = phrases.iter().find_map(|words| lower.find(words)) else { return false };
-    !DOUBTS.iter().any(|word| lower[..at].contains(word))
-        && !EXCEPTIONS.iter().any(|word| lower[at..].contains(word))
-        && !["if ", "not "].iter().any(|word| lower[at..].contains(word))
 }
 
 fn begins_with_prose(sentence: &str, spans: &[Span<'_>]) -> bool {

@@ -17,6 +17,10 @@ pub(crate) fn results(text: &str) -> Cow<'_, str> {
         let Some(start) = beginning(text, copied, at) else { continue };
         let Some(result) = result(text, at + 1) else { continue };
         out.push_str(&text[copied..start]);
+        // The signs around a formula stay both, one that is of money goes.
+        if text[start..].starts_with('$') && text[result.end..].starts_with('$') {
+            out.push('$');
+        }
         out.push_str(&text[result.clone()]);
         copied = result.end;
     }
