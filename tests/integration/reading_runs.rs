@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use exgrpo_core::rundir::RunDir;
+use exgrpo_core::sealed;
 use exgrpo_core::types::Origin;
 use exgrpo_log::{metric, read};
 
-use crate::process::host;
+use crate::process::{host, start};
 use crate::runs::{finish, small};
 
 fn printed(arguments: &[&str], folder: &Path) -> (String, String, bool) {
@@ -78,4 +80,58 @@ fn runs_are_listed_shown_and_compared_by_what_their_logs_say() {
     let (list, told, ok) = printed(&["runs"], dir.path());
     assert!(!ok && told.starts_with("warning: runs/paper-2/run.toml"), "{told}");
     assert_eq!(list.lines().count(), 4, "{list}");
+}
+
+/// Makes of a run what commit f1934b9 left: run.toml without format, id and digest, checkpoints of layout 1.
+fn make_old(run: &Path, step: u32) {
+    let toml = std::fs::read_to_string(run.join("run.toml")).unwrap();
+    let settings = "steps = 2\nseed = 3\n[rollout]\nquestions = 4\ngroup_size = 4\n[eval]\nenabled = false\n";
+    assert!(toml.contains("questions = 4"));
+    let about = "[run]\nexgrpo_version = \"0.0.0\"\nlog_schema_version = 2\nmodel = \"embedded:arithmetic\"\nname = \"old\"\n";
+    std::fs::write(run.join("run.toml"), format!("{settings}{about}")).unwrap();
+    let checkpoint = RunDir::at(run).checkpoint(step);
+    let files = ["model.safetensors", "optimizer.safetensors", "pool.safetensors"].map(|name| {
+        let bytes = std::fs::read(checkpoint.join(name)).unwrap();
+        format!("[\"{name}\", \"{}\"]", sealed::sha256(&bytes))
+    });
+    let state =
+        format!("{{\"version\": 1, \"files\": [{}], \"state\": {{\"step\": {step}}}}}", files.join(", "));
+    std::fs::write(checkpoint.join("state.json"), state).unwrap();
+    std::fs::remove_file(checkpoint.join("state.jsonl")).unwrap();
+    std::fs::remove_file(checkpoint.join("config.toml")).unwrap();
+}
+
+#[test]
+fn a_run_of_before_files_had_digests_is_read_and_not_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("old");
+    assert!(start(&run, "2").status().unwrap().success());
+    let ask = || printed(&["generate", "--model", "old", "--prompt", "1+1="], dir.path());
+    let (now, _, ok) = ask();
+    assert!(ok);
+    make_old(&run, 2);
+    let (old, told, ok) = ask();
+    assert!(ok && old == now, "{told}");
+    assert!(told.contains("warning: old/run.toml was written before such files had a digest"), "{told}");
+    let (page, _, ok) = printed(&["show", "old"], dir.path());
+    assert!(
+        ok && page.starts_with("old: finished, step 2 of 2\nexgrpo 0.0.0, model embedded:arithmetic"),
+        "{page}"
+    );
+    let eval = ["eval", "--model", "old", "--dataset", "embedded:arithmetic/test", "--limit", "2"];
+    let (table, told, ok) = printed(&eval, dir.path());
+    assert!(ok && table.contains("| 2 |"), "{told}");
+
+    let (_, told, ok) = printed(&["--resume", "old"], dir.path());
+    assert!(!ok && told.starts_with("error: old/run.toml was written by exgrpo 0.0.0"), "{told}");
+    // Its weights are compared all the same.
+    let weights = RunDir::at(&run).checkpoint(2).join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    let (_, told, ok) = ask();
+    assert!(
+        !ok && told.contains("model.safetensors is damaged: its SHA-256 is not the one recorded"),
+        "{told}"
+    );
 }

@@ -66,7 +66,7 @@ impl RecordedRun {
     /// run.toml is absent, damaged or of another program; the directory can't be listed.
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
         let run = RunDir::at(dir);
-        let toml = RunToml::read(&run.config())?;
+        let toml = RunToml::read_to_look_at(&run.config())?;
         let metrics = parts(dir, metrics::TABLE)?;
         let last = metrics.last().map_or(0, |part| part.last);
         let state = match run.is_being_written()? {

@@ -64,20 +64,27 @@ impl Trained {
     /// A file is absent or damaged.
     fn read(self) -> anyhow::Result<ModelSource> {
         // Its digests tell a damaged checkpoint before anything is made of it.
-        checkpoint::check(&self.checkpoint).with_context(|| {
+        checkpoint::check_weights(&self.checkpoint).with_context(|| {
             format!(
                 "checkpoint {} can't be used\nhint: an earlier one may do: {}",
                 self.checkpoint.display(),
                 self.run.checkpoints().join("STEP").display()
             )
         })?;
-        let run_toml = RunToml::read(&self.run.config())
+        let run_toml = RunToml::read_to_look_at(&self.run.config())
             .map_err(|error| anyhow::anyhow!("{error:#}\n{}", checkpoint::run_toml_hint(&self.run)))?;
         let recorded = identity::of_run_toml(&run_toml)?;
+        let is_unsealed = run_toml.is_unsealed();
         let config = run_toml.config;
-        let source = ModelSource::read_with_weights(&self.files(&config), &self.checkpoint)?;
+        let mut source = ModelSource::read_with_weights(&self.files(&config), &self.checkpoint)?;
         if let Some(recorded) = recorded {
             self.check(&recorded, &source)?;
+        }
+        if is_unsealed {
+            source.notes.push(format!(
+                "{} was written before such files had a digest: nothing tells whether it is as it was",
+                self.run.config().display()
+            ));
         }
         Ok(ModelSource { trained_prompt: Some(config.prompt), ..source })
     }

@@ -6,6 +6,7 @@
 
 mod buckets;
 mod guest_states;
+mod older;
 mod schedule;
 mod state;
 mod writer;
@@ -38,7 +39,7 @@ const FILES: [&str; 4] = [WEIGHTS, OPTIMIZER, POOL, CONFIG];
 
 /// True when `dir` is a checkpoint of ours, sound or not.
 pub fn is_checkpoint(dir: &Path) -> bool {
-    dir.join(STATE).is_file() || dir.join("state.json").is_file()
+    dir.join(STATE).is_file() || dir.join(older::STATE).is_file()
 }
 
 /// Reads and checks the whole checkpoint of `step`; weights and optimizer lie in it, checked. `max_guest_state`: the
@@ -82,6 +83,17 @@ pub fn check(dir: &Path) -> anyhow::Result<u32> {
     Ok(file.state.step)
 }
 
+/// The same for a checkpoint whose weights are used and from which no run goes on: one of layout 1 will do.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_weights(dir: &Path) -> anyhow::Result<u32> {
+    match !dir.join(STATE).exists() && dir.join(older::STATE).is_file() {
+        true => older::check(dir),
+        false => check(dir),
+    }
+}
+
 /// The bytes of each policy of a snapshot, from the run directory. `limit`: bytes of the largest file that is read.
 ///
 /// # Errors
@@ -113,6 +125,11 @@ pub fn run_toml_hint(dir: &RunDir) -> String {
     match config_copy(dir) {
         Some(copy) => {
             format!("hint: a checkpoint holds a copy: cp {} {}", copy.display(), dir.config().display())
+        }
+        None if crate::config::RunToml::read_to_look_at(&dir.config())
+            .is_ok_and(|toml| toml.is_unsealed()) =>
+        {
+            "hint: a new run may begin with its settings, without the table [run]: --config FILE".to_owned()
         }
         None => {
             "hint: put back the file that the run was begun with; nothing else of it was touched".to_owned()

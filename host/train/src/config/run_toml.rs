@@ -54,7 +54,28 @@ impl RunToml {
     /// It is absent, damaged, edited, or of another program.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let bytes = sealed::read_limited(path, MAX_RUN_TOML)?;
-        Self::parse(&bytes, path)
+        Self::parse(&bytes, path).map_err(|error| match without_digest(&bytes) {
+            Some(_) => anyhow::anyhow!(
+                "{} was written by exgrpo {UNSEALED}, whose runs can be looked at (show, eval, generate, export), not gone on with",
+                path.display()
+            ),
+            None => error,
+        })
+    }
+
+    /// The same to look at the run rather than to go on with it: a run.toml of before such files had a digest is read, too.
+    /// Such a run has no id.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; one that has a digest is checked as always.
+    pub fn read_to_look_at(path: &Path) -> anyhow::Result<Self> {
+        let bytes = sealed::read_limited(path, MAX_RUN_TOML)?;
+        Self::parse(&bytes, path).or_else(|error| without_digest(&bytes).ok_or(error))
+    }
+
+    /// True for the run.toml of a run of before such files had a digest: nothing can tell whether it is as it was written.
+    pub fn is_unsealed(&self) -> bool {
+        self.id.is_empty()
     }
 
     /// The same of bytes; `path` is for errors.
@@ -69,6 +90,24 @@ impl RunToml {
             parse_body(body).with_context(|| format!("{} can't be used", path.display()))?;
         Ok(Self { text: text.to_owned(), config, id, run, defaulted })
     }
+}
+
+/// The version of the programs whose run.toml has no digest.
+const UNSEALED: &str = "0.0.0";
+
+/// The run.toml of a program of before it had a digest, which says so by its version and has no format. Anything else is
+/// none: a newer one that was cut short says another version, or no more has the table that does.
+fn without_digest(bytes: &[u8]) -> Option<RunToml> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let mut table: toml::Table = text.parse().ok()?;
+    let run = table.remove(RUN_TABLE)?.as_table()?.clone();
+    let is_old = run.get("exgrpo_version").and_then(toml::Value::as_str) == Some(UNSEALED);
+    if !is_old || run.contains_key("format") || !run.contains_key("name") {
+        return None;
+    }
+    let config: Config = toml::Value::Table(table).try_into().ok()?;
+    config.validate().ok()?;
+    Some(RunToml { text: text.to_owned(), config, id: String::new(), run, defaulted: Vec::new() })
 }
 
 fn parse_body(body: &str) -> anyhow::Result<(Config, String, toml::Table, Vec<String>)> {
@@ -139,6 +178,31 @@ mod tests {
         for text in ["", "seed = 1\n", &written.text[..written.text.len() / 2], &changed, &without] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.starts_with("run.toml "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_before_there_was_a_digest_can_be_looked_at_and_no_other_without_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.toml");
+        let look = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            RunToml::read_to_look_at(&path)
+        };
+        let old = "steps = 4\nseed = 7\n[rollout]\nquestions = 8\n[run]\nexgrpo_version = \"0.0.0\"\nname = \"a\"\n";
+        let read = look(old).unwrap();
+        assert!(read.is_unsealed() && read.config.seed == 7 && read.config.rollout.questions == 8);
+        assert!(RunToml::read(&path).is_err(), "nothing goes on with it");
+        let now = example().text;
+        assert!(!look(&now).unwrap().is_unsealed());
+        let unsealed =
+            now.lines().filter(|line| !line.starts_with("# sha256")).collect::<Vec<_>>().join("\n");
+        let cut = &now[..now.find("[run]").unwrap()];
+        let no_name = old.replace("name = \"a\"\n", "");
+        let unknown = old.replace("seed = 7", "sead = 7");
+        for text in [&*unsealed, cut, &no_name, &unknown, "", &now.replace("questions = 8", "questions = 9")]
+        {
+            assert!(look(text).is_err(), "{text}");
         }
     }
 
