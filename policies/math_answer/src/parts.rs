@@ -88,6 +88,7 @@ pub(crate) fn in_order(list: &str, count: usize, response: &str) -> Option<Vec<P
     ];
     let has = |name: &&str| response.contains(&format!("({name})"));
     let names = families.iter().find(|names| names[..count].iter().all(has))?;
+    let list = list.replace("\\text{ and }", " and ").replace("\\text{and}", " and ");
     let values: Vec<&str> =
         list.trim_matches(['$', ' ']).split([',', ';']).flat_map(|part| part.split(" and ")).collect();
     (values.len() == count).then(|| {
