@@ -24,6 +24,7 @@ mod retraction;
 mod retraction_words;
 mod scales;
 mod struck;
+mod surrender;
 mod width;
 mod withdrawal;
 mod withdrawal_words;
@@ -45,6 +46,7 @@ pub use phrases::Phrases;
 pub use retraction::{reconsidered, taken_back};
 pub use scales::{Scale, scale};
 pub use struck::without_struck;
+pub use surrender::gives_up;
 pub use width::{half_width, is_unspaced};
 pub use work::is_left_to_work_out;
 

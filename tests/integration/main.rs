@@ -24,6 +24,7 @@ mod objectives;
 mod output;
 mod own_data;
 mod policy_files;
+mod policy_tools;
 mod pool_rules;
 mod process;
 mod random_kills;

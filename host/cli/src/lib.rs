@@ -4,6 +4,7 @@ mod eval;
 mod make;
 mod model;
 mod output;
+mod policy;
 mod progress;
 mod recorded;
 mod restart;
@@ -36,6 +37,7 @@ Examples:
   exgrpo-host compare 'runs/*uniform*' 'runs/*on_policy*'      differences, paired by seed
   exgrpo-host eval --dataset embedded:arithmetic/test         measure a model
   exgrpo-host verify --gold 1/2 --response 'It is $0.5$.' --verifier policies/math_answer.wasm
+  exgrpo-host policy new recent --slot sampling               begin a policy of your own
   exgrpo-host swap runs/… policies/uniform.wasm               change the policy of a run that goes on";
 
 #[global_allocator]
@@ -70,6 +72,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Print what a verifier makes of answers.
     Verify(verify::VerifyArgs),
+    /// Tools for writing policies: a crate to begin with, and what a policy is.
+    Policy(policy::PolicyArgs),
     /// List runs: policies, seed, steps, accuracy, state.
     Runs(recorded::RunsArgs),
     /// Print what a run was given, who decided, what happened and how it went.
@@ -184,6 +188,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Export(args)) => model::export(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Verify(args)) => verify::verify(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Policy(args)) => policy::policy(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Runs(args)) => recorded::runs(&args),
         Some(Command::Show(args)) => recorded::show(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Compare(args)) => recorded::compare(&args).map(|()| ExitCode::SUCCESS),

@@ -18,9 +18,15 @@ pub(super) use exgrpo::policy::host_log;
 pub(super) use exgrpo::policy::types::{Column, PolicyError, ProblemColumns, TrajectoryColumns};
 pub(super) use exports::exgrpo::policy as slots;
 
+/// The interfaces' package and its version.
+const PACKAGE: &str = "exgrpo:policy";
+const VERSION: &str = "0.1.0";
+/// Both, as in `guest-sdk/wit`: what a policy has to be built for.
+pub const INTERFACE: &str = "exgrpo:policy@0.1.0";
+
 /// Full name of an interface, as components export it.
 pub(super) fn interface(name: &str) -> String {
-    format!("exgrpo:policy/{name}@0.1.0")
+    format!("{PACKAGE}/{name}@{VERSION}")
 }
 
 /// Where a component keeps each interface; `None` when it does not export it.

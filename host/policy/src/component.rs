@@ -64,6 +64,9 @@ pub(super) struct GuestPolicy {
     /// Keys of the run's parameters that it took, and the names that it declares.
     pub(super) params: params::Resolved,
     params_json: String,
+    /// What it says of its parameters.
+    pub(super) schema: String,
+    pub(super) imports_log: bool,
     pre: InstancePre<HostState>,
 }
 
@@ -101,6 +104,8 @@ impl GuestPolicy {
             let detail = format!("it exports no `{metadata}`: build it with a guest-sdk of this version");
             return Err(refuse(detail));
         }
+        // What it imports otherwise does not link.
+        let imports_log = component.component_type().imports(engine).len() > 0;
         let pre = linker.instantiate_pre(&component).map_err(|error| {
             refuse(format!("{error:#}; a policy may import nothing but exgrpo:policy/host-log"))
         })?;
@@ -124,12 +129,15 @@ impl GuestPolicy {
             config: Arc::clone(config),
             params: params::Resolved::default(),
             params_json: "{}".to_owned(),
+            schema: String::new(),
+            imports_log,
             pre,
         };
         let schema = loaded.describe(log).map_err(|fault| refuse(fault.to_string()))?;
         let configure = |detail: String| Reject::Config { policy: policy.clone(), detail };
         loaded.params = params::resolve(&schema, &loaded.info.name, run_params).map_err(configure)?;
         loaded.info.params = loaded.params.values.clone();
+        loaded.schema = schema;
         loaded.params_json = Value::Object(loaded.params.values.clone()).to_string();
         let created = loaded.instantiate(None, log);
         created.map(drop).map_err(|fault| configure(fault.to_string()))?;

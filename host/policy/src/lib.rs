@@ -44,13 +44,14 @@ mod verify;
 use exgrpo_core::types::Verdict;
 
 pub use answers::Answered;
+pub use bindings::INTERFACE;
 pub use component::{ComponentInfo, PolicySource};
 pub use config::{FailureRule, GuestConfig};
 pub use error::{Fault, FaultKind, PolicySetError, Reject, Stop};
 pub use file::{PolicyFileError, read_policy_file};
 pub use loader::{Candidate, Loader};
 pub use policy_set::PolicySet;
-pub use probe::Probe;
+pub use probe::{CallCost, Probe};
 pub use snapshot::PolicySnapshot;
 pub use store::LogLine;
 

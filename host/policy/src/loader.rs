@@ -13,7 +13,7 @@ use super::component::{ComponentInfo, GuestPolicy, PolicySource};
 use super::config::GuestConfig;
 use super::engine;
 use super::error::Reject;
-use super::probe::{self, Probe};
+use super::probe::{self, CallCost, Probe};
 use super::store::{HostState, LogLine};
 
 /// Loads policies under one configuration. Cheap to clone; may be used from any thread, beside a run too.
@@ -38,9 +38,30 @@ pub struct Candidate {
     pub(super) policy: Arc<GuestPolicy>,
     pub(super) initial_state: Option<Vec<u8>>,
     pub(super) log: Vec<LogLine>,
+    costs: Vec<CallCost>,
 }
 
 impl Candidate {
+    /// What each of its functions took when it was tried; empty for one that was not.
+    pub fn costs(&self) -> &[CallCost] {
+        &self.costs
+    }
+
+    /// What it says of its parameters: a JSON Schema, or nothing.
+    pub fn schema(&self) -> &str {
+        &self.policy.schema
+    }
+
+    /// Whether it keeps state between calls.
+    pub fn has_state(&self) -> bool {
+        self.policy.has_state()
+    }
+
+    /// Whether it imports the log, the only thing that it may.
+    pub fn imports_log(&self) -> bool {
+        self.policy.imports_log
+    }
+
     /// Name, digest, parameters and the slots that it can fill.
     pub fn info(&self) -> &ComponentInfo {
         &self.policy.info
@@ -137,7 +158,7 @@ impl Loader {
         log: &mut Vec<LogLine>,
     ) -> Result<Candidate, Reject> {
         let mut candidate = self.load(source, log)?;
-        probe::run(&candidate.policy, candidate.initial_state.as_deref(), probe, log)?;
+        candidate.costs = probe::run(&candidate.policy, candidate.initial_state.as_deref(), probe, log)?;
         candidate.log = std::mem::take(log);
         Ok(candidate)
     }
@@ -160,7 +181,7 @@ impl Loader {
             function: "state.snapshot".to_owned(),
             fault,
         })?;
-        Ok(Candidate { policy: Arc::new(policy), initial_state, log: Vec::new() })
+        Ok(Candidate { policy: Arc::new(policy), initial_state, log: Vec::new(), costs: Vec::new() })
     }
 
     /// Most bytes of a policy's file.

@@ -161,7 +161,7 @@ impl PolicySet {
     pub(super) fn insert(&mut self, candidate: Candidate) -> MemberId {
         let id = self.next_member;
         self.next_member += 1;
-        let Candidate { policy, initial_state, log } = candidate;
+        let Candidate { policy, initial_state, log, .. } = candidate;
         self.journal.log(None, Some(&policy.info.digest), log);
         self.members.insert(id, Member { policy, state: initial_state, loaded: true });
         id

@@ -9,6 +9,17 @@ use super::verify;
 use crate::builtin;
 use exgrpo_core::columns::{ProblemColumns, TrajectoryColumns};
 
+/// What one function took when a policy was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallCost {
+    /// The function, as `sampling.row-weights`.
+    pub function: String,
+    /// Rows that it was asked about.
+    pub rows: usize,
+    /// Fuel that the answer took, its own instance included.
+    pub fuel: u64,
+}
+
 /// A sample of what a policy will see. Parts that are empty, at the start of a run say, are replaced by a small
 /// made-up sample.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -91,14 +102,15 @@ fn made_up_trajectories() -> TrajectoryColumns {
     }
 }
 
-/// Calls everything that `policy` exports and checks the answers.
+/// Calls everything that `policy` exports and checks the answers; what each call took.
 pub(super) fn run(
     policy: &GuestPolicy,
     initial_state: Option<&[u8]>,
     probe: &Probe,
     log: &mut Vec<LogLine>,
-) -> Result<(), Reject> {
+) -> Result<Vec<CallCost>, Reject> {
     let probe = probe.filled();
+    let mut costs = Vec::new();
     let reject = |function: &str, fault: Fault| Reject::Probe {
         policy: policy.label(),
         function: function.to_owned(),
@@ -106,8 +118,9 @@ pub(super) fn run(
     };
     // The state that one call leaves is what the next one is given, as in a run.
     let mut state: Option<Vec<u8>> = initial_state.map(<[u8]>::to_vec);
-    let mut done = |state: &mut Option<Vec<u8>>, function: &str, outcome: Outcome<()>| {
+    let mut done = |state: &mut Option<Vec<u8>>, function: &str, rows: usize, outcome: Outcome<()>| {
         log.extend(outcome.log);
+        costs.push(CallCost { function: function.to_owned(), rows, fuel: outcome.fuel });
         if outcome.state.is_some() {
             *state = outcome.state;
         }
@@ -124,13 +137,13 @@ pub(super) fn run(
     if policy.indices.difficulty.is_some() {
         let outcome = policy.buckets(state.as_deref(), *group_size);
         let outcome = void(outcome, |buckets| num_buckets = buckets.len());
-        done(&mut state, "difficulty.buckets", outcome)?;
+        done(&mut state, "difficulty.buckets", 1, outcome)?;
         let outcome = policy.assign(state.as_deref(), problems, num_buckets);
-        done(&mut state, "difficulty.assign", void(outcome, |answer| assigned = answer))?;
+        done(&mut state, "difficulty.assign", problems.len(), void(outcome, |answer| assigned = answer))?;
     }
     if policy.indices.retirement.is_some() {
         let outcome = policy.decide(state.as_deref(), problems, *step);
-        done(&mut state, "retirement.decide", void(outcome, drop))?;
+        done(&mut state, "retirement.decide", problems.len(), void(outcome, drop))?;
     }
     if policy.indices.sampling.is_some() {
         let mut counts = vec![0; num_buckets];
@@ -138,24 +151,26 @@ pub(super) fn run(
             counts[bucket as usize] += 1;
         }
         let outcome = policy.bucket_weights(state.as_deref(), &counts, *group_size, *step);
-        done(&mut state, "sampling.bucket-weights", void(outcome, drop))?;
+        done(&mut state, "sampling.bucket-weights", num_buckets, void(outcome, drop))?;
         let outcome = policy.row_weights(state.as_deref(), problems, &assigned, *step);
-        done(&mut state, "sampling.row-weights", void(outcome, drop))?;
+        done(&mut state, "sampling.row-weights", problems.len(), void(outcome, drop))?;
         let outcome = policy.replay_ratio(state.as_deref(), *step, 128, 0.5, 0.5);
-        done(&mut state, "sampling.replay-ratio", void(outcome, drop))?;
+        done(&mut state, "sampling.replay-ratio", 1, void(outcome, drop))?;
     }
     if policy.indices.selection.is_some() {
         let k = problems.len().div_ceil(2) as u32;
         let outcome = policy.select(state.as_deref(), problems, k, *step, 1);
-        done(&mut state, "selection.select", void(outcome, drop))?;
+        done(&mut state, "selection.select", problems.len(), void(outcome, drop))?;
     }
     if policy.indices.trajectories.is_some() {
         let outcome = policy.choose(state.as_deref(), trajectories, *step, 1);
-        done(&mut state, "trajectories.choose", void(outcome, drop))?;
+        done(&mut state, "trajectories.choose", trajectories.id.len(), void(outcome, drop))?;
     }
     if policy.indices.verifier.is_some() {
         let verified = verify::verify(policy, state.as_deref(), requests, None);
         log.extend(verified.log);
+        let fuel = verified.results.iter().map(|result| result.fuel).sum();
+        costs.push(CallCost { function: "verifier.verify".to_owned(), rows: requests.len(), fuel });
         // A verifier may refuse a made-up request, but nothing else may happen to it.
         if let Some((_, fault)) =
             verified.faults.into_iter().find(|(_, fault)| fault.kind != FaultKind::Refused)
@@ -163,5 +178,5 @@ pub(super) fn run(
             return Err(reject("verifier.verify", fault));
         }
     }
-    Ok(())
+    Ok(costs)
 }

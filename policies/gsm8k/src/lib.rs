@@ -18,8 +18,8 @@ mod tests;
 mod value;
 
 use exgrpo_guest_sdk::response::{
-    after_think_tag, announced, behind_thoughts, filled_boxes, half_width, marked, meant, reconsidered,
-    settled, taken_back, without_struck,
+    after_think_tag, announced, behind_thoughts, filled_boxes, gives_up, half_width, marked, meant,
+    reconsidered, settled, taken_back, without_struck,
 };
 use exgrpo_guest_sdk::{Policy, Request, Result, Verdict, Verifier, parameters};
 
@@ -67,6 +67,9 @@ impl Verifier for Gsm8k {
         }
         let response = half_width(response);
         let response = without_struck(&response);
+        if gives_up(&response) {
+            return Ok(Verdict::incorrect());
+        }
         Ok(match answer(reading, &plain_fractions(&response), request.finished) {
             Some(answer) if answer == gold => Verdict::correct().with_answer(answer.to_string()),
             Some(answer) => Verdict::incorrect().with_answer(answer.to_string()),

@@ -63,7 +63,7 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
         let boxes = boxed::all(text, &boxes).unwrap_or_default();
         return Candidates { answers, boxes, is_prose: false, is_revised };
     }
-    let is_prose = finished && !has_open_box(text) && !gives_up(text);
+    let is_prose = finished && !has_open_box(text) && !gives_up(text) && !response::gives_up(text);
     let answers = if is_prose { without_box(&results(text)) } else { Vec::new() };
     Candidates { answers, is_prose, ..Candidates::default() }
 }

@@ -10,6 +10,9 @@ use crate::config::GuestConfig;
 /// # Errors
 /// Says what is too large and which key of the configuration allows how much, or where the bytes are no WebAssembly.
 pub(super) fn check(wasm: &[u8], config: &GuestConfig) -> Result<(), String> {
+    if !wasm.starts_with(b"\0asm") {
+        return Err("it is no WebAssembly file".to_owned());
+    }
     let damaged = |error: wasmparser::BinaryReaderError| format!("it is no valid WebAssembly file: {error}");
     let (mut functions, mut code) = (0u64, 0u64);
     // Components contain modules and components; the parser goes into all of them.

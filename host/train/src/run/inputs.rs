@@ -222,7 +222,10 @@ pub(super) fn load(
 }
 
 /// A loader with the run's limits and parameters.
-pub(super) fn loader(config: &Config) -> anyhow::Result<Loader> {
+///
+/// # Errors
+/// A limit is out of range, or the engine can't be started.
+pub fn loader(config: &Config) -> anyhow::Result<Loader> {
     let text = |value: &toml::Value| match value {
         toml::Value::String(text) => text.clone(),
         other => other.to_string(),

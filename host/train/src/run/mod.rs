@@ -30,8 +30,7 @@ use exgrpo_models::tokenizer::Tokenizer;
 use exgrpo_policy::PolicySet;
 use exgrpo_pool::ExperiencePool;
 
-pub use inputs::load_policies;
-pub use inputs::policy_hint;
+pub use inputs::{load_policies, loader, policy_hint};
 pub use report::{StepReport, Summary};
 
 /// A run that is ready for its next step. Fields are in the order in which a step uses them.
