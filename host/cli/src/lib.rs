@@ -60,7 +60,7 @@ struct Cli {
 enum Command {
     /// Put a policy in force in a run that goes on, or empty a slot, between two of its steps.
     Swap(swap::SwapArgs),
-    /// Print the configuration that a run would have, every key with its value.
+    /// Print the configuration that a run would have: every key with its value and what it is.
     Config(train::TrainArgs),
     /// Print what a model answers, or only the prompt that it is asked with.
     Generate(model::GenerateArgs),

@@ -110,7 +110,7 @@ pub(super) fn set_policy_params(config: &mut Config, items: &[String]) -> anyhow
 }
 
 pub(super) fn print_config(args: &TrainArgs) -> anyhow::Result<()> {
-    print(args.resolve()?.to_toml()?.trim_end())
+    print(&args.resolve()?.described()?)
 }
 
 pub(super) fn train(args: &TrainArgs) -> anyhow::Result<ExitCode> {

@@ -1,7 +1,9 @@
 //! One TOML is one run. Every key has a vetted default, unknown keys are rejected, contradictions are rejected before
 //! anything is loaded, and the resolved configuration is written into the run directory.
 
+mod described;
 mod given;
+mod meant;
 #[cfg(test)]
 mod reference;
 mod run_toml;
@@ -96,8 +98,9 @@ impl Config {
         }
         given::suit(&mut table)?;
         let origin = file.map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
-        let config: Self = toml::Value::Table(table).try_into().with_context(|| {
-            format!("{origin} is not usable\nhint: `exgrpo-host config` prints every key with its default")
+        let config: Self = toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
+            let hint = meant::hint(&error.to_string());
+            anyhow::Error::from(error).context(format!("{origin} is not usable\nhint: {hint}"))
         })?;
         config.validate().with_context(|| format!("{origin} contradicts itself"))?;
         Ok(config)
@@ -114,6 +117,14 @@ impl Config {
     /// The configuration as TOML.
     pub fn to_toml(&self) -> anyhow::Result<String> {
         toml::to_string(self).context("can't write the configuration as TOML")
+    }
+
+    /// The same with a comment on every key, and the keys that are not given as comments.
+    ///
+    /// # Errors
+    /// A value can't be written as TOML.
+    pub fn described(&self) -> anyhow::Result<String> {
+        Ok(described::described(&self.to_toml()?))
     }
 
     /// How rows of the datasets become questions.
