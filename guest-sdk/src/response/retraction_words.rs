@@ -1,7 +1,7 @@
 //! Words of sentences that take an answer back, in small letters.
 
 /// Words before such a sentence that stop somebody's thoughts.
-pub(super) const STOPS: [&str; 30] = [
+pub(super) const STOPS: [&str; 34] = [
     "wait",
     "hold",
     "no",
@@ -32,6 +32,10 @@ pub(super) const STOPS: [&str; 30] = [
     "czekaj",
     "wacht",
     "chờ",
+    "reflection",
+    "reconsideration",
+    "inspection",
+    "rereading",
 ];
 /// Other words before such a sentence.
 pub(super) const LEADS: [&str; 26] = [
@@ -63,7 +67,7 @@ pub(super) const LEADS: [&str; 26] = [
     "ma",
 ];
 /// What such a sentence is about.
-pub(super) const SUBJECTS: [&str; 69] = [
+pub(super) const SUBJECTS: [&str; 73] = [
     "this",
     "that",
     "it",
@@ -133,6 +137,10 @@ pub(super) const SUBJECTS: [&str; 69] = [
     "valore",
     "valeur",
     "wartość",
+    "box",
+    "boxed",
+    "number",
+    "figure",
 ];
 /// Subjects that have their verb with them.
 pub(super) const JOINED: [&str; 6] = ["that's", "it's", "thats", "c'est", "there's", "i'm"];

@@ -15,10 +15,15 @@ const FULL_WIDTH: u32 = 0xfee0;
 /// assert_eq!(half_width("١٨٢٤ ८४"), "1824 84");
 /// ```
 pub fn half_width(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || !text.chars().any(|char| narrow(char).is_some()) {
+    let has_both = || PARTICLES.iter().any(|(both, _)| text.contains(both));
+    if text.is_ascii() || !text.chars().any(|char| narrow(char).is_some()) && !has_both() {
         return Cow::Borrowed(text);
     }
     let mut narrowed = String::with_capacity(text.len());
+    let text = PARTICLES.iter().fold(Cow::Borrowed(text), |text, (both, one)| match text.contains(both) {
+        true => Cow::Owned(text.replace(both, one)),
+        false => text,
+    });
     for char in text.chars() {
         narrowed.push(narrow(char).unwrap_or(char));
         if matches!(char, '。' | '｡') {
@@ -28,6 +33,8 @@ pub fn half_width(text: &str) -> Cow<'_, str> {
     Cow::Owned(narrowed)
 }
 
+/// Korean particles in both of their forms, for texts that don't know the word before, and in one.
+const PARTICLES: [(&str, &str); 4] = [("이(가)", "이"), ("은(는)", "은"), ("을(를)", "을"), ("와(과)", "와")];
 /// The zeros of other scripts, each of which nine more digits follow: Arabic, Persian, Hindi, Bengali, Thai.
 const ZEROS: [u32; 5] = [0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50];
 

@@ -46,8 +46,17 @@ pub(crate) fn behind_thoughts(text: &str) -> &str {
 /// a box.
 pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
     let boxes = boxes(text);
-    if boxes.is_empty() && !response::filled_boxes(text).is_empty() {
-        return Candidates { is_prose: true, ..Candidates::default() };
+    if boxes.is_empty()
+        && let Some(denied) = response::filled_boxes(text).last()
+    {
+        // Of a response whose boxes are all taken back, only what it announces behind them counts.
+        let rest = &text[denied.range.end..];
+        let answers = finished.then(|| corrected(rest).or_else(|| revised(rest, denied.content))).flatten();
+        return Candidates {
+            answers: answers.into_iter().collect(),
+            is_prose: true,
+            ..Candidates::default()
+        };
     }
     if let Some(last) = boxes.last() {
         let rest = &text[last.range.end..];
@@ -197,7 +206,8 @@ fn revised(rest: &str, before: &str) -> Option<String> {
 
 /// The last sentence that tells its value before it says that it is the answer, up to these words: "we get 6 as the final answer".
 fn told_as_answer(text: &str) -> Option<&str> {
-    const PHRASES: [&str; 8] = [
+    const PHRASES: [&str; 9] = [
+        " as my answer",
         " as the final answer",
         " as my final answer",
         " as our final answer",

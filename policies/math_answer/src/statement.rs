@@ -162,6 +162,9 @@ fn value(part: &str, at: usize, spans: &[Span<'_>]) -> Vec<String> {
     };
     // A formula that can't be read is not made up for by a number that happens to stand in it.
     let bare = without_copula(part.trim().trim_matches('*').trim_end_matches(['.', '*', ' ', ',']));
+    if let Some(listed) = named_values(part, &within) {
+        return vec![listed];
+    }
     if let Some(run) = run_of_formulas(part, &within[skipped..], true) {
         // What stands beside it may be read with it, but not left out.
         let is_altered = modifiers::alter(&part[..run.start], &part[run.end..]);
@@ -181,6 +184,25 @@ fn value(part: &str, at: usize, spans: &[Span<'_>]) -> Vec<String> {
     // "**47** such integers"
     let bare = bare.replace("**", "");
     std::iter::once(bare).chain(rest).filter(|value| !value.is_empty()).collect()
+}
+
+/// `u = $750$, v = $122$` as one list, where every formula is the value of a name before it.
+fn named_values(part: &str, spans: &[Span<'_>]) -> Option<String> {
+    if !(2..=8).contains(&spans.len()) {
+        return None;
+    }
+    let mut from = 0;
+    for span in spans {
+        let name = part.get(from..span.start)?.trim_end().strip_suffix('=')?;
+        let name = name.trim().trim_start_matches(',').trim_start().trim_start_matches("and ").trim();
+        let is_name = name.len() == 1 && name.starts_with(|char: char| char.is_ascii_alphabetic());
+        if !is_name {
+            return None;
+        }
+        from = span.end;
+    }
+    let end = part.get(from..)?.trim_matches(['.', ' ', '*']);
+    end.is_empty().then(|| part.trim_matches(['.', ' ', '*']).replace('$', ""))
 }
 
 /// What a text without any value says in words: all of it, and what is behind its verb.
