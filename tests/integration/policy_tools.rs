@@ -101,7 +101,7 @@ fn inspect_says_what_a_policy_takes_and_what_is_none() {
 fn a_name_that_can_be_no_crate_and_a_slot_that_is_none_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let parent = dir.path().to_str().unwrap();
-    for name in ["Recent", "my-policy", "", "../up", "self", "ünïcode", "1st"] {
+    for name in ["Recent", "my-policy", "", "../up", "self", "match", "ünïcode", "1st"] {
         let (_, told, ok) = asked(&["policy", "new", name, "--slot", "sampling", "--in", parent]);
         assert!(!ok && told.contains("can't be the name of a policy"), "{name}: {told}");
     }
