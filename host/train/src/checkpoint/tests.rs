@@ -253,3 +253,21 @@ fn a_state_that_no_checkpoint_names_any_more_is_removed() {
         assert_eq!(fs::read_dir(fixture.dir.guest_states()).unwrap().count(), 1);
     }
 }
+
+#[test]
+fn a_stored_policy_that_is_not_what_its_name_says_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path());
+    fs::create_dir_all(run.policies()).unwrap();
+    let digest = sealed::sha256(b"policy");
+    let snapshot = || vec![PolicySnapshot { digest: digest.clone(), ..PolicySnapshot::default() }];
+    let file = run.policy(&digest);
+    fs::write(&file, b"policy").unwrap();
+    let read = policy_bytes(&run, snapshot(), 6).unwrap();
+    assert_eq!(&*read[0].1, b"policy");
+    for (bytes, expected) in [(&b"pilocy"[..], "its SHA-256 is not its name"), (b"policies", &digest)] {
+        fs::write(&file, bytes).unwrap();
+        let error = format!("{:#}", policy_bytes(&run, snapshot(), 6).unwrap_err());
+        assert!(error.contains(expected) && error.contains("put that component there again"), "{error}");
+    }
+}
