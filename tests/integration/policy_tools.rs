@@ -34,28 +34,28 @@ fn cargo(folder: &Path, target: &Path, arguments: &[&str]) -> bool {
 fn a_new_policy_builds_passes_its_test_and_decides_in_a_run() {
     let dir = tempfile::tempdir().unwrap();
     let sdk = root().join("guest-sdk");
-    let mut arguments = vec!["policy", "new", "first_try", "--in", dir.path().to_str().unwrap()];
+    let mut arguments = vec!["policy", "new", "vec", "--in", dir.path().to_str().unwrap()];
     arguments.extend(["--sdk", sdk.to_str().unwrap()]);
     arguments.extend(SLOTS.iter().flat_map(|slot| ["--slot", slot]));
     let (made, told, ok) = asked(&arguments);
-    assert!(ok && Path::new(made.trim()).ends_with("first_try"), "{told}");
+    assert!(ok && Path::new(made.trim()).ends_with("vec"), "{told}");
     let (_, told, ok) = asked(&arguments);
     assert!(!ok && told.contains("is there already"), "{told}");
 
-    let (folder, target) = (dir.path().join("first_try"), dir.path().join("target"));
+    let (folder, target) = (dir.path().join("vec"), dir.path().join("target"));
     assert!(cargo(&folder, &target, &["test", "--quiet"]));
     assert!(cargo(
         &folder,
         &target,
         &["build", "--quiet", "--release", "--target", "wasm32-unknown-unknown"]
     ));
-    let wasm = target.join("wasm32-unknown-unknown/release/first_try.wasm");
+    let wasm = target.join("wasm32-unknown-unknown/release/vec.wasm");
 
     let (page, told, ok) = asked(&["policy", "inspect", wasm.to_str().unwrap(), "--json"]);
     assert!(ok, "{told}");
     let seen: serde_json::Value = serde_json::from_str(&page).unwrap();
     assert_eq!(seen["slots"], serde_json::json!(SLOTS));
-    assert_eq!(seen["name"], "first_try");
+    assert_eq!(seen["name"], "vec");
     assert_eq!(seen["digest"], exgrpo_core::sealed::sha256(&std::fs::read(&wasm).unwrap()));
     // Each function is asked once, and takes fuel.
     let calls = seen["calls"].as_array().unwrap();
@@ -65,7 +65,7 @@ fn a_new_policy_builds_passes_its_test_and_decides_in_a_run() {
     let run = dir.path().join("run");
     assert!(start_with(&[wasm], &run, "3").status().unwrap().success());
     let (page, told, ok) = asked(&["show", run.to_str().unwrap()]);
-    assert!(ok && page.contains("first_try 0.1.0"), "{told}");
+    assert!(ok && page.contains("vec 0.1.0"), "{told}");
 }
 
 #[test]

@@ -98,7 +98,9 @@ pub(super) fn new(args: &NewArgs) -> anyhow::Result<()> {
 /// Whether a name may be that of a crate, a folder and a module.
 fn check_name(name: &str) -> anyhow::Result<()> {
     // Rust's, and crates of its own.
-    const KEYWORDS: [&str; 56] = [
+    const KEYWORDS: [&str; 58] = [
+        "exgrpo_guest_sdk",
+        "wit_bindgen",
         "abstract",
         "alloc",
         "as",

@@ -60,13 +60,14 @@ pub(super) fn library(name: &str, slots: &[Slot]) -> String {
     text
 }
 
-/// `recent_first` as `RecentFirst`.
+/// `recent_first` as `RecentFirstPolicy`.
 fn type_name(name: &str) -> String {
     let capital = |word: &str| {
         let mut chars = word.chars();
         chars.next().map_or(String::new(), |first| first.to_ascii_uppercase().to_string() + chars.as_str())
     };
-    name.split('_').map(capital).collect()
+    // The end keeps it apart from the SDK's and Rust's own names: "policy", "vec".
+    name.split('_').map(capital).chain(["Policy".to_owned()]).collect()
 }
 
 /// The lines of a slot.
@@ -144,8 +145,8 @@ mod tests {
 
     #[test]
     fn types_are_named_after_their_policy() {
-        assert_eq!(type_name("recent"), "Recent");
-        assert_eq!(type_name("lowest_entropy_2"), "LowestEntropy2");
-        assert!(library("a", &[Slot::Sampling]).contains("export!(A: Sampling);"));
+        assert_eq!(type_name("recent"), "RecentPolicy");
+        assert_eq!(type_name("lowest_entropy_2"), "LowestEntropy2Policy");
+        assert!(library("a", &[Slot::Sampling]).contains("export!(APolicy: Sampling);"));
     }
 }
