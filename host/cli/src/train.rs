@@ -110,6 +110,11 @@ pub(super) fn set_policy_params(config: &mut Config, items: &[String]) -> anyhow
 }
 
 pub(super) fn print_config(args: &TrainArgs) -> anyhow::Result<()> {
+    if args.resume.is_some() {
+        bail!(
+            "config takes no --resume\nhint: the configuration of a run is in its run.toml: --config RUN/run.toml"
+        );
+    }
     print(&args.resolve()?.described()?)
 }
 

@@ -164,6 +164,8 @@ fn set(table: &mut toml::Table, item: &str) -> anyhow::Result<()> {
     let value = format!("value = {text}")
         .parse::<toml::Table>()
         .ok()
+        // A line break may bring other keys along: such a text is no value of TOML.
+        .filter(|parsed| parsed.len() == 1)
         .and_then(|mut parsed| parsed.remove("value"))
         .unwrap_or_else(|| toml::Value::String(text.to_owned()));
     let mut path: Vec<&str> = key.trim().split('.').collect();

@@ -6,6 +6,17 @@ fn resolve(overrides: &[&str]) -> anyhow::Result<Config> {
 }
 
 #[test]
+fn a_value_brings_no_other_keys_along_and_a_seed_can_be_written() {
+    let resolve = |item: &str| Config::resolve(None, &[item.to_owned()]);
+    for item in ["optim.lr=1\nseed=5", "seed=5\n[optim]\nlr=1", "seed=9223372036854775808"] {
+        assert!(resolve(item).is_err(), "{item}");
+    }
+    assert_eq!(resolve("prompt.system=a\nb = 1").unwrap().prompt.system.as_deref(), Some("a\nb = 1"));
+    assert!(Config { seed: 1 << 63, ..Config::default() }.validate().is_err());
+    assert!(Config { seed: (1 << 63) - 1, ..Config::default() }.validate().is_ok());
+}
+
+#[test]
 fn overrides_reach_their_key_and_survive_a_round_trip() {
     let config = resolve(&[
         "rollout.questions=16",

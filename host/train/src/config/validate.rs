@@ -8,6 +8,9 @@ use exgrpo_engine::Capabilities;
 impl Config {
     /// First contradiction found, as an error that names the keys.
     pub fn validate(&self) -> anyhow::Result<()> {
+        if i64::try_from(self.seed).is_err() {
+            bail!("seed = {} can't be written as TOML: at most {}", self.seed, i64::MAX);
+        }
         let positive = [
             ("steps", u64::from(self.steps)),
             ("objective.updates", u64::from(self.objective.updates)),
