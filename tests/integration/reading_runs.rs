@@ -124,6 +124,13 @@ fn a_run_of_before_files_had_digests_is_read_and_not_gone_on_with() {
 
     let (_, told, ok) = printed(&["--resume", "old"], dir.path());
     assert!(!ok && told.starts_with("error: old/run.toml was written by exgrpo 0.0.0"), "{told}");
+    // One whose state is missing is not passed over for an earlier one.
+    let state = RunDir::at(&run).checkpoint(2).join("state.json");
+    std::fs::rename(&state, dir.path().join("kept")).unwrap();
+    assert!(RunDir::at(&run).checkpoint(1).is_dir());
+    let (_, told, ok) = ask();
+    assert!(!ok && told.contains("000002 can't be used: its state is missing"), "{told}");
+    std::fs::rename(dir.path().join("kept"), &state).unwrap();
     // Its weights are compared all the same.
     let weights = RunDir::at(&run).checkpoint(2).join("model.safetensors");
     let mut bytes = std::fs::read(&weights).unwrap();

@@ -35,11 +35,18 @@ struct Trained {
 fn find(local: &Path) -> anyhow::Result<Option<Trained>> {
     let run = RunDir::at(local);
     if run.config().is_file() {
-        let is_ours = |step: &u32| checkpoint::is_checkpoint(&run.checkpoint(*step));
-        let Some(step) = run.checkpoint_steps()?.into_iter().rev().find(is_ours) else {
+        let Some(step) = run.checkpoint_steps()?.pop() else {
             bail!("{} has no checkpoint\nhint: the first is written after its first step", local.display());
         };
         let checkpoint = run.checkpoint(step);
+        // An earlier one in its place would be another model, without a word.
+        if !checkpoint::is_checkpoint(&checkpoint) {
+            bail!(
+                "checkpoint {} can't be used: its state is missing\nhint: an earlier one may do: {}",
+                checkpoint.display(),
+                run.checkpoints().join("STEP").display()
+            );
+        }
         return Ok(Some(Trained { run, checkpoint }));
     }
     // `.` and links have no useful parent of their own.
