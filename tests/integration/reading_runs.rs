@@ -82,6 +82,46 @@ fn runs_are_listed_shown_and_compared_by_what_their_logs_say() {
     assert_eq!(list.lines().count(), 4, "{list}");
 }
 
+#[test]
+fn a_log_that_lacks_a_part_or_has_another_in_its_place_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    finish(small(&[exgrpo_tests::policy("gaussian_medium")], 4), &run);
+    let other = exgrpo_tests::policy("on_policy");
+    finish(small(&[other], 4), &dir.path().join("other"));
+    let part = |table: &str, step: u32| run.join(table).join(format!("part-{step:06}-{step:06}.parquet"));
+    let told = |arguments: &[&str]| printed(arguments, dir.path());
+    let show = || told(&["show", "run"]);
+    let (intact, said, ok) = show();
+    assert!(ok && said.is_empty(), "{said}");
+
+    let kept = dir.path().join("kept");
+    let without = |file: &Path, expected: &str| {
+        std::fs::rename(file, &kept).unwrap();
+        let (_, said, ok) = show();
+        assert!(ok && said.contains(expected), "{}: {said}", file.display());
+        std::fs::rename(&kept, file).unwrap();
+    };
+    without(&part("metrics", 2), "warning: run: the log lacks metrics of step 2");
+    without(&part("experiences", 3), "warning: run: the log lacks experiences of step 3");
+    std::fs::rename(part("metrics", 2), &kept).unwrap();
+    for arguments in [&["runs", "run"][..], &["compare", "run", "other"]] {
+        let (_, said, ok) = told(arguments);
+        assert!(ok && said.contains("warning: run: the log lacks metrics of step 2"), "{said}");
+    }
+    // Another step's part in its place.
+    std::fs::copy(part("metrics", 1), part("metrics", 2)).unwrap();
+    let (_, said, ok) = show();
+    assert!(!ok && said.contains("it has a row of step 1, which its name does not"), "{said}");
+    std::fs::rename(&kept, part("metrics", 2)).unwrap();
+    std::fs::rename(part("experiences", 2), &kept).unwrap();
+    std::fs::copy(part("experiences", 1), part("experiences", 2)).unwrap();
+    let (_, said, _) = show();
+    assert!(said.contains("its SHA-256 is not the one recorded"), "{said}");
+    std::fs::rename(&kept, part("experiences", 2)).unwrap();
+    assert_eq!(show(), (intact, String::new(), true));
+}
+
 /// Makes of a run what commit f1934b9 left: run.toml without format, id and digest, checkpoints of layout 1.
 fn make_old(run: &Path, step: u32) {
     let toml = std::fs::read_to_string(run.join("run.toml")).unwrap();

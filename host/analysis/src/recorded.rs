@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use exgrpo_core::rundir::RunDir;
 use exgrpo_log::part::{Part, parts};
-use exgrpo_log::{Metric, MetricsRow, metric, metrics, read};
-use exgrpo_train::config::{Config, RunToml};
+use exgrpo_log::{Metric, MetricsRow, Survey, metric, metrics, read};
+use exgrpo_train::config::{Config, RunToml, unsealed};
 use exgrpo_train::identity::{self, Identity};
 
 /// A run that was recorded, or goes on.
@@ -77,6 +77,30 @@ impl RecordedRun {
         let policies = toml.run.get("policies").and_then(toml::Value::as_array);
         let policies = policies.into_iter().flatten().map(RecordedPolicy::of).collect();
         Ok(Self { dir: dir.to_owned(), toml, policies, state, metrics })
+    }
+
+    /// What is wrong with its log, a line each; of a run of before parts had digests, only steps that are missing.
+    ///
+    /// # Errors
+    /// A folder can't be listed; a part is of a later program.
+    pub fn problems(&self) -> anyhow::Result<Vec<String>> {
+        let survey = Survey::of(&self.dir)?;
+        let mut problems = match self.toml.is_unsealed() {
+            true => survey.gaps(),
+            false => survey.problems(&self.toml.id)?,
+        };
+        if self.toml.is_unsealed() {
+            problems.insert(0, unsealed(&RunDir::at(&self.dir).config()));
+        }
+        Ok(problems)
+    }
+
+    /// Only steps that are missing, without reading a part.
+    ///
+    /// # Errors
+    /// A folder can't be listed.
+    pub fn gaps(&self) -> anyhow::Result<Vec<String>> {
+        Ok(Survey::of(&self.dir)?.gaps())
     }
 
     /// Last part of its path.

@@ -55,7 +55,12 @@ pub(super) fn runs(args: &RunsArgs) -> anyhow::Result<ExitCode> {
     for dir in find::runs(&args.runs)? {
         // One that is damaged does not hide the others.
         match RecordedRun::open(&dir) {
-            Ok(run) => read.push(run),
+            Ok(run) => {
+                for gap in run.gaps()? {
+                    say(&format!("warning: {}: {gap}", run.name()));
+                }
+                read.push(run);
+            }
             Err(error) => {
                 say(&format!("warning: {}", describe(&error)));
                 code = ExitCode::FAILURE;
@@ -78,5 +83,10 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<()> {
 }
 
 fn open(dir: &Path) -> anyhow::Result<RecordedRun> {
-    RecordedRun::open(dir).with_context(|| format!("can't read the run in {}", dir.display()))
+    let run = RecordedRun::open(dir).with_context(|| format!("can't read the run in {}", dir.display()))?;
+    // Figures of a log that lacks something are not those of the run.
+    for problem in run.problems()? {
+        say(&format!("warning: {}: {problem}", run.name()));
+    }
+    Ok(run)
 }

@@ -53,7 +53,11 @@ pub fn metrics(run_dir: &Path) -> Result<Vec<MetricsRow>, LogError> {
 pub fn part_metrics(part: &Part) -> Result<Vec<MetricsRow>, LogError> {
     let mut rows = Vec::new();
     for batch in part_batches(part)? {
-        rows.extend(metrics_rows(&batch).map_err(|problem| part.broken(problem))?);
+        let read = metrics_rows(&batch).map_err(|problem| part.broken(problem))?;
+        if let Some(row) = read.iter().find(|row| !(part.first..=part.last).contains(&row.step)) {
+            return Err(part.broken(format!("it has a row of step {}, which its name does not", row.step)));
+        }
+        rows.extend(read);
     }
     Ok(rows)
 }

@@ -83,6 +83,33 @@ impl Survey {
         self.parts.iter().filter(move |part| part.table == table)
     }
 
+    /// What is missing, damaged, exchanged or of another run, a line each: every part is read once.
+    ///
+    /// # Errors
+    /// A part was written by a later version of this program.
+    pub fn problems(&self, run_id: &str) -> Result<Vec<String>, LogError> {
+        Ok(self.check(run_id, self.last_step())?.notes)
+    }
+
+    /// Only the steps of which `metrics` has no part, or two, by the names of its parts.
+    pub fn gaps(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let mut next = 1;
+        for part in self.parts(metrics::TABLE) {
+            if part.first > next {
+                notes.push(format!(
+                    "the log lacks {} of step {next} to {}",
+                    metrics::TABLE,
+                    part.first.saturating_sub(1)
+                ));
+            } else if part.first < next {
+                notes.push(format!("{} holds steps that another part has", part.path.display()));
+            }
+            next = next.max(part.last.saturating_add(1));
+        }
+        notes
+    }
+
     /// Looks into the parts of the steps up to `last`.
     ///
     /// # Errors

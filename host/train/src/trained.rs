@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::checkpoint;
-use crate::config::{Config, RunToml};
+use crate::config::{Config, RunToml, unsealed};
 use crate::identity::{self, Identity};
 use exgrpo_core::rundir::RunDir;
 use exgrpo_models::ModelSource;
@@ -88,10 +88,7 @@ impl Trained {
             self.check(&recorded, &source)?;
         }
         if is_unsealed {
-            source.notes.push(format!(
-                "{} was written before such files had a digest: nothing tells whether it is as it was",
-                self.run.config().display()
-            ));
+            source.notes.push(unsealed(&self.run.config()));
         }
         Ok(ModelSource { trained_prompt: Some(config.prompt), ..source })
     }

@@ -20,7 +20,7 @@ use exgrpo_core::bounded;
 pub use exgrpo_engine::objective::{Advantage, Aggregation, Clip, Kind, ObjectiveSection, RatioOf};
 pub use exgrpo_models::{Engine, ModelSection, PromptSection, PromptTemplate};
 use exgrpo_policy::GuestConfig;
-pub use run_toml::{MAX_RUN_TOML, RunToml};
+pub use run_toml::{MAX_RUN_TOML, RunToml, unsealed};
 pub use sections::*;
 
 /// The whole configuration of a run.

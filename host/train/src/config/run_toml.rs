@@ -92,6 +92,14 @@ impl RunToml {
     }
 }
 
+/// What people are told of such a file.
+pub fn unsealed(path: &Path) -> String {
+    format!(
+        "{} was written before such files had a digest: nothing tells whether it is as it was",
+        path.display()
+    )
+}
+
 /// The version of the programs whose run.toml has no digest.
 const UNSEALED: &str = "0.0.0";
 
