@@ -86,6 +86,16 @@ fn inspect_says_what_a_policy_takes_and_what_is_none() {
         let line = page.lines().find(|line| line.contains(&cost.function)).unwrap();
         assert!(line.contains(&format!(" {} fuel", cost.fuel)), "{line}");
     }
+    // A verifier has its fuel for each of the three responses.
+    let verifier = exgrpo_tests::policy("exact_answer");
+    let arguments =
+        ["policy", "inspect", verifier.to_str().unwrap(), "--set", "guest.fuel_per_request=1000000"];
+    let (page, told, ok) = asked(&arguments);
+    assert!(ok, "{told}");
+    let line = page.lines().find(|line| line.contains("verifier.verify")).unwrap();
+    let cells: Vec<&str> = line.split_whitespace().collect();
+    let fuel: f64 = cells[3].parse().unwrap();
+    assert_eq!(cells[5], format!("{:.4}", 100.0 * fuel / 3e6), "{line}");
     for (arguments, expected) in [
         (vec![path, "--policy-param", "sigma=-1"], "sigma"),
         (vec![path, "--policy-param", "nobody=1"], "nobody"),

@@ -10,7 +10,7 @@ use crate::output::{print, say};
 use crate::train::set_policy_params;
 use exgrpo_core::escape;
 use exgrpo_core::escape::foreign;
-use exgrpo_policy::{Candidate, INTERFACE, PolicySource, Probe};
+use exgrpo_policy::{CallCost, Candidate, GuestConfig, INTERFACE, PolicySource, Probe};
 use exgrpo_train::config::Config;
 use exgrpo_train::run;
 
@@ -42,6 +42,7 @@ pub(super) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let mut config = Config::resolve(None, &args.overrides)?;
     set_policy_params(&mut config, &args.policy_param)?;
     let loader = run::loader(&config)?;
+    let given: Vec<String> = config.policy.params.into_keys().collect();
     let source = PolicySource::read(&args.file, loader.most_file_bytes()).with_context(|| {
         format!("can't use policy {}\nhint: {}", args.file.display(), run::policy_hint(&args.file))
     })?;
@@ -50,8 +51,8 @@ pub(super) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     for line in candidate.log() {
         say(&format!("it logged: {}", foreign(&line.message)));
     }
-    let seen = Seen { candidate, bytes, budget: config.guest.fuel_per_call };
-    seen.check_given(config.policy.params.keys())?;
+    let seen = Seen { candidate, bytes, limits: config.guest };
+    seen.check_given(&given)?;
     match args.json {
         true => print(&escape::json(&seen.object()?.to_string())),
         false => print(&seen.page()?),
@@ -61,8 +62,7 @@ pub(super) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
 struct Seen {
     candidate: Candidate,
     bytes: usize,
-    /// Fuel that a call may take.
-    budget: u64,
+    limits: GuestConfig,
 }
 
 impl Seen {
@@ -85,7 +85,7 @@ impl Seen {
     }
 
     /// Refuses parameters that it does not take.
-    fn check_given<'a>(&self, given: impl Iterator<Item = &'a String>) -> anyhow::Result<()> {
+    fn check_given(&self, given: &[String]) -> anyhow::Result<()> {
         let (declared, name) = (self.declared()?, &self.candidate.info().name);
         for key in given {
             let own = key.strip_prefix(&format!("{name}.")).unwrap_or(key);
@@ -100,6 +100,14 @@ impl Seen {
             }
         }
         Ok(())
+    }
+
+    /// Fuel that a call may take: a verifier has some for each response.
+    fn budget(&self, cost: &CallCost) -> u64 {
+        match cost.function == "verifier.verify" {
+            true => self.limits.fuel_per_request.saturating_mul(cost.rows as u64),
+            false => self.limits.fuel_per_call,
+        }
     }
 
     fn object(&self) -> anyhow::Result<Value> {
@@ -138,10 +146,10 @@ impl Seen {
             let value = info.params.get(name).map_or("none".to_owned(), Value::to_string);
             lines.push(format!("  {} = {}  {}", foreign(name), foreign(&value), foreign(&rule(rules))));
         }
-        lines.push("tried on a made-up sample; of the fuel that a call may take:".to_owned());
+        lines.push("tried on a made-up sample; in percent of what it may take:".to_owned());
         let width = self.candidate.costs().iter().map(|cost| cost.function.len()).max().unwrap_or(0);
         for cost in self.candidate.costs() {
-            let share = 100.0 * cost.fuel as f64 / self.budget as f64;
+            let share = 100.0 * cost.fuel as f64 / self.budget(cost) as f64;
             let (function, rows, fuel) = (&cost.function, cost.rows, cost.fuel);
             lines.push(format!("  {function:width$}  {rows:>3} rows  {fuel:>9} fuel  {share:.4} %"));
         }
