@@ -72,13 +72,14 @@ pub(crate) fn candidates(text: &str, finished: bool) -> Candidates {
         let boxes = boxed::all(text, &boxes).unwrap_or_default();
         return Candidates { answers, boxes, is_prose: false, is_revised };
     }
-    let is_prose = finished && !has_open_box(text) && !gives_up(text) && !response::gives_up(text);
+    let is_prose = finished && !has_open_box(text) && !leaves_box_empty(text) && !response::gives_up(text);
     let answers = if is_prose { without_box(&results(text)) } else { Vec::new() };
     Candidates { answers, is_prose, ..Candidates::default() }
 }
 
-/// Whether a response ends in an empty box and says before it that it has no answer.
-fn gives_up(text: &str) -> bool {
+/// Whether a response ends in an empty box and says before it, in words that elsewhere may be about a step, that it has no
+/// answer.
+fn leaves_box_empty(text: &str) -> bool {
     const SAID: [&str; 14] = [
         "i cannot give",
         "i can't give",

@@ -128,7 +128,7 @@ fn explain(lines: &mut Vec<String>, key: &Key, value: Option<&str>) {
     if let (Some(default), Some(value)) = (&key.default, value)
         && default != value
     {
-        comment(lines, &format!("Default: {default}"));
+        comment(lines, &format!("Default, with neither data nor a model of your own: {default}"));
     }
 }
 
@@ -182,6 +182,9 @@ mod tests {
             assert!(page.lines().filter(|line| line.starts_with('#')).all(|line| line.len() < 200));
         }
         let page = Config::resolve(None, &["optim.lr=0.5".to_owned()]).unwrap().described().unwrap();
-        assert!(page.contains("# Default: 0.0001\nlr = 0.5\n"), "{page}");
+        assert!(
+            page.contains("# Default, with neither data nor a model of your own: 0.0001\nlr = 0.5\n"),
+            "{page}"
+        );
     }
 }
