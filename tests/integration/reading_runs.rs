@@ -119,7 +119,45 @@ fn a_log_that_lacks_a_part_or_has_another_in_its_place_is_told() {
     let (_, said, _) = show();
     assert!(said.contains("its SHA-256 is not the one recorded"), "{said}");
     std::fs::rename(&kept, part("experiences", 2)).unwrap();
+    without(&part("metrics", 4), "the log ends at step 3, and there is a checkpoint of step 4");
     assert_eq!(show(), (intact, String::new(), true));
+
+    // A damaged run does not hide another.
+    std::fs::copy(part("metrics", 4), &kept).unwrap();
+    std::fs::write(part("metrics", 4), b"PAR1").unwrap();
+    let (table, said, ok) = told(&["runs", "run", "other"]);
+    assert!(!ok && table.contains("on_policy") && said.contains("part-000004-000004.parquet"), "{said}");
+    std::fs::rename(&kept, part("metrics", 4)).unwrap();
+}
+
+#[test]
+fn a_checkpoint_in_the_place_of_another_is_no_model_of_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let [run, other] = ["run", "other"].map(|name| dir.path().join(name));
+    for (seed, out) in [(1, &run), (2, &other)] {
+        let mut config = small(&[], 3);
+        config.seed = seed;
+        finish(config, out);
+    }
+    let ask = || printed(&["generate", "--model", "run", "--prompt", "1+1="], dir.path());
+    assert!(ask().2);
+    let place = RunDir::at(&run).checkpoint(3);
+    std::fs::rename(&place, dir.path().join("kept")).unwrap();
+    for (from, expected) in [
+        (RunDir::at(&run).checkpoint(2), "000003 is of step 2, not of its place"),
+        (RunDir::at(&other).checkpoint(3), "000003 is of another run"),
+    ] {
+        std::fs::create_dir(&place).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, place.join(path.file_name().unwrap())).unwrap();
+        }
+        let (_, said, ok) = ask();
+        assert!(!ok && said.contains(expected), "{said}");
+        std::fs::remove_dir_all(&place).unwrap();
+    }
+    std::fs::rename(dir.path().join("kept"), &place).unwrap();
+    assert!(ask().2);
 }
 
 /// Makes of a run what commit f1934b9 left: run.toml without format, id and digest, checkpoints of layout 1.

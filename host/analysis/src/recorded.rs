@@ -84,14 +84,16 @@ impl RecordedRun {
     /// # Errors
     /// A folder can't be listed; a part is of a later program.
     pub fn problems(&self) -> anyhow::Result<Vec<String>> {
-        let survey = Survey::of(&self.dir)?;
-        let mut problems = match self.toml.is_unsealed() {
-            true => survey.gaps(),
-            false => survey.problems(&self.toml.id)?,
-        };
         if self.toml.is_unsealed() {
-            problems.insert(0, unsealed(&RunDir::at(&self.dir).config()));
+            let told = unsealed(&RunDir::at(&self.dir).config());
+            return Ok(std::iter::once(told).chain(self.gaps()?).collect());
         }
+        // Parts come and go while a run is written.
+        if self.state == State::Running {
+            return Ok(Vec::new());
+        }
+        let mut problems = Survey::of(&self.dir)?.problems(&self.toml.id)?;
+        problems.extend(self.lost_end()?);
         Ok(problems)
     }
 
@@ -100,7 +102,21 @@ impl RecordedRun {
     /// # Errors
     /// A folder can't be listed.
     pub fn gaps(&self) -> anyhow::Result<Vec<String>> {
-        Ok(Survey::of(&self.dir)?.gaps())
+        if self.state == State::Running {
+            return Ok(Vec::new());
+        }
+        let mut gaps = Survey::of(&self.dir)?.gaps();
+        gaps.extend(self.lost_end()?);
+        Ok(gaps)
+    }
+
+    /// A checkpoint of a later step than the log's last: steps are logged before one is written.
+    fn lost_end(&self) -> anyhow::Result<Option<String>> {
+        let last = self.last_step();
+        let newest = RunDir::at(&self.dir).checkpoint_steps()?.pop().filter(|step| *step > last);
+        Ok(newest.map(|step| {
+            format!("the log ends at step {last}, and there is a checkpoint of step {step}: what it had logged is gone")
+        }))
     }
 
     /// Last part of its path.

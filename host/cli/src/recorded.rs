@@ -50,25 +50,28 @@ pub(super) struct CompareArgs {
 }
 
 pub(super) fn runs(args: &RunsArgs) -> anyhow::Result<ExitCode> {
-    let mut read = Vec::new();
+    let mut lines = Vec::new();
     let mut code = ExitCode::SUCCESS;
     for dir in find::runs(&args.runs)? {
         // One that is damaged does not hide the others.
-        match RecordedRun::open(&dir) {
-            Ok(run) => {
-                for gap in run.gaps()? {
-                    say(&format!("warning: {}: {gap}", run.name()));
-                }
-                read.push(run);
-            }
+        match line(&dir) {
+            Ok(line) => lines.push(line),
             Err(error) => {
                 say(&format!("warning: {}", describe(&error)));
                 code = ExitCode::FAILURE;
             }
         }
     }
-    print(&list::page(&read)?)?;
+    print(&list::page(lines))?;
     Ok(code)
+}
+
+fn line(dir: &Path) -> anyhow::Result<list::Line> {
+    let run = RecordedRun::open(dir)?;
+    for gap in run.gaps()? {
+        say(&format!("warning: {}: {gap}", run.name()));
+    }
+    list::Line::of(&run)
 }
 
 pub(super) fn show(args: &ShowArgs) -> anyhow::Result<()> {

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::checkpoint;
-use crate::config::{Config, RunToml, unsealed};
+use crate::config::{Config, MAX_RUN_TOML, RunToml, unsealed};
 use crate::identity::{self, Identity};
 use exgrpo_core::rundir::RunDir;
+use exgrpo_core::sealed;
 use exgrpo_models::ModelSource;
 
 /// Reads the model named `path`: a run or one of its checkpoints, else as [`ModelSource::read`].
@@ -65,13 +66,28 @@ fn find(local: &Path) -> anyhow::Result<Option<Trained>> {
 }
 
 impl Trained {
+    /// Refuses a checkpoint that was put in the place of another step's or another run's.
+    fn check_place(&self, step: u32, run_toml: &RunToml) -> anyhow::Result<()> {
+        let path = self.checkpoint.display();
+        if self.run.checkpoint(step).file_name() != self.checkpoint.file_name() {
+            bail!("checkpoint {path} is of step {step}, not of its place");
+        }
+        let copy = self.checkpoint.join(checkpoint::CONFIG);
+        let is_other =
+            !run_toml.is_unsealed() && sealed::read_limited(&copy, MAX_RUN_TOML)? != run_toml.text.as_bytes();
+        if is_other {
+            bail!("checkpoint {path} is of another run: its copy of run.toml differs");
+        }
+        Ok(())
+    }
+
     /// Reads the trained weights, with the configuration and the tokenizer that the run keeps.
     ///
     /// # Errors
     /// A file is absent or damaged.
     fn read(self) -> anyhow::Result<ModelSource> {
         // Its digests tell a damaged checkpoint before anything is made of it.
-        checkpoint::check_weights(&self.checkpoint).with_context(|| {
+        let step = checkpoint::check_weights(&self.checkpoint).with_context(|| {
             format!(
                 "checkpoint {} can't be used\nhint: an earlier one may do: {}",
                 self.checkpoint.display(),
@@ -80,6 +96,7 @@ impl Trained {
         })?;
         let run_toml = RunToml::read_to_look_at(&self.run.config())
             .map_err(|error| anyhow::anyhow!("{error:#}\n{}", checkpoint::run_toml_hint(&self.run)))?;
+        self.check_place(step, &run_toml)?;
         let recorded = identity::of_run_toml(&run_toml)?;
         let is_unsealed = run_toml.is_unsealed();
         let config = run_toml.config;
