@@ -41,6 +41,30 @@ fn damaged(file: &[u8], number: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
     bytes
 }
 
+/// Interface descriptions that name another package, or another version: with two that name each other, the encoder went on
+/// until its stack was used up (found by the test below).
+#[test]
+fn interface_descriptions_that_name_other_packages_are_refused() {
+    let sound = std::fs::read(exgrpo_tests::policy("exact_answer")).unwrap();
+    let loader = Loader::new(&GuestConfig::default(), &BTreeMap::new()).unwrap();
+    let mut tried = 0;
+    for (name, place, byte) in [("exgrpo:policy/", 1, b'b'), ("policy@0.1.0", 11, b'1')] {
+        let places = sound.windows(name.len()).enumerate().filter(|(_, window)| *window == name.as_bytes());
+        for (at, _) in places {
+            let mut bytes = sound.clone();
+            bytes[at + place] = byte;
+            if let Err(refused) =
+                loader.prepare(PolicySource { path: None, bytes: bytes.into() }, &Probe::default())
+            {
+                tried += usize::from(
+                    refused.to_string().contains("names another package than exgrpo:policy@0.1.0"),
+                );
+            }
+        }
+    }
+    assert!(tried >= 8, "{tried}");
+}
+
 #[test]
 fn no_policy_file_makes_loading_panic_or_grow() {
     let cases = std::env::var("EXGRPO_FUZZ").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100);

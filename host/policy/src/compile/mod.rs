@@ -14,6 +14,7 @@ use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::bindings::INTERFACE;
 use super::config::GuestConfig;
 
 pub use child::{COMMAND, is_the_compiler, serve};
@@ -51,6 +52,45 @@ fn check<'a>(bytes: &'a [u8], config: &GuestConfig) -> Result<Cow<'a, [u8]>, Str
     encode(bytes)
 }
 
+/// Checks the interface descriptions of a core module, components in custom sections. The encoder follows packages that
+/// name each other until its stack is used up, which nothing contains; all that a policy names is in one.
+fn check_descriptions(module: &[u8]) -> Result<(), String> {
+    for payload in wasmparser::Parser::new(0).parse_all(module) {
+        let Ok(wasmparser::Payload::CustomSection(section)) = payload else { continue };
+        if section.name().starts_with("component-type") {
+            wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
+                .validate_all(section.data())
+                .map_err(|error| format!("the interface description in it is damaged: {error}"))?;
+            if names_another_package(section.data()) {
+                return Err(format!(
+                    "the interface description in it names another package than {INTERFACE}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name among these bytes has another package than a policy's, or another version of it. Where `:` and `@` are
+/// part of no name, what stands around them is no text.
+fn names_another_package(description: &[u8]) -> bool {
+    let (name, version) = INTERFACE.split_once('@').unwrap_or((INTERFACE, ""));
+    let (space, package) = name.split_once(':').unwrap_or((name, ""));
+    let is_name =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    description.iter().enumerate().any(|(at, byte)| {
+        let (before, behind) = (&description[..at], &description[at + 1..]);
+        let is_within = is_name(before.last()) && is_name(behind.first());
+        match byte {
+            b':' => {
+                is_within && !(before.ends_with(space.as_bytes()) && behind.starts_with(package.as_bytes()))
+            }
+            b'@' => is_within && !behind.starts_with(version.as_bytes()),
+            _ => false,
+        }
+    })
+}
+
 /// A component as it is, a core module encoded into one.
 fn encode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     if wasmparser::Parser::is_component(bytes) {
@@ -60,6 +100,7 @@ fn encode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
         return Err("it is no WebAssembly file".to_owned());
     }
     wasmparser::validate(bytes).map_err(|error| format!("it is no valid WebAssembly module: {error}"))?;
+    check_descriptions(bytes)?;
     // The encoder panics on some damaged custom sections (wit-component 0.263); nobody's file may end the run.
     std::panic::catch_unwind(|| {
         wit_component::ComponentEncoder::default()
